@@ -1,0 +1,112 @@
+"""The engines and outputs this build offers: one literal table, importing nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+EngineKind = Literal["face", "speech"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEntry:
+    """One engine as settings, admin and runner name it.
+
+    factory: dotted path `module:callable`, imported only inside a worker process.
+    gpu_memory_mib: what one broadcast of it needs on a GPU; 0 = runs on the CPU.
+    test_only: offered only while `TEST_ENGINES=1`.
+    """
+
+    kind: EngineKind
+    name: str
+    label_en: str
+    label_zh: str
+    factory: str
+    gpu_memory_mib: int = 0
+    test_only: bool = False
+
+
+ENGINES: Final[tuple[EngineEntry, ...]] = (
+    EngineEntry(
+        "face",
+        "puppet",
+        "Drawn presenter",
+        "手绘主播",
+        "inference.engines.face.puppet.engine:create_engine",
+    ),
+    EngineEntry(
+        "face",
+        "testcard",
+        "Test card",
+        "测试卡",
+        "inference.engines.face.testcard.engine:create_engine",
+        test_only=True,
+    ),
+    EngineEntry(
+        "speech",
+        "espeak",
+        "Built-in basic voice (eSpeak NG)",
+        "内置基础音色（eSpeak NG）",
+        "inference.engines.speech.espeak.engine:create_engine",
+    ),
+    EngineEntry(
+        "speech",
+        "testtone",
+        "Test tone",
+        "测试音",
+        "inference.engines.speech.testtone.engine:create_engine",
+        test_only=True,
+    ),
+)
+
+EXPRESSIONS: Final = (
+    "neutral",
+    "happy",
+    "laugh",
+    "surprised",
+    "sad",
+    "angry",
+    "thinking",
+    "wink",
+)
+GESTURES: Final = ("none", "wave", "point_left", "point_right", "open_hands", "heart")
+LANGUAGES: Final = ("zh-CN", "en-US")
+OUTPUT_KINDS: Final = ("rtmp", "file")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A picture format a show can choose: size in px, frames per second, kilobits per second."""
+
+    name: str
+    width_px: int
+    height_px: int
+    frames_per_second: int
+    bitrate_kbps: int
+
+
+PROFILES: Final[tuple[Profile, ...]] = (
+    Profile("virtual_host", 960, 540, 25, 2000),
+    Profile("mobile", 640, 360, 15, 1500),
+    Profile("course", 1280, 720, 30, 3000),
+    Profile("hd", 1280, 720, 25, 2500),
+    Profile("full_hd", 1920, 1080, 30, 4500),
+    Profile("vertical", 720, 1280, 25, 2500),
+)
+
+
+def get_engine(kind: EngineKind, name: str) -> EngineEntry:
+    """The entry of one engine. Raises LookupError naming the ones that exist."""
+    for entry in ENGINES:
+        if entry.kind == kind and entry.name == name:
+            return entry
+    known = ", ".join(entry.name for entry in ENGINES if entry.kind == kind)
+    raise LookupError(f"no {kind} engine named {name!r}; there are: {known}")
+
+
+def get_profile(name: str) -> Profile:
+    """The profile of this name. Raises LookupError naming the ones that exist."""
+    for profile in PROFILES:
+        if profile.name == name:
+            return profile
+    raise LookupError(f"no profile {name!r}; there are: {', '.join(p.name for p in PROFILES)}")

@@ -1,0 +1,543 @@
+"""The words the web side and a runner share: the spec of a broadcast, commands, events, messages.
+
+Everything here is plain data with a strict JSON form: `encode` and `decode` refuse what does not
+fit, naming the field. Neither Django nor a codec is imported, so both processes may import it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeVar, Union
+
+PROTOCOL_VERSION: Final = 1
+SAMPLE_RATE_HZ: Final = 48_000
+
+HEARTBEAT_SECONDS: Final = 2.0
+LEASE_SECONDS: Final = 10.0
+SIGNAL_DEADLINE_SECONDS: Final = 5.0
+FENCE_STOP_SECONDS: Final = 25.0
+FENCE_REPLACE_SECONDS: Final = 30.0
+
+CLOSE_BAD_TOKEN: Final = 4401
+CLOSE_FORBIDDEN: Final = 4403
+CLOSE_NOT_FOUND: Final = 4404
+CLOSE_STALE_RUNNER: Final = 4409
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+CueKind = Literal["speech", "pause", "clip"]
+RundownMode = Literal["once", "loop"]
+Ends = Literal["after_rundown", "after_duration", "manual"]
+ScriptState = Literal["running", "held", "paused", "finished"]
+UtteranceSource = Literal["script", "operator", "answer"]
+UtteranceState = Literal["queued", "speaking", "said", "interrupted", "dropped", "failed"]
+OutputState = Literal["connecting", "live", "retrying", "waiting_for_key", "failed", "stopped"]
+Fence = Literal["confirmed", "timed"]
+
+
+class ProtocolError(ValueError):
+    """A message or spec does not have the agreed shape; the text names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenditionSpec:
+    """One encoded picture of a broadcast. frame_samples: frame duration in 48 kHz samples."""
+
+    id: str
+    width_px: int
+    height_px: int
+    frame_samples: int
+    bitrate_kbps: int
+    framing: str = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarSpec:
+    """Which face engine to load, and what it needs to load this avatar."""
+
+    id: str
+    engine: str
+    settings: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSpec:
+    """One voice of the failover chain, first choice first."""
+
+    id: str
+    engine: str
+    language: str
+    settings: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CueSpec:
+    """One item of the rundown as the runner plays it."""
+
+    id: str
+    kind: CueKind
+    text: str = ""
+    expression: str = "neutral"
+    gesture: str = "none"
+    emotion: int = 3
+    clip: str | None = None
+    pause_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """One destination. id: of the broadcast's output; stream_key is secret and never logged.
+
+    desired `waiting_for_key`: nothing is opened until `output_replace_key` brings today's key.
+    """
+
+    id: str
+    name: str
+    kind: Literal["rtmp", "file"]
+    url: str
+    stream_key: str = field(default="", repr=False)
+    rendition: str = "main"
+    desired: Literal["live", "waiting_for_key", "stopped"] = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class OverlaySpec:
+    """What is drawn over the picture. label_text empty = no label; positions are corners."""
+
+    captions: bool = True
+    title: str = ""
+    label_text: str = "AI 生成 · AI-generated"
+    label_position: Literal["top_left", "top_right", "bottom_left", "bottom_right"] = "top_left"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the script stands: the next sentence to be said."""
+
+    cue: str | None = None
+    sentence: int = 0
+    loop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IceSpec:
+    """How viewers reach this runner by WebRTC.
+
+    servers: `{"urls": [...], "username", "credential"}` as browsers take them.
+    udp_ports: (first, last), both 0 = any. public_address: announced instead of host addresses.
+    """
+
+    servers: tuple[Json, ...] = ()
+    host_addresses: tuple[str, ...] = ()
+    udp_ports: tuple[int, int] = (0, 0)
+    public_address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSpec:
+    """All a runner needs to put one broadcast on air. Sent in `welcome`, kept only in memory.
+
+    token: the renewed run token. run_folder: outbox and worker files; recordings_folder: MP4s.
+    resume: True after a relaunch, when `cursor` is where the last runner stood.
+    """
+
+    broadcast: str
+    lease_epoch: int
+    token: str = field(repr=False)
+    title: str
+    language: str
+    renditions: tuple[RenditionSpec, ...]
+    avatar: AvatarSpec
+    voices: tuple[VoiceSpec, ...]
+    cues: tuple[CueSpec, ...]
+    run_folder: str
+    recordings_folder: str
+    cache_folder: str
+    rundown_mode: RundownMode = "once"
+    loop_pause_seconds: float = 0.0
+    ends: Ends = "after_rundown"
+    duration_seconds: float | None = None
+    elapsed_seconds: float = 0.0
+    background: str = "studio"
+    overlays: OverlaySpec = field(default_factory=OverlaySpec)
+    outputs: tuple[OutputSpec, ...] = ()
+    record: bool = False
+    cursor: Cursor = field(default_factory=Cursor)
+    script: ScriptState = "running"
+    resume: bool = False
+    ice: IceSpec = field(default_factory=IceSpec)
+    viewer_limit: int = 20
+    fence: Fence = "confirmed"
+    egress_allow: tuple[str, ...] = ()
+    test_engines: bool = False
+
+
+# --- commands: rows on the web side, executed at most once by the runner -----------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    when: Literal["now", "sentence_end"] = "sentence_end"
+    reason: str = "stopped by the operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """utterance: the id the web side gave it. None for expression, gesture, emotion = keep."""
+
+    utterance: str
+    text: str
+    interrupt: bool = False
+    expression: str | None = None
+    gesture: str | None = None
+    emotion: int | None = None
+    source: UtteranceSource = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """resume_after_seconds None: held until the next `say` has ended or `resume`."""
+
+    resume_after_seconds: float | None = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    cue: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetExpression:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayGesture:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayClip:
+    clip: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddOutput:
+    output: OutputSpec
+
+
+@dataclass(frozen=True, slots=True)
+class StartOutput:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopOutput:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceOutputKey:
+    """The key is added from the vault when the command is sent; the row never holds it."""
+
+    id: str
+    stream_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SetRecording:
+    on: bool
+
+
+COMMANDS: Final[dict[str, type]] = {
+    "stop": Stop,
+    "say": Say,
+    "interrupt": Interrupt,
+    "pause": Pause,
+    "resume": Resume,
+    "skip": Skip,
+    "take": Take,
+    "expression": SetExpression,
+    "gesture": PlayGesture,
+    "clip": PlayClip,
+    "output_add": AddOutput,
+    "output_start": StartOutput,
+    "output_stop": StopOutput,
+    "output_replace_key": ReplaceOutputKey,
+    "record": SetRecording,
+}
+
+# --- events: numbered, kept in the outbox until acknowledged ------------------------------------
+
+# kind -> the fields of `data`; unknown fields are kept, missing ones refused by `check_event`.
+EVENTS: Final[dict[str, tuple[str, ...]]] = {
+    "runner.started": ("pid", "lease_epoch"),
+    "broadcast.state": ("state", "reason"),  # live | stopping | ended | failed
+    "broadcast.first_frame": ("media_time_ms",),
+    "script.state": ("script", "reason"),
+    "cursor": ("cue", "sentence", "loop"),
+    # id source cue sentence loop text generation state media_time_ms played_ms duration_ms
+    "utterance": ("id", "source", "text", "generation", "state"),
+    "output": ("id", "state", "reason"),  # + bitrate_kbps dropped reconnects
+    "recording": ("id", "path", "state", "reason"),  # recording | finished | failed
+    "worker": ("kind", "pid", "state", "reason"),  # started | died
+    "clock.rebased": ("gap_ms",),
+    "viewer.failed": ("viewer", "step", "reason"),
+}
+# Never dropped when the outbox is at its cap.
+KEPT_EVENTS: Final = frozenset({"broadcast.state", "utterance", "cursor", "script.state"})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """sequence: 1, 2, 3 ... over the whole broadcast. at: RFC 3339 UTC."""
+
+    sequence: int
+    kind: str
+    at: str
+    data: Json
+
+
+# --- messages on the runner link -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    broadcast: str
+    lease_epoch: int
+    version: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    spec: RunnerSpec
+    acknowledged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """sent_at_ms: boot-time clock of the runner, echoed in `heartbeat_acknowledged`."""
+
+    metrics: Json
+    sent_at_ms: int = 0
+    workers: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatAcknowledged:
+    sent_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Newest wins, at most 5 a second."""
+
+    metrics: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What viewers' pages follow and nobody stores. kind: caption | viseme."""
+
+    kind: Literal["caption", "viseme"]
+    data: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """jpeg: base64, at most 20 kB decoded; sent only while somebody looks."""
+
+    jpeg: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchThumbnail:
+    """Web -> runner: somebody looks for the next `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    id: str
+    name: str
+    args: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    id: str
+    ok: bool
+    error: Json | None = None
+    data: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """WebRTC signalling, request and response by correlation id, no replay.
+
+    Web -> runner: kind offer {sdp} | candidate {candidate, sdpMid, sdpMLineIndex} | bye.
+    Runner -> web: kind answer {sdp} | candidate | error {code, message, retry_after_seconds} | state.
+    """
+
+    viewer: str
+    id: str
+    kind: str
+    data: Json = field(default_factory=dict)
+
+
+MESSAGES: Final[dict[str, type]] = {
+    "hello": Hello,
+    "welcome": Welcome,
+    "events": Events,
+    "acknowledge": Acknowledge,
+    "heartbeat": Heartbeat,
+    "heartbeat_acknowledged": HeartbeatAcknowledged,
+    "metrics": Metrics,
+    "live": Live,
+    "thumbnail": Thumbnail,
+    "watch_thumbnail": WatchThumbnail,
+    "command": Command,
+    "result": Result,
+    "signal": Signal,
+}
+_TYPE_OF_MESSAGE: Final = {cls: name for name, cls in MESSAGES.items()}
+
+# --- JSON form -----------------------------------------------------------------------------------
+
+
+def encode(value: Any) -> Json:
+    """The JSON form of one of the dataclasses above."""
+    return dataclasses.asdict(value)
+
+
+def encode_message(message: Any) -> Json:
+    """The JSON form of a link message, `type` first."""
+    return {"type": _TYPE_OF_MESSAGE[type(message)], **encode(message)}
+
+
+def decode_message(raw: Any) -> Any:
+    """The dataclass of a link message. Raises ProtocolError."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
+        raise ProtocolError("a message is an object with a `type`")
+    cls = MESSAGES.get(raw["type"])
+    if cls is None:
+        raise ProtocolError(f"unknown message type {raw['type']!r}")
+    return decode(cls, {key: value for key, value in raw.items() if key != "type"})
+
+
+def decode_command(name: str, args: Any) -> Any:
+    """The dataclass of a command. Raises ProtocolError."""
+    cls = COMMANDS.get(name)
+    if cls is None:
+        raise ProtocolError(f"unknown command {name!r}")
+    return decode(cls, args)
+
+
+def check_event(event: Event) -> None:
+    """Raises ProtocolError when the kind is unknown or a field of it is missing."""
+    fields = EVENTS.get(event.kind)
+    if fields is None:
+        raise ProtocolError(f"unknown event kind {event.kind!r}")
+    missing = [name for name in fields if name not in event.data]
+    if missing:
+        raise ProtocolError(f"event {event.kind!r} lacks {', '.join(missing)}")
+
+
+def decode(cls: type[T], raw: Any, path: str = "") -> T:
+    """Build `cls` from parsed JSON. Unknown fields are ignored, wrong ones raise ProtocolError."""
+    if not isinstance(raw, dict):
+        raise ProtocolError(f"{path or cls.__name__}: expected an object, got {_name(raw)}")
+    hints = typing.get_type_hints(cls)
+    values: Json = {}
+    for item in dataclasses.fields(cls):  # type: ignore[arg-type]  # T is always a dataclass here
+        where = f"{path}.{item.name}" if path else item.name
+        if item.name in raw:
+            values[item.name] = _decode_value(hints[item.name], raw[item.name], where)
+        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
+            raise ProtocolError(f"{where}: missing")
+    return cls(**values)
+
+
+def _decode_value(hint: Any, raw: Any, path: str) -> Any:
+    origin = typing.get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return _decode_union(hint, raw, path)
+    if origin is Literal:
+        return _decode_literal(hint, raw, path)
+    if origin is tuple:
+        return _decode_tuple(hint, raw, path)
+    if dataclasses.is_dataclass(hint):
+        return decode(typing.cast(type, hint), raw, path)
+    if hint is Any:
+        return raw
+    return _decode_scalar(origin or hint, raw, path)
+
+
+def _decode_union(hint: Any, raw: Any, path: str) -> Any:
+    if raw is None and type(None) in typing.get_args(hint):
+        return None
+    options = [option for option in typing.get_args(hint) if option is not type(None)]
+    return _decode_value(options[0], raw, path)
+
+
+def _decode_literal(hint: Any, raw: Any, path: str) -> Any:
+    allowed = typing.get_args(hint)
+    if raw not in allowed:
+        raise ProtocolError(f"{path}: {raw!r} is not one of {', '.join(map(str, allowed))}")
+    return raw
+
+
+def _decode_tuple(hint: Any, raw: Any, path: str) -> tuple[Any, ...]:
+    if not isinstance(raw, list | tuple):
+        raise ProtocolError(f"{path}: expected a list, got {_name(raw)}")
+    args = typing.get_args(hint)
+    if args[-1] is Ellipsis:
+        return tuple(_decode_value(args[0], item, f"{path}[{i}]") for i, item in enumerate(raw))
+    if len(raw) != len(args):
+        raise ProtocolError(f"{path}: expected {len(args)} items, got {len(raw)}")
+    pairs = zip(args, raw, strict=True)
+    return tuple(_decode_value(kind, item, f"{path}[{i}]") for i, (kind, item) in enumerate(pairs))
+
+
+def _decode_scalar(kind: Any, raw: Any, path: str) -> Any:
+    # bool is an int in Python; a flag where a number belongs is a mistake of the sender.
+    if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
+        return float(raw)
+    if not isinstance(raw, kind) or (isinstance(raw, bool) and kind is not bool):
+        raise ProtocolError(f"{path}: expected {kind.__name__}, got {_name(raw)}")
+    return raw
+
+
+def _name(raw: Any) -> str:
+    return "null" if raw is None else type(raw).__name__
