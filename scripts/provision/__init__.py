@@ -1,0 +1,1 @@
+"""What stands behind `make demo` and `make test`; standard library only."""
