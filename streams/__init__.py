@@ -1,0 +1,1 @@
+"""Shows, their airings, and everything that steers an airing."""

@@ -1,0 +1,38 @@
+"""The rows of a show and of its airings."""
+
+from __future__ import annotations
+
+from streams.models.broadcast import (
+    Broadcast,
+    BroadcastEvent,
+    BroadcastOutput,
+    BroadcastState,
+    CommandState,
+    ControlCommand,
+    DesiredState,
+    Utterance,
+)
+from streams.models.output import Output
+from streams.models.recording import Recording
+from streams.models.rundown import Cue
+from streams.models.schedule import Occurrence, Schedule
+from streams.models.show import Show
+from streams.models.ticket import ConnectionTicket
+
+__all__ = [
+    "Broadcast",
+    "BroadcastEvent",
+    "BroadcastOutput",
+    "BroadcastState",
+    "CommandState",
+    "ConnectionTicket",
+    "ControlCommand",
+    "Cue",
+    "DesiredState",
+    "Occurrence",
+    "Output",
+    "Recording",
+    "Schedule",
+    "Show",
+    "Utterance",
+]

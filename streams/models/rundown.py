@@ -1,0 +1,66 @@
+"""Cue: one item of a show's rundown."""
+
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from inference.catalog import EXPRESSIONS, GESTURES
+from livestudio.common.models import BaseModel
+
+CUE_TEXT_MAX_CHARACTERS = 10_000
+PAUSE_MAX_SECONDS = 3600
+
+
+class CueKind(models.TextChoices):
+    SPEECH = "speech", _("Speech")
+    PAUSE = "pause", _("Pause")
+    CLIP = "clip", _("Clip")
+
+
+def expression_choices() -> list[tuple[str, str]]:
+    return [(name, name) for name in EXPRESSIONS]
+
+
+def gesture_choices() -> list[tuple[str, str]]:
+    return [(name, name) for name in GESTURES]
+
+
+class Cue(BaseModel):
+    """What is said, or how long is waited, or which clip is played. Ordered by `position`."""
+
+    show = models.ForeignKey(
+        "streams.Show", on_delete=models.CASCADE, related_name="cues", verbose_name=_("show")
+    )
+    position = models.PositiveIntegerField(_("position"), default=0)
+    kind = models.CharField(_("kind"), max_length=10, choices=CueKind, default=CueKind.SPEECH)
+    text = models.TextField(_("text"), blank=True, max_length=CUE_TEXT_MAX_CHARACTERS)
+    expression = models.CharField(
+        _("expression"), max_length=20, choices=expression_choices, default="neutral"
+    )
+    gesture = models.CharField(
+        _("gesture"), max_length=20, choices=gesture_choices, default="none"
+    )
+    emotion = models.PositiveSmallIntegerField(
+        _("strength of feeling"),
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(5)],
+    )
+    clip = models.CharField(_("clip"), max_length=100, blank=True)
+    pause_seconds = models.FloatField(
+        _("pause (seconds)"),
+        default=0.0,
+        validators=[MinValueValidator(0), MaxValueValidator(PAUSE_MAX_SECONDS)],
+    )
+    card = models.JSONField(_("card"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("cue")
+        verbose_name_plural = _("cues")
+        # Positions are not unique: MySQL has no deferred constraints, so a swap would collide.
+        ordering = ["position", "created_at"]
+        indexes = [models.Index(fields=["show", "position"])]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.text[:40] or self.kind}"

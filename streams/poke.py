@@ -1,0 +1,59 @@
+"""Doorbells over the channel layer: they carry no truth and never fail the one who rings.
+
+Groups: `control` (control loops), `runner.<broadcast>` (the runner link), `broadcast.<broadcast>`
+(consoles and viewers). Who misses a doorbell finds the row at its next look.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import structlog
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+
+CONTROL_GROUP = "control"
+
+log = structlog.get_logger(__name__)
+
+
+def runner_group(broadcast_id: UUID | str) -> str:
+    """The group that the runner link of this broadcast listens to."""
+    return f"runner.{broadcast_id}"
+
+
+def broadcast_group(broadcast_id: UUID | str) -> str:
+    """The group that consoles and viewers of this broadcast listen to."""
+    return f"broadcast.{broadcast_id}"
+
+
+def poke_control_loop() -> None:
+    """Ask the control loops to look at the broadcasts now. Message type `control.poke`."""
+    ring(CONTROL_GROUP, {"type": "control.poke"})
+
+
+def poke_runner(broadcast_id: UUID | str) -> None:
+    """Ask the runner link to read its command rows now. Message type `runner.poke`."""
+    ring(runner_group(broadcast_id), {"type": "runner.poke"})
+
+
+def poke_thumbnail(broadcast_id: UUID | str, *, seconds: float) -> None:
+    """Tell the runner that somebody looks for `seconds`. Message type `runner.thumbnail`."""
+    ring(runner_group(broadcast_id), {"type": "runner.thumbnail", "seconds": seconds})
+
+
+def poke_consoles(broadcast_id: UUID | str) -> None:
+    """Ask consoles and viewers to read the broadcast row again. Type `broadcast.changed`."""
+    ring(broadcast_group(broadcast_id), {"type": "broadcast.changed"})
+
+
+def ring(group: str, message: dict[str, Any]) -> None:
+    """Send to a group from synchronous code; a failure is logged and swallowed."""
+    layer = get_channel_layer()
+    if layer is None:
+        return
+    try:
+        async_to_sync(layer.group_send)(group, message)
+    except Exception:  # noqa: BLE001  # a doorbell: whatever breaks, the row is already written
+        log.warning("doorbell_failed", group=group, exc_info=True)
