@@ -1,0 +1,185 @@
+"""The child that writes MP4 files: `python -m inference.outputs.recorder`.
+
+First line of stdin: {"folder", "name", "headers", "ai_label", "file_seconds", "min_free_bytes"}. A file is a hybrid
+fragmented MP4, flushed at each keyframe: after kill -9 it still plays up to the last fragment. A
+new file begins at the first keyframe after `file_seconds`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import shutil
+import sys
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from inference.media.packets import EncodedPacket, StreamHeaders
+from inference.outputs.base import (
+    Json,
+    headers_from_json,
+    open_stdin,
+    read_packets,
+    report,
+)
+
+_CLOCK = Fraction(1, 48_000)
+# Refuse to fill the disk to the last byte: the database lives there too.
+_MIN_FREE_BYTES = 256 * 1024 * 1024
+
+
+class Mp4File:
+    """One recording file, written as packets come."""
+
+    def __init__(self, path: Path, headers: StreamHeaders, first_pts: int, ai_label: str) -> None:
+        self.path = path
+        self.first_pts = self.last_pts = first_pts
+        self._container: Any = av.open(
+            str(path),
+            "w",
+            format="mp4",
+            options={
+                "movflags": "hybrid_fragmented+frag_keyframe+use_metadata_tags",
+                "flush_packets": "1",
+            },
+        )
+        self._container.metadata["AIGC"] = ai_label
+        self._streams = {"video": self._add_video(headers), "aac": self._add_aac(headers)}
+
+    def _add_video(self, headers: StreamHeaders) -> Any:
+        stream = self._container.add_mux_stream(
+            "h264",
+            rate=Fraction(48_000, headers.frame_samples),
+            width=headers.width_px,
+            height=headers.height_px,
+        )
+        stream.time_base = _CLOCK
+        stream.codec_context.extradata = headers.h264
+        return stream
+
+    def _add_aac(self, headers: StreamHeaders) -> Any:
+        stream = self._container.add_mux_stream("aac", rate=48_000, layout="stereo")
+        stream.time_base = _CLOCK
+        stream.codec_context.extradata = headers.aac
+        return stream
+
+    def write(self, packet: EncodedPacket) -> None:
+        """Append one packet. Raises OSError when the disk does not take it."""
+        coded = av.Packet(packet.data)
+        coded.stream = self._streams[packet.stream]
+        coded.time_base = _CLOCK
+        coded.pts = coded.dts = packet.pts - self.first_pts
+        coded.duration = packet.duration
+        coded.is_keyframe = packet.is_keyframe or packet.stream == "aac"
+        self._container.mux(coded)
+        self.last_pts = max(self.last_pts, packet.pts + packet.duration)
+
+    def close(self) -> int:
+        """Finish the file; its length in ms."""
+        self._container.close()
+        return round((self.last_pts - self.first_pts) / 48)
+
+
+def main() -> int:
+    return asyncio.run(_run())
+
+
+async def _run() -> int:
+    stdin = await open_stdin()
+    job: Json = json.loads(await stdin.readline())
+    recorder = Recorder(job)
+    reporter = asyncio.create_task(_report_progress(recorder))
+    try:
+        Path(job["folder"]).mkdir(parents=True, exist_ok=True)
+        report(state="live")
+        async for packet in read_packets(stdin):
+            recorder.write(packet)
+        recorder.close()
+    except OSError as error:
+        recorder.abandon()
+        report(state="failed", **_failure(error))
+        return 1
+    finally:
+        reporter.cancel()
+    report(state="closed")
+    return 0
+
+
+class Recorder:
+    """Splits the packets into files at keyframes."""
+
+    def __init__(self, job: Json) -> None:
+        self._folder = Path(job["folder"])
+        self._name = job["name"]
+        self._headers = headers_from_json(job["headers"])
+        self._ai_label = job.get("ai_label", "")
+        self._file_samples = int(job.get("file_seconds", 3600) * 48_000)
+        self._min_free_bytes = int(job.get("min_free_bytes", _MIN_FREE_BYTES))
+        self._file: Mp4File | None = None
+        self.progress = {"bytes": 0, "packets": 0, "pts": 0}
+
+    def write(self, packet: EncodedPacket) -> None:
+        """Append a packet, starting a file at a keyframe where one is due. Raises OSError."""
+        starts = packet.stream == "video" and packet.is_keyframe
+        if starts:
+            check_free_space(self._folder, self._min_free_bytes)
+        if starts and self._file and packet.pts - self._file.first_pts >= self._file_samples:
+            self.close()
+        if self._file is None:
+            if not starts:
+                return
+            self._file = self._open(packet.pts)
+        if packet.pts < self._file.first_pts:
+            return
+        self._file.write(packet)
+        self.progress["bytes"] += len(packet.data)
+        self.progress["packets"] += 1
+        self.progress["pts"] = packet.pts
+
+    def _open(self, first_pts: int) -> Mp4File:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")[:-3]
+        path = self._folder / f"{self._name}-{stamp}.mp4"
+        opened = Mp4File(path, self._headers, first_pts, self._ai_label)
+        report(file="opened", path=str(path))
+        return opened
+
+    def close(self) -> None:
+        """Finish the open file, if any."""
+        if self._file is not None:
+            done, self._file = self._file, None
+            report(file="closed", path=str(done.path), duration_ms=done.close())
+
+    def abandon(self) -> None:
+        """After a write error: what was flushed stays readable, nothing more is written."""
+        if self._file is not None:
+            length = round((self._file.last_pts - self._file.first_pts) / 48)
+            report(file="closed", path=str(self._file.path), duration_ms=length)
+
+
+def check_free_space(folder: Path, min_free_bytes: int) -> None:
+    """Raises OSError(ENOSPC) when less than the reserve is free."""
+    if shutil.disk_usage(folder).free < min_free_bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _failure(error: OSError) -> Json:
+    if error.errno == errno.ENOSPC:
+        message = "the disk is full; the show goes on, the recording has stopped"
+        return {"code": "disk_full", "message": message, "retryable": False}
+    message = f"the recording cannot be written: {error.strerror or error}"
+    return {"code": "write_failed", "message": message, "retryable": True}
+
+
+async def _report_progress(recorder: Recorder) -> None:
+    while True:
+        await asyncio.sleep(1)
+        report(progress=recorder.progress)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""Keeps one output alive: starts its child, feeds it packets, restarts it, says how it is.
+
+One failing output touches nothing else: the child is a process, the feed is a thread that blocks
+on a pipe, and the packets come from a bounded subscription that drops to a keyframe by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from inference.media.packets import pack_packet
+
+from .base import Json, OutputReport, PacketSource
+
+logger = logging.getLogger(__name__)
+
+FIRST_BACK_OFF_SECONDS: Final = 0.5
+MAX_BACK_OFF_SECONDS: Final = 30.0
+STEADY_SECONDS: Final = 30.0
+# A child reports each second; ten without a word is a child that hangs.
+SILENCE_SECONDS: Final = 10.0
+START_SECONDS: Final = 30.0
+CLOSE_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutputJob:
+    """What to run. module: of the child. first_line: its job, secrets included."""
+
+    id: str
+    module: str
+    first_line: Callable[[], Json]
+    open_source: Callable[[], PacketSource]
+
+
+class OutputSupervisor:
+    """One output from start to stop. `on_report` is called on the event loop at each change.
+
+    on_line: other lines of the child (`file` of the recorder).
+    """
+
+    def __init__(
+        self,
+        job: OutputJob,
+        *,
+        on_report: Callable[[OutputReport], None],
+        on_line: Callable[[Json], None] = lambda line: None,
+    ) -> None:
+        self._job = job
+        self._on_report = on_report
+        self._on_line = on_line
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._child: _Child | None = None
+        self.report = OutputReport(job.id, "stopped")
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child else None
+
+    @property
+    def is_running(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    def start(self) -> None:
+        """Begin (again); nothing happens when it already runs."""
+        if not self.is_running:
+            self._stopping = asyncio.Event()
+            self._task = asyncio.create_task(self._run())
+
+    async def stop(self, reason: str = "") -> None:
+        """End the child politely, then by force; returns when it is gone."""
+        self._stopping.set()
+        if self._task is not None:
+            await self._task
+        self._tell("stopped", reason)
+
+    async def _run(self) -> None:
+        back_off = FIRST_BACK_OFF_SECONDS
+        while not self._stopping.is_set():
+            self._tell("retrying" if self.report.reconnects else "connecting", self.report.reason)
+            began = time.monotonic()
+            ending = await self._run_child()
+            if self._stopping.is_set() or not self._goes_on(ending):
+                return
+            if time.monotonic() - began > STEADY_SECONDS:
+                back_off = FIRST_BACK_OFF_SECONDS
+            self.report = replace(self.report, reconnects=self.report.reconnects + 1)
+            self._tell("retrying", ending.get("message", ""))
+            await self._sleep(back_off * random.uniform(0.5, 1.5))
+            back_off = min(back_off * 2, MAX_BACK_OFF_SECONDS)
+
+    def _goes_on(self, ending: Json) -> bool:
+        """Whether to try again; says `failed` when not."""
+        # A key that has worked is not wrong: platforms refuse for a while after a cut.
+        is_refused = ending.get("code") == "rejected" and not ending.get("was_live")
+        if ending.get("retryable", True) and not is_refused:
+            return True
+        self._tell("failed", ending.get("message", "the output ended"))
+        return False
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    async def _run_child(self) -> Json:
+        """One child from start to end; how it ended."""
+        try:
+            child = await _Child.spawn(self._job.module, self._job.first_line())
+        except OSError as error:
+            return {"message": f"the output process cannot start: {error.strerror}"}
+        self._child = child
+        try:
+            return await self._follow(child)
+        finally:
+            self._child = None
+            await child.close()
+
+    async def _follow(self, child: _Child) -> Json:
+        live_at = 0.0
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            while True:
+                limit = SILENCE_SECONDS if live_at else START_SECONDS
+                reading = asyncio.ensure_future(child.read_line())
+                done, _ = await asyncio.wait(
+                    {reading, stopping}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
+                )
+                if reading not in done:
+                    reading.cancel()
+                    return {} if done else {"message": "the output process hung", "was_live": live_at}
+                line = reading.result()
+                if line is None or line.get("state") in ("failed", "closed"):
+                    ending = line or {"message": "the output process died"}
+                    return {**ending, "was_live": bool(live_at)}
+                if line.get("state") == "live":
+                    live_at = time.monotonic()
+                    child.feed(self._job.open_source())
+                    self._tell("live", "")
+                elif "progress" in line:
+                    self._measure(child, line["progress"])
+                else:
+                    self._on_line(line)
+        finally:
+            stopping.cancel()
+
+    def _measure(self, child: _Child, progress: Json) -> None:
+        kbps = child.bitrate_kbps(progress["bytes"])
+        dropped = self.report.dropped + child.take_dropped()
+        self.report = replace(self.report, bitrate_kbps=kbps, dropped=dropped)
+
+    def _tell(self, state: str, reason: str) -> None:
+        if (state, reason) == (self.report.state, self.report.reason):
+            return
+        kbps = self.report.bitrate_kbps if state == "live" else 0
+        self.report = replace(self.report, state=state, reason=reason, bitrate_kbps=kbps)
+        self._on_report(self.report)
+
+
+class _Child:
+    """The process, the pipe to it and the thread that fills the pipe."""
+
+    def __init__(self, process: asyncio.subprocess.Process, pipe: int) -> None:
+        self._process = process
+        self._pipe = pipe
+        self._source: PacketSource | None = None
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+        self._counted = (time.monotonic(), 0)
+        self._dropped_seen = 0
+
+    @classmethod
+    async def spawn(cls, module: str, first_line: Json) -> _Child:
+        """Start the child and hand it its job. Raises OSError."""
+        read_end, write_end = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", module,
+                stdin=read_end, stdout=asyncio.subprocess.PIPE, limit=1 << 18,
+            )  # fmt: skip
+        except OSError:
+            os.close(write_end)
+            raise
+        finally:
+            os.close(read_end)
+        # The job is far below the 64 KiB a fresh pipe takes, so this cannot block.
+        os.write(write_end, json.dumps(first_line).encode() + b"\n")
+        return cls(process, write_end)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def read_line(self) -> Json | None:
+        """The next report, None when the child has ended."""
+        assert self._process.stdout is not None
+        try:
+            raw = await self._process.stdout.readline()
+            line: Any = json.loads(raw) if raw else None
+        except ValueError:
+            return {"state": "failed", "message": "the output process wrote nonsense"}
+        return line
+
+    def feed(self, source: PacketSource) -> None:
+        """Start passing packets on."""
+        self._source = source
+        self._thread = threading.Thread(
+            target=self._feed, args=(source,), name=f"feed-{self.pid}", daemon=True
+        )
+        self._thread.start()
+
+    def _feed(self, source: PacketSource) -> None:
+        try:
+            while not self._closing.is_set():
+                packet = source.get(0.2)
+                if packet is not None:
+                    _write_all(self._pipe, pack_packet(packet))
+        except (OSError, EOFError):
+            pass  # the child or the hub has ended; `read_line` tells which
+        finally:
+            source.close()
+
+    def bitrate_kbps(self, sent_bytes: int) -> int:
+        """Mean bitrate since the last call."""
+        now = time.monotonic()
+        before, counted = self._counted
+        self._counted = (now, sent_bytes)
+        return round((sent_bytes - counted) * 8 / 1000 / max(now - before, 0.1))
+
+    def take_dropped(self) -> int:
+        """Packets dropped since the last call."""
+        if self._source is None:
+            return 0
+        dropped = self._source.dropped - self._dropped_seen
+        self._dropped_seen = self._source.dropped
+        return dropped
+
+    async def close(self) -> None:
+        """End of file, three seconds to finish, then SIGKILL."""
+        self._closing.set()
+        if self._source is not None:
+            self._source.close()
+        if self._thread is not None:
+            # A feeder stuck in a full pipe is freed by the child's end below.
+            await asyncio.to_thread(self._thread.join, 0.5)
+        stuck = self._thread is not None and self._thread.is_alive()
+        if stuck:
+            self._kill()
+        else:
+            os.close(self._pipe)
+        try:
+            await asyncio.wait_for(self._process.wait(), CLOSE_SECONDS)
+        except TimeoutError:
+            self._kill()
+            await self._process.wait()
+        if stuck and self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+            os.close(self._pipe)
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGKILL)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
