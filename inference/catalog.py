@@ -15,6 +15,7 @@ class EngineEntry:
     factory: dotted path `module:callable`, imported only inside a worker process.
     gpu_memory_mib: what one broadcast of it needs on a GPU; 0 = runs on the CPU.
     test_only: offered only while `TEST_ENGINES=1`.
+    tagged: its sound codes number and generation, so it is never cached by text.
     """
 
     kind: EngineKind
@@ -24,6 +25,7 @@ class EngineEntry:
     factory: str
     gpu_memory_mib: int = 0
     test_only: bool = False
+    tagged: bool = False
 
 
 ENGINES: Final[tuple[EngineEntry, ...]] = (
@@ -56,6 +58,7 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         "测试音",
         "inference.engines.speech.testtone.engine:create_engine",
         test_only=True,
+        tagged=True,
     ),
 )
 
