@@ -17,8 +17,8 @@ if sys.version_info < NEEDED:
         if found:
             os.execv(found, [found, *sys.argv])
     sys.exit(
-        "LiveStudio needs Python 3.11 or newer; this is %d.%d. Install one and run it again with "
-        "that: python3.11 scripts/bootstrap.py demo" % sys.version_info[:2]
+        "LiveStudio needs Python 3.11 or newer; this is {}.{}. Install one and run it again with "
+        "that: python3.11 scripts/bootstrap.py demo".format(*sys.version_info[:2])
     )
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))

@@ -171,7 +171,8 @@ def _run(name: str, *arguments: str | Path) -> bytes:
         tool.command(*arguments), env=tool.environment, capture_output=True, check=False
     )
     if done.returncode:
-        raise ServiceError(f"{name}: {(done.stdout + done.stderr).decode(errors='replace')[-2000:]}")
+        output = (done.stdout + done.stderr).decode(errors="replace")
+        raise ServiceError(f"{name}: {output[-2000:]}")
     return done.stdout
 
 
@@ -180,7 +181,7 @@ def redis() -> Iterator[str]:
     """An empty Redis that keeps nothing on disk; yields its REDIS_URL."""
     with work_folder("redis") as folder:
         port = free_port()
-        arguments = ["--port", str(port), "--bind", HOST, "--dir", folder]
+        arguments: list[str | Path] = ["--port", str(port), "--bind", HOST, "--dir", folder]
         arguments += ["--save", "", "--appendonly", "no"]
         with running("redis", arguments, folder=folder, is_ready=lambda: is_listening(port)):
             yield f"redis://{HOST}:{port}/0"
@@ -228,10 +229,9 @@ def rtmp_server(*, on_publish_url: str = "", port: int = 0) -> Iterator[RtmpServ
         port, http_port = port or free_port(), free_port()
         configuration = folder / "nginx.conf"
         configuration.write_text(_nginx_configuration(folder, port, http_port, on_publish_url))
-        arguments = ["-p", folder, "-c", configuration]
         with running(
             "nginx",
-            arguments,
+            ["-p", folder, "-c", configuration],
             folder=folder,
             is_ready=lambda: is_listening(port) and is_listening(http_port),
         ) as process:

@@ -86,7 +86,7 @@ def _ensure_venv() -> None:
     if VENV_PYTHON.exists() and _works(VENV_PYTHON, "import pip"):
         return
     shutil.rmtree(STAMPS, ignore_errors=True)
-    command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    command: list[str | Path] = [sys.executable, "-m", "venv", "--clear", VENV]
     if has_ensurepip():
         run_quietly("Creating .venv", command)
         return
@@ -104,8 +104,8 @@ def has_ensurepip() -> bool:
 def _install_pip() -> None:
     """pip from its wheel: one on this machine, else Debian's, downloaded but not installed."""
     if _works(Path(sys.executable), "import pip"):
-        command = [sys.executable, "-m", "pip", "--python", VENV_PYTHON, "install", "pip"]
-        run_quietly("Installing pip with the system's pip", command)
+        pip = (sys.executable, "-m", "pip", "--python", VENV_PYTHON)
+        run_quietly("Installing pip with the system's pip", [*pip, "install", "pip"])
         return
     if wheel := find_pip_wheel(PIP_WHEEL_FOLDERS):
         _install_wheel(wheel)
@@ -132,8 +132,8 @@ def find_pip_wheel(folders: tuple[str, ...] | list[str]) -> Path | None:
 
 def _install_wheel(wheel: Path) -> None:
     # pip runs straight from its wheel: a wheel is a zip file, and Python imports from zip files.
-    command = [VENV_PYTHON, f"{wheel}/pip", "install", "--no-index", wheel]
-    run_quietly(f"Installing {wheel.name}", command)
+    pip = (VENV_PYTHON, f"{wheel}/pip")
+    run_quietly(f"Installing {wheel.name}", [*pip, "install", "--no-index", wheel])
 
 
 def _works(python: Path, code: str) -> bool:

@@ -1,0 +1,101 @@
+"""The parts of `make test`: what each runs, in which order, and the verdict."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .failures import BootstrapError
+from .frontend import frontend_environment
+from .paths import FRONTEND, ROOT, VENV, VENV_PYTHON
+from .steps import say
+
+BIN = VENV / "bin"
+FAST = "not live and not gpu and not long"
+NO_TESTS_COLLECTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One command of the checks; `environment` is computed only when the part runs."""
+
+    name: str
+    command: tuple[str | Path, ...]
+    cwd: Path = ROOT
+    environment: Callable[[], dict[str, str]] = field(default=dict)
+
+
+def pytest_part(name: str, marks: str, *more: str) -> Part:
+    """pytest over the tests with `marks`."""
+    return Part(name, (VENV_PYTHON, "-m", "pytest", "-q", "-m", marks, *more))
+
+
+def _database_part() -> Part:
+    with_servers = (VENV_PYTHON, "-m", "tests.services")
+    rerun = pytest_part("pytest on MariaDB and Redis", f"database and {FAST}", *_COVER)
+    return Part(rerun.name, (*with_servers, *rerun.command))
+
+
+_COVER = ("--cov", "--cov-append", "--cov-report=")
+_COVERED = "*/services.py,*/services/*.py,inference/protocol.py"
+
+ALL_PARTS: tuple[Part, ...] = (
+    Part("ruff", (BIN / "ruff", "check", "--quiet", ".")),
+    Part("mypy", (BIN / "mypy",)),
+    Part("import contracts", (BIN / "lint-imports",)),
+    Part("manage.py check", (VENV_PYTHON, "manage.py", "check", "--fail-level=WARNING")),
+    Part(
+        "makemigrations --check",
+        (VENV_PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"),
+    ),
+    Part("vue-tsc", ("npm", "run", "--silent", "typecheck"), FRONTEND, frontend_environment),
+    Part("vitest", ("npm", "run", "--silent", "test"), FRONTEND, frontend_environment),
+    Part("coverage erase", (BIN / "coverage", "erase")),
+    pytest_part("pytest", FAST, "-n", "2", *_COVER),
+    _database_part(),
+    Part(
+        "coverage of services and protocol",
+        (BIN / "coverage", "report", f"--include={_COVERED}", "--skip-covered", "--fail-under=90"),
+    ),
+    # Serially and last: they count frames, and nothing else may take the processor then.
+    pytest_part("pytest, live", "live and not gpu and not long"),
+)
+
+LONG_PARTS: tuple[Part, ...] = (pytest_part("pytest, long", "long", "-s"),)
+
+
+def run_parts(parts: Sequence[Part], names: Sequence[str] = ()) -> int:
+    """Run the parts whose name starts with one of `names` (all without names); 0 if all passed.
+
+    After success nothing is printed behind the last part, so that its summary stays last.
+    """
+    chosen = [part for part in parts if not names or part.name.startswith(tuple(names))]
+    if not chosen:
+        known = ", ".join(part.name for part in parts)
+        raise BootstrapError(f"No part is called {', '.join(names)}. Parts: {known}.", exit_code=2)
+    failed = [part.name for part in chosen if not _passes(part)]
+    if failed:
+        say(f"\nFAILED: {', '.join(failed)}")
+        return 1
+    return 0
+
+
+def _passes(part: Part) -> bool:
+    say(f"\n== {part.name}")
+    started = time.monotonic()
+    environment = {**os.environ, **part.environment()}
+    # A demo's settings in the shell must not decide what the tests see.
+    for name in ("DATABASE_URL", "REDIS_URL", "MODE", "DATA_DIR", "PORT", "HOST", "TEST_ENGINES"):
+        environment.pop(name, None)
+    command = [str(word) for word in part.command]
+    code = subprocess.run(command, cwd=part.cwd, env=environment, check=False).returncode
+    seconds = time.monotonic() - started
+    if not part.name.startswith("pytest"):
+        say(f"   {'ok' if code == 0 else 'FAILED'} in {seconds:.0f} s")
+    if code == NO_TESTS_COLLECTED and part.name.startswith("pytest"):
+        say("   no test has this mark: a tier without tests proves nothing")
+    return code == 0

@@ -1,0 +1,92 @@
+"""The three commands."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from . import checks
+from .debian import ensure_tools
+from .environment import ensure_environment
+from .failures import BootstrapError, require_free_port
+from .frontend import ensure_frontend, ensure_node_modules
+from .paths import ROOT, VENV_PYTHON
+from .steps import say
+
+USAGE = """\
+usage: bootstrap.py demo        install, build, and put the demo show on air
+       bootstrap.py test [NAME …]  every check and test; with names only those parts
+       bootstrap.py test-long   the long matrices, soak and chaos runs
+       bootstrap.py install     what `demo` needs, without starting it
+Environment of demo: PORT, HOST, SECONDS (end by itself after so many seconds on air)."""
+
+DEFAULT_PORT = "8000"
+DEFAULT_HOST = "127.0.0.1"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code."""
+    commands = {"demo": demo, "install": install, "test": test, "test-long": test_long}
+    if not arguments or arguments[0] not in commands:
+        print(USAGE, file=sys.stderr)
+        return 2
+    try:
+        return commands[arguments[0]](arguments[1:])
+    except BootstrapError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def install(_: Sequence[str]) -> int:
+    """Everything that `demo` starts."""
+    with exclusive():
+        ensure_environment("base")
+        ensure_frontend()
+    return 0
+
+
+def demo(arguments: Sequence[str]) -> int:
+    """Install, then become `manage.py up --demo`, so that signals reach it directly."""
+    port, host = os.environ.get("PORT") or DEFAULT_PORT, os.environ.get("HOST") or DEFAULT_HOST
+    require_free_port(host, port)
+    install(())
+    os.chdir(ROOT)
+    command = [str(VENV_PYTHON), "manage.py", "up", "--demo", *arguments]
+    os.execv(command[0], command)
+
+
+def test(names: Sequence[str]) -> int:
+    """Install what the checks need, then run them."""
+    _install_for_tests()
+    return checks.run_parts(checks.ALL_PARTS, names)
+
+
+def test_long(names: Sequence[str]) -> int:
+    """The long tier."""
+    _install_for_tests()
+    return checks.run_parts(checks.LONG_PARTS, names)
+
+
+def _install_for_tests() -> None:
+    with exclusive():
+        ensure_tools()
+        ensure_environment("dev", "mysql")
+        ensure_node_modules()
+        ensure_frontend()
+
+
+@contextlib.contextmanager
+def exclusive() -> Iterator[None]:
+    """One bootstrap at a time per clone; a second one waits."""
+    with (ROOT / ".bootstrap.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("  waiting for another bootstrap of this clone …")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
