@@ -1,0 +1,76 @@
+"""The only way from a user to organizations, and from there to rows that belong to one."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, TypeVar
+
+from django.db import models
+
+from accounts.models import Membership, Organization, User
+from accounts.roles import require_permission
+from livestudio.common.errors import ForbiddenError, NotFoundError, OrganizationRequiredError
+
+M = TypeVar("M", bound=models.Model)
+
+
+def organizations_for(user: User) -> models.QuerySet[Organization]:
+    """The organizations whose rows the user may see; all of them for a superuser."""
+    if user.is_superuser:
+        return Organization.objects.all()
+    return Organization.objects.filter(memberships__user=user)
+
+
+def get_membership(user: User, organization: Organization) -> Membership:
+    """Raises NotFoundError when the user does not belong to it."""
+    membership = Membership.objects.filter(user=user, organization=organization).first()
+    if membership is None:
+        raise NotFoundError("There is no such organization.")
+    return membership
+
+
+def resolve_organization(user: User, wanted: str | None) -> Organization:
+    """The organization a request is about: the one named, else the user's only one.
+
+    wanted: the X-Organization header. Raises NotFoundError, OrganizationRequiredError (400).
+    """
+    if wanted:
+        return get_organization_for(user, wanted)
+    own = list(Organization.objects.filter(memberships__user=user)[:2])
+    if len(own) > 1:
+        raise OrganizationRequiredError
+    if not own:
+        raise ForbiddenError("You do not belong to an organization yet.")
+    return own[0]
+
+
+def get_organization_for(user: User, organization_id: uuid.UUID | str) -> Organization:
+    """Raises NotFoundError for an unknown one and for another's alike."""
+    return get_row(organizations_for(user), organization_id, "organization")
+
+
+def get_owned_for(
+    user: User, rows: models.QuerySet[M], row_id: uuid.UUID | str, permission: str, noun: str
+) -> M:
+    """A row that belongs to one of the user's organizations, if the role allows `permission`.
+
+    rows: any queryset of a model with `organization`. Raises NotFoundError, ForbiddenError.
+    """
+    if not user.is_superuser:
+        rows = rows.filter(organization__memberships__user=user)
+    row: Any = get_row(rows.select_related("organization"), row_id, noun)
+    require_permission(user, permission, row.organization)
+    found: M = row
+    return found
+
+
+def get_row(rows: models.QuerySet[M], row_id: uuid.UUID | str, noun: str) -> M:
+    """The row with this id among those already narrowed to the user. Raises NotFoundError."""
+    try:
+        key = row_id if isinstance(row_id, uuid.UUID) else uuid.UUID(str(row_id))
+    except ValueError as error:
+        raise NotFoundError(f"There is no such {noun}.") from error
+    row = rows.filter(pk=key).first()
+    if row is None:
+        raise NotFoundError(f"There is no such {noun}.")
+    return row

@@ -1,0 +1,10 @@
+"""The accounts app: who works here, for which organization, and what they may do."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"
+    verbose_name = "Accounts"

@@ -1,0 +1,207 @@
+"""Users, organizations and what ties them: memberships, devices, consent, audit, idempotency."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.roles import Role
+from livestudio.common.models import BaseModel
+
+USERNAME_PATTERN = r"^[a-z0-9_]{3,20}$"
+
+
+class AccountManager(UserManager["User"]):
+    """Finds users however they write the case of their name."""
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(username=(username or "").strip().lower())
+
+
+class User(BaseModel, AbstractBaseUser, PermissionsMixin):
+    """A person who signs in. `is_staff` follows the roles: those who work may open the admin."""
+
+    username = models.CharField(
+        _("username"),
+        max_length=20,
+        unique=True,
+        validators=[
+            RegexValidator(
+                USERNAME_PATTERN, _("Use 3 to 20 small letters, digits and underscores.")
+            )
+        ],
+    )
+    email = models.EmailField(_("email address"), blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("may open the admin"), default=False)
+
+    objects: ClassVar[AccountManager] = AccountManager()
+
+    EMAIL_FIELD = "email"
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        ordering = ("username",)
+
+    def __str__(self) -> str:
+        return self.username
+
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        """Lower-case: MySQL compares without case, SQLite does not."""
+        return username.strip().lower()
+
+    def clean(self) -> None:
+        super().clean()
+        self.username = self.normalize_username(self.username)
+        self.email = type(self).objects.normalize_email(self.email)
+
+
+class Organization(BaseModel):
+    """The tenant: owns shows, avatars, voices, outputs and everything made with them."""
+
+    name = models.CharField(_("name"), max_length=100)
+
+    class Meta:
+        verbose_name = _("organization")
+        verbose_name_plural = _("organizations")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OwnedQuerySet(models.QuerySet[Any]):
+    """Rows of organizations. Start every query of a request with one of these."""
+
+    def for_organization(self, organization: Organization) -> Self:
+        return self.filter(organization=organization)
+
+    def visible_to(self, user: User) -> Self:
+        """Rows of every organization the user belongs to."""
+        return self.filter(organization__memberships__user=user)
+
+
+class OwnedModel(BaseModel):
+    """Base of every row that belongs to one organization."""
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, verbose_name=_("organization"), related_name="+"
+    )
+
+    objects: ClassVar[models.Manager[Any]] = OwnedQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+
+class Membership(BaseModel):
+    """A user's role in one organization."""
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="memberships"
+    )
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(_("role"), max_length=20, choices=Role.choices, default=Role.VIEWER)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = (
+            models.UniqueConstraint(fields=("organization", "user"), name="one_role_per_member"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.organization} · {self.get_role_display()}"
+
+
+class DeviceSession(BaseModel):
+    """One sign-in on one device. Its refresh token rotates; an old one ends the whole session.
+
+    is_bound: the client keeps a device id, so a token without it is refused too.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="device_sessions")
+    device_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=100, blank=True)
+    is_bound = models.BooleanField(default=False)
+    refresh_id = models.CharField(max_length=32)
+    last_used_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("device")
+        verbose_name_plural = _("devices")
+        indexes = (models.Index(fields=("user", "device_id"), name="device_of_user"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.name or self.device_id}"
+
+
+class Consent(OwnedModel):
+    """A person's permission to use their face or voice. Revoked consent stops use at once."""
+
+    class Scope(models.TextChoices):
+        FACE = "face", _("face")
+        VOICE = "voice", _("voice")
+
+    subject = models.CharField(_("person"), max_length=200)
+    scope = models.CharField(_("scope"), max_length=10, choices=Scope.choices)
+    document_sha256 = models.CharField(max_length=64, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("consent")
+        verbose_name_plural = _("consents")
+
+    def __str__(self) -> str:
+        return f"{self.subject} · {self.get_scope_display()}"
+
+
+class AuditEntry(BaseModel):
+    """Who did what to which object. Append-only; `actor` empty = the system itself."""
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, null=True, related_name="+"
+    )
+    actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    action = models.CharField(max_length=100)
+    object_type = models.CharField(max_length=100)
+    object_id = models.CharField(max_length=64)
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit entries")
+        ordering = ("-created_at",)
+        indexes = (
+            models.Index(fields=("organization", "created_at"), name="audit_of_organization"),
+            models.Index(fields=("object_id",), name="audit_of_object"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_type} {self.object_id}"
+
+
+class IdempotencyRecord(BaseModel):
+    """The answer that was given to one POST with an Idempotency-Key, to be given again."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=128)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.JSONField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("user", "key"), name="one_answer_per_key"),)
+
+    def __str__(self) -> str:
+        return f"{self.key} → {self.status}"

@@ -1,0 +1,355 @@
+"""Django settings: one file, read from the environment through `env.py`.
+
+`MODE=embedded` (default) needs nothing but this machine; `MODE=production` refuses to start with a
+default secret, a test engine or the embedded database. See `docs/` and `manage.py doctor`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from corsheaders.defaults import default_headers
+
+from inference.egress import is_allow_entry
+from livestudio import env
+from livestudio.common.log import logging_settings
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+MODE = env.read_choice("MODE", ("embedded", "production"), "embedded")
+IS_PRODUCTION = MODE == "production"
+DEBUG = False
+
+# --- where data lives ---------------------------------------------------------------------------
+DATA_DIR = env.read_folder("DATA_DIR", BASE_DIR / "var")
+RUNS_DIR = DATA_DIR / "runs"
+RECORDINGS_DIR = DATA_DIR / "recordings"
+CACHE_DIR = DATA_DIR / "cache"
+MEDIA_ROOT = DATA_DIR / "media"
+
+# --- secrets ------------------------------------------------------------------------------------
+if IS_PRODUCTION:
+    SECRET_KEY = env.read_text("SECRET_KEY")
+    if len(SECRET_KEY) < 50:
+        env.refuse(
+            "SECRET_KEY", "…" if SECRET_KEY else "", "at least 50 random characters in production"
+        )
+    FIELD_KEYS = list(env.read_list("FIELD_KEYS"))
+else:
+    SECRET_KEY = env.read_or_create_secret(
+        "SECRET_KEY", DATA_DIR / "secret_key", env.generate_secret_key
+    )
+    FIELD_KEYS = [
+        key.strip()
+        for key in env.read_or_create_secret(
+            "FIELD_KEYS", DATA_DIR / "field_keys", env.generate_field_key
+        ).split(",")
+    ]
+if not FIELD_KEYS or not all(env.is_field_key(key) for key in FIELD_KEYS):
+    env.refuse(
+        "FIELD_KEYS",
+        "…" if FIELD_KEYS else "",
+        "Fernet keys, comma-separated, newest first; make one with `python -c "
+        '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"`',
+    )
+
+# --- addresses ----------------------------------------------------------------------------------
+HOST = env.read_text("HOST", "127.0.0.1")
+PORT = env.read_integer("PORT", 8000, lowest=1, highest=65535)
+_is_any_host = HOST in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+LOCAL_ADDRESS = "127.0.0.1" if _is_any_host else HOST
+# Where a runner on this machine dials in.
+RUNNER_LINK_URL = f"ws://{LOCAL_ADDRESS}:{PORT}/ws/v1/runner/"
+
+_default_hosts = ("localhost", "127.0.0.1", "[::1]", socket.gethostname().lower())
+_default_hosts += () if _is_any_host else (HOST,)
+ALLOWED_HOSTS = list(env.read_list("ALLOWED_HOSTS", () if IS_PRODUCTION else _default_hosts))
+if not ALLOWED_HOSTS or (IS_PRODUCTION and "*" in ALLOWED_HOSTS):
+    env.refuse("ALLOWED_HOSTS", ",".join(ALLOWED_HOSTS), "the host names of this site, no `*`")
+
+CORS_ALLOWED_ORIGINS = list(
+    env.read_checked_list(
+        "CORS_ALLOWED_ORIGINS",
+        (),
+        lambda origin: origin.startswith(("http://", "https://")) and origin.count("/") == 2,
+        "origins such as https://studio.example.org, comma-separated",
+    )
+)
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOW_HEADERS = (*default_headers, "idempotency-key", "x-device-id", "x-organization")
+CORS_EXPOSE_HEADERS = ("location", "retry-after", "link")
+
+# --- what users and the machine may do ----------------------------------------------------------
+REGISTRATION = env.read_choice(
+    "REGISTRATION", ("open", "invite", "closed"), "closed" if IS_PRODUCTION else "open"
+)
+EMAIL_VERIFICATION = env.read_choice("EMAIL_VERIFICATION", ("off", "required"), "off")
+LAUNCHER = env.read_choice("LAUNCHER", ("local", "ray", "kubernetes"), "local")
+TEST_ENGINES = env.read_flag("TEST_ENGINES")
+if TEST_ENGINES and IS_PRODUCTION:
+    env.refuse("TEST_ENGINES", "1", "nothing in production; the test engines are for measurements")
+EGRESS_ALLOW = env.read_checked_list(
+    "EGRESS_ALLOW",
+    () if IS_PRODUCTION else ("loopback",),
+    is_allow_entry,
+    "`loopback`, `private`, IP addresses or networks (10.0.0.0/8), comma-separated",
+)
+
+# --- WebRTC -------------------------------------------------------------------------------------
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+ICE_SERVERS = env.read_ice_servers("ICE_SERVERS")
+# Empty = every address of the machine; embedded adds loopback so that one machine is enough.
+ICE_HOST_ADDRESSES = env.read_checked_list(
+    "ICE_HOST_ADDRESSES", (), _is_address, "IP addresses of this machine, comma-separated"
+)
+ICE_UDP_PORTS = env.read_port_range("ICE_UDP_PORTS")
+ICE_PUBLIC_ADDRESS = env.read_text("ICE_PUBLIC_ADDRESS") or None
+if ICE_PUBLIC_ADDRESS and not _is_address(ICE_PUBLIC_ADDRESS):
+    env.refuse("ICE_PUBLIC_ADDRESS", ICE_PUBLIC_ADDRESS, "one IP address")
+
+# --- applications -------------------------------------------------------------------------------
+ROOT_URLCONF = "livestudio.urls"
+ASGI_APPLICATION = "livestudio.asgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "daphne",  # first: it replaces runserver
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "corsheaders",
+    "csp",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "livestudio",
+    "accounts",
+    "inference.apps.InferenceConfig",
+    "avatars",
+    "voices",
+    "streams",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- database, cache, channel layer -------------------------------------------------------------
+DATABASE_URL = env.read_text("DATABASE_URL")
+REDIS_URL = env.read_text("REDIS_URL")
+
+
+def _read_database() -> dict[str, Any]:
+    if not DATABASE_URL:
+        if IS_PRODUCTION:
+            env.refuse("DATABASE_URL", "", "mysql://user:password@host:3306/name in production")
+        return _sqlite(DATA_DIR / "livestudio.sqlite3")
+    scheme = DATABASE_URL.partition("://")[0]
+    if scheme == "sqlite" and not IS_PRODUCTION:
+        return _sqlite(Path(environ.Env.db_url_config(DATABASE_URL)["NAME"]))
+    if scheme != "mysql":
+        allowed = "mysql://user:password@host:3306/name"
+        # The address may hold a password: show its scheme only.
+        env.refuse("DATABASE_URL", f"{scheme}://…", allowed)
+    return {
+        **environ.Env.db_url_config(DATABASE_URL),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "charset": "utf8mb4",
+            "sql_mode": "STRICT_TRANS_TABLES",
+            "isolation_level": "read committed",
+            "init_command": "SET time_zone='+00:00'",
+        },
+        "TEST": {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"},
+    }
+
+
+def _sqlite(path: Path) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(path),
+        "OPTIONS": {
+            # A write lock taken at BEGIN waits its turn; one taken later fails at once.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+
+
+DATABASES = {"default": _read_database()}
+
+if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+    env.refuse("REDIS_URL", REDIS_URL.partition("://")[0] + "://…", "redis://host:6379/0")
+if IS_PRODUCTION and not REDIS_URL:
+    env.refuse("REDIS_URL", "", "redis://host:6379/0 in production")
+CHANNEL_LAYERS: dict[str, dict[str, Any]]
+CACHES: dict[str, dict[str, Any]]
+if REDIS_URL:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [REDIS_URL], "prefix": "livestudio"},
+        }
+    }
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": "livestudio",
+        }
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# --- sign-in ------------------------------------------------------------------------------------
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+_VALIDATION = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATION}.MinimumLengthValidator"},
+    {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
+    {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
+]
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "UPDATE_LAST_LOGIN": False,
+    "SIGNING_KEY": SECRET_KEY,
+}
+LOGIN_URL = "admin:login"
+
+# --- the API ------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.DeviceTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "livestudio.common.pagination.CreatedCursorPagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["livestudio.common.throttles.UserThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": "1200/min", "anonymous": "120/min", "sign_in": "60/min"},
+    "EXCEPTION_HANDLER": "livestudio.common.api.handle_exception",
+    "NUM_PROXIES": 1 if IS_PRODUCTION else 0,
+    "PAGE_SIZE": 50,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "LiveStudio",
+    "DESCRIPTION": "Puts AI presenters on air.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "livestudio.schema.add_error_form",
+    ],
+}
+
+# --- languages and time -------------------------------------------------------------------------
+LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "livestudio" / "locale"]
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+# --- static files -------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "livestudio" / "static_collected"
+FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
+STATICFILES_DIRS = [("frontend", str(FRONTEND_DIST))] if FRONTEND_DIST.is_dir() else []
+WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+
+# --- browser security ---------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:", "blob:"],
+        "font-src": ["'self'"],
+        "media-src": ["'self'", "blob:"],
+        "connect-src": ["'self'", "ws:", "wss:"],
+        "manifest-src": ["'self'"],
+        "worker-src": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "livestudio.common.api.csrf_failure"
+if IS_PRODUCTION:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    # Probes come from inside the cluster, without TLS.
+    SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# Who may read /metrics: addresses and networks.
+METRICS_ALLOW = env.read_checked_list(
+    "METRICS_ALLOW",
+    ("127.0.0.1/32", "::1/128"),
+    is_allow_entry,
+    "IP addresses or networks, comma-separated",
+)
+
+LOGGING_CONFIG = "livestudio.common.log.configure"
+LOGGING = logging_settings(as_json=IS_PRODUCTION)

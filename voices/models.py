@@ -1,0 +1,84 @@
+"""Voices: what presenters sound like, with ordered fallbacks and a pronunciation list."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import OwnedModel
+from livestudio.common.models import BaseModel
+
+
+class Language(models.TextChoices):
+    CHINESE = "zh-CN", _("Chinese (Mandarin)")
+    ENGLISH = "en-US", _("English (US)")
+
+
+class Voice(OwnedModel):
+    """A voice: which speech engine makes it, in which language, with which settings."""
+
+    class State(models.TextChoices):
+        BUILDING = "building", _("building")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("failed")
+
+    name = models.CharField(_("name"), max_length=100)
+    engine = models.CharField(_("engine"), max_length=50)
+    language = models.CharField(_("language"), max_length=10, choices=Language.choices)
+    settings = models.JSONField(_("settings"), default=dict, blank=True)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.READY, editable=False
+    )
+    failure_reason = models.CharField(max_length=500, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("voice")
+        verbose_name_plural = _("voices")
+        ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint(fields=("organization", "name"), name="one_voice_per_name"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class VoiceFallback(BaseModel):
+    """The voice that says a sentence when the one before it could not; tried by position."""
+
+    voice = models.ForeignKey(Voice, on_delete=models.CASCADE, related_name="fallback_links")
+    fallback = models.ForeignKey(Voice, on_delete=models.CASCADE, related_name="+")
+    position = models.PositiveSmallIntegerField(_("position"))
+
+    class Meta:
+        verbose_name = _("fallback voice")
+        verbose_name_plural = _("fallback voices")
+        ordering = ("position",)
+        constraints = (
+            models.UniqueConstraint(fields=("voice", "position"), name="one_fallback_per_rank"),
+            models.UniqueConstraint(fields=("voice", "fallback"), name="each_fallback_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.voice} → {self.fallback}"
+
+
+class Pronunciation(OwnedModel):
+    """How a word is to be read, for every voice of its language."""
+
+    language = models.CharField(_("language"), max_length=10, choices=Language.choices)
+    text = models.CharField(_("written"), max_length=100)
+    reading = models.CharField(_("read as"), max_length=200)
+
+    class Meta:
+        verbose_name = _("pronunciation")
+        verbose_name_plural = _("pronunciations")
+        ordering = ("text",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organization", "language", "text"), name="one_reading_per_word"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.text} → {self.reading}"
