@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import structlog
+
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
+from livestudio.common.log import get_logger
+
 CONTROL_GROUP = "control"
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def runner_group(broadcast_id: UUID | str) -> str:
@@ -56,4 +58,4 @@ def ring(group: str, message: dict[str, Any]) -> None:
     try:
         async_to_sync(layer.group_send)(group, message)
     except Exception:  # noqa: BLE001  # a doorbell: whatever breaks, the row is already written
-        log.warning("doorbell_failed", group=group, exc_info=True)
+        log.warning("doorbell failed", group=group, exc_info=True)

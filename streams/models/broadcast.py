@@ -8,7 +8,9 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import OwnedModel
 from livestudio.common.models import BaseModel
+from livestudio.common.vault import SealedTextField
 from streams.models.output import OUTPUT_URL_MAX_CHARACTERS
 
 REASON_MAX_CHARACTERS = 500
@@ -43,7 +45,7 @@ def new_cursor() -> dict[str, Any]:
     return {"cue": None, "sentence": 0, "loop": 0}
 
 
-class Broadcast(BaseModel):
+class Broadcast(OwnedModel):
     """One airing.
 
     active_key: the show's id from start to end, NULL after: at most one airing per show on every
@@ -51,12 +53,6 @@ class Broadcast(BaseModel):
     lease_*: owned by the control loop and the runner link.
     """
 
-    organization = models.ForeignKey(
-        "accounts.Organization",
-        on_delete=models.CASCADE,
-        related_name="broadcasts",
-        verbose_name=_("organization"),
-    )
     show = models.ForeignKey(
         "streams.Show", on_delete=models.CASCADE, related_name="broadcasts", verbose_name=_("show")
     )
@@ -80,7 +76,7 @@ class Broadcast(BaseModel):
         _("state"), max_length=12, choices=BroadcastState, default=BroadcastState.STARTING
     )
     reason = models.CharField(_("reason"), max_length=REASON_MAX_CHARACTERS, blank=True)
-    active_key = models.CharField(max_length=36, null=True, unique=True, editable=False)
+    active_key = models.UUIDField(null=True, unique=True, editable=False)
     desired_state = models.CharField(
         _("wanted"), max_length=10, choices=DesiredState, default=DesiredState.RUNNING
     )
@@ -157,7 +153,7 @@ class BroadcastOutput(BaseModel):
     name = models.CharField(_("name"), max_length=80)
     kind = models.CharField(_("kind"), max_length=10)
     url = models.CharField(_("URL"), max_length=OUTPUT_URL_MAX_CHARACTERS)
-    sealed_stream_key = models.TextField(blank=True, editable=False)
+    sealed_stream_key = SealedTextField()
     desired = models.CharField(
         _("wanted"), max_length=16, choices=OutputDesired, default=OutputDesired.LIVE
     )
@@ -215,6 +211,7 @@ class Utterance(BaseModel):
     state = models.CharField(
         _("state"), max_length=12, choices=UtteranceState, default=UtteranceState.QUEUED
     )
+    reason = models.CharField(_("reason"), max_length=REASON_MAX_CHARACTERS, blank=True)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     media_time_ms = models.PositiveBigIntegerField(_("media time (ms)"), null=True, blank=True)
     played_ms = models.PositiveIntegerField(_("played (ms)"), null=True, blank=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from livestudio.common.models import BaseModel
+from accounts.models import OwnedModel
+from livestudio.common.vault import SealedTextField
 
 OUTPUT_URL_MAX_CHARACTERS = 500
 STREAM_KEY_MAX_CHARACTERS = 400
@@ -16,19 +17,13 @@ class OutputKind(models.TextChoices):
     FILE = "file", _("File on this server")
 
 
-class Output(BaseModel):
+class Output(OwnedModel):
     """Where to send, with the stream key sealed by the vault and never shown again."""
 
-    organization = models.ForeignKey(
-        "accounts.Organization",
-        on_delete=models.CASCADE,
-        related_name="outputs",
-        verbose_name=_("organization"),
-    )
     name = models.CharField(_("name"), max_length=80)
     kind = models.CharField(_("kind"), max_length=10, choices=OutputKind, default=OutputKind.RTMP)
     url = models.CharField(_("URL"), max_length=OUTPUT_URL_MAX_CHARACTERS)
-    sealed_stream_key = models.TextField(_("stream key"), blank=True, editable=False)
+    sealed_stream_key = SealedTextField(_("stream key"))
     key_hint = models.CharField(_("key ends in"), max_length=4, blank=True, editable=False)
     key_per_broadcast = models.BooleanField(
         _("a new key for each broadcast"),

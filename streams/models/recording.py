@@ -37,7 +37,9 @@ class Recording(BaseModel):
         verbose_name_plural = _("recordings")
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["broadcast", "runner_key"], name="one_row_per_recording")
+            models.UniqueConstraint(
+                fields=["broadcast", "runner_key"], name="one_row_per_recording"
+            )
         ]
 
     def __str__(self) -> str:

@@ -39,15 +39,20 @@ class Cue(BaseModel):
     expression = models.CharField(
         _("expression"), max_length=20, choices=expression_choices, default="neutral"
     )
-    gesture = models.CharField(
-        _("gesture"), max_length=20, choices=gesture_choices, default="none"
-    )
+    gesture = models.CharField(_("gesture"), max_length=20, choices=gesture_choices, default="none")
     emotion = models.PositiveSmallIntegerField(
         _("strength of feeling"),
         default=3,
         validators=[MinValueValidator(1), MaxValueValidator(5)],
     )
-    clip = models.CharField(_("clip"), max_length=100, blank=True)
+    clip = models.ForeignKey(
+        "avatars.AvatarClip",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("clip"),
+    )
     pause_seconds = models.FloatField(
         _("pause (seconds)"),
         default=0.0,

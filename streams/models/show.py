@@ -6,16 +6,12 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import OwnedModel
 from inference.catalog import PROFILES
-from livestudio.common.models import BaseModel
+from voices.models import Language
 
 LOOP_PAUSE_MAX_SECONDS = 3600
 DURATION_MAX_MINUTES = 24 * 60
-
-
-class Language(models.TextChoices):
-    CHINESE = "zh-CN", _("Chinese")
-    ENGLISH = "en-US", _("English")
 
 
 class Visibility(models.TextChoices):
@@ -59,18 +55,15 @@ def profile_choices() -> list[tuple[str, str]]:
     ]
 
 
-class Show(BaseModel):
+class Show(OwnedModel):
     """A plan: who presents, with which voice, what is said, when, and where it goes."""
 
-    organization = models.ForeignKey(
-        "accounts.Organization",
-        on_delete=models.CASCADE,
-        related_name="shows",
-        verbose_name=_("organization"),
-    )
     title = models.CharField(_("title"), max_length=120)
     avatar = models.ForeignKey(
-        "avatars.Avatar", on_delete=models.PROTECT, related_name="shows", verbose_name=_("presenter")
+        "avatars.Avatar",
+        on_delete=models.PROTECT,
+        related_name="shows",
+        verbose_name=_("presenter"),
     )
     voice = models.ForeignKey(
         "voices.Voice", on_delete=models.PROTECT, related_name="shows", verbose_name=_("voice")

@@ -1,0 +1,152 @@
+"""Start, stop and end of a broadcast."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.audit import record
+from accounts.models import User
+from accounts.roles import SystemActor, require_permission
+from inference.protocol import OutputState
+from streams.errors import BroadcastAlreadyLiveError
+from streams.models import (
+    Broadcast,
+    BroadcastOutput,
+    BroadcastState,
+    ControlCommand,
+    DesiredState,
+    Occurrence,
+    Output,
+    Show,
+    Utterance,
+)
+from streams.models.broadcast import OutputDesired, UtteranceState
+from streams.poke import poke_consoles, poke_control_loop
+from streams.services.commands import Order, expire_commands, issue_command, require_on_air
+from streams.services.readiness import require_ready
+from streams.services.runner_spec import take_snapshot
+from streams.states import move
+
+When = Literal["now", "sentence_end"]
+
+STOP_DEADLINE_SECONDS: Final = 300.0
+STOPPED: Final[OutputState] = "stopped"
+
+
+def start_broadcast(
+    *, show: Show, actor: User | SystemActor, occurrence: Occurrence | None = None
+) -> Broadcast:
+    """Open a broadcast in `starting`; the control loop launches its runner.
+
+    Raises ShowNotReadyError (400) naming what is missing, BroadcastAlreadyLiveError (409).
+    """
+    require_permission(actor, "broadcast.start", show.organization)
+    require_ready(show)
+    with transaction.atomic():
+        broadcast = _open(show, actor, occurrence)
+        for output in show.outputs.all():
+            attach_output(broadcast, output)
+        record(actor, "streams.broadcast.started", broadcast)
+        transaction.on_commit(poke_control_loop)
+    return broadcast
+
+
+def stop_broadcast(
+    *,
+    broadcast: Broadcast,
+    actor: User | SystemActor,
+    when: When = "sentence_end",
+    idempotency_key: str | None = None,
+) -> ControlCommand:
+    """Ask the runner to end; the control loop sees to it that it does. Raises NotLiveError.
+
+    May be repeated: `now` after `sentence_end` makes it quicker.
+    """
+    require_permission(actor, "broadcast.start", broadcast.organization)
+    require_on_air(broadcast)
+    with transaction.atomic():
+        Broadcast.objects.filter(pk=broadcast.pk).update(
+            desired_state=DesiredState.STOPPED, stop_requested_at=timezone.now()
+        )
+        move(broadcast, BroadcastState.STOPPING, "stopped by the operator")
+        command = issue_command(
+            broadcast=broadcast, order=_stop_order(when, idempotency_key), actor=actor
+        )
+        record(actor, "streams.broadcast.stopped", broadcast, when=when)
+        transaction.on_commit(lambda: _ring_all(broadcast.pk))
+    return command
+
+
+def finish_broadcast(
+    *, broadcast: Broadcast, state: Literal["ended", "failed"], reason: str = ""
+) -> bool:
+    """Close the row and everything that hangs on it, once. For the control loop and the runner.
+
+    Frees the show for its next airing, drops what was queued, stops the outputs' rows, expires
+    the commands. False when the broadcast was over already.
+    """
+    with transaction.atomic():
+        if not move(broadcast, state, reason):
+            return False
+        expire_commands(broadcast)
+        _close_transcript(broadcast)
+        broadcast.outputs.exclude(state="failed").update(state=STOPPED, bitrate_kbps=None)
+        transaction.on_commit(lambda: poke_consoles(broadcast.pk))
+    return True
+
+
+def attach_output(broadcast: Broadcast, output: Output) -> BroadcastOutput:
+    """The row of this output on this airing, waiting for a key where today's is not known."""
+    waits = output.key_per_broadcast
+    return BroadcastOutput.objects.create(
+        broadcast=broadcast,
+        output=output,
+        name=output.name,
+        kind=output.kind,
+        url=output.url,
+        desired=OutputDesired.WAITING_FOR_KEY if waits else OutputDesired.LIVE,
+        state="waiting_for_key" if waits else "connecting",
+    )
+
+
+def _open(
+    show: Show, actor: User | SystemActor, occurrence: Occurrence | None
+) -> Broadcast:
+    try:
+        with transaction.atomic():  # a savepoint, so that the refusal leaves the caller usable
+            return Broadcast.objects.create(
+                organization=show.organization,
+                show=show,
+                occurrence=occurrence,
+                started_by=actor if isinstance(actor, User) else None,
+                active_key=show.pk,
+                snapshot=take_snapshot(show),
+                recording_wanted=show.record,
+                started_at=timezone.now(),
+            )
+    except IntegrityError as error:
+        raise BroadcastAlreadyLiveError from error
+
+
+def _stop_order(when: When, idempotency_key: str | None) -> Order:
+    args = {"when": when, "reason": "stopped by the operator"}
+    return Order("stop", args, idempotency_key, STOP_DEADLINE_SECONDS)
+
+
+def _close_transcript(broadcast: Broadcast) -> None:
+    rows: list[tuple[str, str]] = [
+        (UtteranceState.QUEUED, UtteranceState.DROPPED),
+        # How much of it was heard is unknown, so it is not called said.
+        (UtteranceState.SPEAKING, UtteranceState.INTERRUPTED),
+    ]
+    for source, target in rows:
+        Utterance.objects.filter(broadcast=broadcast, state=source).update(state=target)
+
+
+def _ring_all(broadcast_id: UUID) -> None:
+    poke_control_loop()
+    poke_consoles(broadcast_id)

@@ -1,0 +1,228 @@
+"""From rows to the `RunnerSpec` a runner works by, and to the arguments of its commands."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.conf import settings
+from django.utils import timezone
+
+from avatars.models import Avatar
+from inference.catalog import Profile, get_profile
+from inference.protocol import (
+    SAMPLE_RATE_HZ,
+    AvatarSpec,
+    CueSpec,
+    Cursor,
+    Fence,
+    IceSpec,
+    Json,
+    OutputSpec,
+    OverlaySpec,
+    RenditionSpec,
+    RunnerSpec,
+    VoiceSpec,
+    decode,
+    encode,
+)
+from livestudio.common import vault
+from livestudio.common.errors import ConflictError
+from streams.models import Broadcast, BroadcastOutput, ControlCommand, Cue, Show
+from streams.models.broadcast import OutputDesired
+from streams.models.show import LabelPreset
+from voices.models import Voice
+
+# The implicit and explicit labels of generated content name AI in the words viewers read.
+LABELS: Final[dict[str, dict[str, str]]] = {
+    LabelPreset.BILINGUAL: {"zh-CN": "AI 生成 · AI-generated", "en-US": "AI-generated · AI 生成"},
+    LabelPreset.GENERATED: {"zh-CN": "内容由 AI 生成", "en-US": "AI-generated"},
+    LabelPreset.PRESENTER: {"zh-CN": "AI 数字人主播", "en-US": "AI presenter"},
+    LabelPreset.NONE: {"zh-CN": "", "en-US": ""},
+}
+MAIN_RENDITION: Final = "main"
+
+
+class SpecUnavailableError(ConflictError):
+    """The presenter or voice of the broadcast is gone, so no runner can be told what to do."""
+
+    code = "spec_unavailable"
+    message = "The presenter or voice of this broadcast does not exist any more."
+
+
+def take_snapshot(show: Show) -> Json:
+    """The plan of a show as plain JSON: later edits of the show do not change this airing."""
+    cues = show.cues.select_related("clip").order_by("position", "created_at")
+    return {
+        "title": show.title,
+        "language": show.language,
+        "profile": show.profile,
+        "background": show.background,
+        "rundown_mode": show.rundown_mode,
+        "loop_pause_seconds": show.loop_pause_seconds,
+        "ends": show.ends,
+        "duration_minutes": show.duration_minutes,
+        "overlays": encode(_overlays(show)),
+        "avatar": str(show.avatar_id),
+        "voice": str(show.voice_id),
+        "cues": [{**encode(_cue(cue)), "card": cue.card} for cue in cues],
+    }
+
+
+def build_runner_spec(
+    broadcast: Broadcast, *, token: str, fence: Fence = "confirmed"
+) -> RunnerSpec:
+    """All a runner needs, stream keys included: for `welcome` only, never logged or stored.
+
+    Raises SpecUnavailableError when presenter or voice are gone.
+    """
+    plan = broadcast.snapshot
+    minutes = plan["duration_minutes"]
+    return RunnerSpec(
+        broadcast=str(broadcast.pk),
+        lease_epoch=broadcast.lease_epoch,
+        token=token,
+        title=plan["title"],
+        language=plan["language"],
+        renditions=(rendition_of(get_profile(plan["profile"])),),
+        avatar=_avatar_spec(plan["avatar"]),
+        voices=_voice_specs(plan["voice"]),
+        cues=tuple(decode(CueSpec, cue) for cue in plan["cues"]),
+        run_folder=str(settings.RUNS_DIR / str(broadcast.pk)),
+        recordings_folder=str(settings.RECORDINGS_DIR / str(broadcast.pk)),
+        cache_folder=str(settings.CACHE_DIR),
+        rundown_mode=plan["rundown_mode"],
+        loop_pause_seconds=plan["loop_pause_seconds"],
+        ends=plan["ends"],
+        duration_seconds=minutes * 60.0 if minutes else None,
+        elapsed_seconds=_elapsed_seconds(broadcast),
+        background=plan["background"],
+        overlays=decode(OverlaySpec, plan["overlays"]),
+        outputs=tuple(output_spec(row) for row in broadcast.outputs.select_related("output")),
+        record=broadcast.recording_wanted,
+        cursor=decode(Cursor, broadcast.cursor),
+        script=broadcast.script,
+        resume=broadcast.lease_epoch > 1,
+        ice=ice_spec(),
+        fence=fence,
+        egress_allow=tuple(settings.EGRESS_ALLOW),
+        test_engines=settings.TEST_ENGINES,
+    )
+
+
+def open_command_args(command: ControlCommand) -> Json:
+    """The arguments as they go to the runner: output commands get their key from the vault here.
+
+    Raises BroadcastOutput.DoesNotExist when the output has left the broadcast meanwhile.
+    """
+    if command.name == "output_add":
+        return {"output": encode(output_spec(_output_of(command, "output")))}
+    if command.name == "output_replace_key":
+        row = _output_of(command, "id")
+        return {"id": str(row.pk), "stream_key": open_stream_key(row)}
+    return dict(command.args)
+
+
+def output_spec(row: BroadcastOutput) -> OutputSpec:
+    """One destination with its key opened."""
+    waits = row.desired == OutputDesired.WAITING_FOR_KEY
+    return OutputSpec(
+        id=str(row.pk),
+        name=row.name,
+        kind="file" if row.kind == "file" else "rtmp",
+        url=row.url,
+        stream_key="" if waits else open_stream_key(row),
+        rendition=MAIN_RENDITION,
+        desired=OutputDesired(row.desired).value,
+    )
+
+
+def open_stream_key(row: BroadcastOutput) -> str:
+    """The key of this airing, else the output's own."""
+    if row.sealed_stream_key:
+        return vault.open_from(row, "sealed_stream_key")
+    if row.output is None:
+        return ""
+    return vault.open_from(row.output, "sealed_stream_key")
+
+
+def rendition_of(profile: Profile) -> RenditionSpec:
+    """The picture of a profile; the frame duration is exact in 48 kHz samples."""
+    return RenditionSpec(
+        id=MAIN_RENDITION,
+        width_px=profile.width_px,
+        height_px=profile.height_px,
+        frame_samples=SAMPLE_RATE_HZ // profile.frames_per_second,
+        bitrate_kbps=profile.bitrate_kbps,
+    )
+
+
+def ice_spec() -> IceSpec:
+    """How viewers reach a runner, from the settings."""
+    return IceSpec(
+        servers=tuple(settings.ICE_SERVERS),
+        host_addresses=tuple(settings.ICE_HOST_ADDRESSES),
+        udp_ports=settings.ICE_UDP_PORTS,
+        public_address=settings.ICE_PUBLIC_ADDRESS,
+    )
+
+
+def _overlays(show: Show) -> OverlaySpec:
+    return decode(
+        OverlaySpec,
+        {
+            "captions": show.captions,
+            "title": show.overlay_title,
+            "label_text": LABELS[show.label_preset][show.language],
+            "label_position": show.label_position,
+        },
+    )
+
+
+def _cue(cue: Cue) -> CueSpec:
+    raw: dict[str, Any] = {
+        "id": str(cue.pk),
+        "kind": cue.kind,
+        "text": cue.text,
+        "expression": cue.expression,
+        "gesture": cue.gesture,
+        "emotion": cue.emotion,
+        "clip": cue.clip.engine_name if cue.clip else None,
+        "pause_seconds": cue.pause_seconds,
+    }
+    return decode(CueSpec, raw)
+
+
+def _avatar_spec(avatar_id: str) -> AvatarSpec:
+    avatar = Avatar.objects.filter(pk=avatar_id).first()
+    if avatar is None:
+        raise SpecUnavailableError("The presenter of this broadcast does not exist any more.")
+    return AvatarSpec(id=str(avatar.pk), engine=avatar.engine, settings=dict(avatar.settings))
+
+
+def _voice_specs(voice_id: str) -> tuple[VoiceSpec, ...]:
+    """The voice and its fallbacks, in order; fallbacks that are not ready are left out."""
+    voice = Voice.objects.filter(pk=voice_id).first()
+    if voice is None:
+        raise SpecUnavailableError("The voice of this broadcast does not exist any more.")
+    links = voice.fallback_links.select_related("fallback").order_by("position")
+    spares = [link.fallback for link in links if link.fallback.state == Voice.State.READY]
+    return tuple(
+        VoiceSpec(
+            id=str(item.pk),
+            engine=item.engine,
+            language=item.language,
+            settings=dict(item.settings),
+        )
+        for item in (voice, *spares)
+    )
+
+
+def _output_of(command: ControlCommand, field: str) -> BroadcastOutput:
+    rows = BroadcastOutput.objects.select_related("output").filter(broadcast=command.broadcast_id)
+    return rows.get(pk=command.args[field])
+
+
+def _elapsed_seconds(broadcast: Broadcast) -> float:
+    if broadcast.first_frame_at is None:
+        return 0.0
+    return max(0.0, (timezone.now() - broadcast.first_frame_at).total_seconds())
