@@ -1,0 +1,50 @@
+# Two images: `docker build --target web .` and `docker build --target runner .`
+
+FROM node:20-bookworm-slim AS frontend
+WORKDIR /build
+COPY frontend/package.json frontend/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY frontend/ ./
+RUN npm run build
+
+FROM python:3.11-slim-bookworm AS base
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN useradd --create-home --uid 10001 livestudio && install -d -o livestudio /app /data
+WORKDIR /app
+COPY requirements/ requirements/
+RUN pip install -r requirements/base.txt -c requirements/lock.txt
+
+# The MySQL driver has no wheel: compile it here and leave the compiler behind.
+FROM base AS driver
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends gcc libc6-dev pkg-config libmariadb-dev
+RUN pip wheel --no-deps --wheel-dir /wheels -c requirements/lock.txt mysqlclient
+
+# Web, control loop and background jobs. Never imports torch or a codec.
+FROM base AS web
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libmariadb3 \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=driver /wheels /wheels
+RUN pip install --no-deps /wheels/*.whl && rm -r /wheels
+COPY --chown=livestudio . .
+COPY --from=frontend --chown=livestudio /build/dist frontend/dist
+USER livestudio
+# Needs no secret: embedded mode makes one in a folder that is thrown away.
+RUN DATA_DIR=/tmp/build python manage.py collectstatic --noinput && rm -r /tmp/build
+ENV MODE=production DATA_DIR=/data
+VOLUME /data
+EXPOSE 8000
+CMD ["daphne", "-b", "0.0.0.0", "-p", "8000", "livestudio.asgi:application"]
+
+# One live broadcast. Has no database driver and no web settings; the token comes on stdin.
+# The NVIDIA container runtime brings the driver, the neural requirements bring CUDA:
+# docker build --target runner --build-arg REQUIREMENTS=<file in requirements/, without .txt> .
+FROM base AS runner
+ARG REQUIREMENTS=base
+RUN pip install -r requirements/${REQUIREMENTS}.txt -c requirements/lock.txt
+COPY --chown=livestudio inference/ inference/
+USER livestudio
+ENV DATA_DIR=/data NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
+VOLUME /data
+ENTRYPOINT ["python", "-m", "inference.runner"]

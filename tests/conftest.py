@@ -1,0 +1,44 @@
+"""Fixtures for every test. Real servers start when a test first asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from scripts.provision.tools import Tool, find_chromium
+from tests import services
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    """DATABASE_URL of a MariaDB of this test session."""
+    with services.mariadb() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """REDIS_URL of a Redis of this test session."""
+    with services.redis() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def rtmp_server() -> Iterator[services.RtmpServer]:
+    """nginx-rtmp; use a stream key of your own, it is shared."""
+    with services.rtmp_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def turn_server() -> Iterator[services.TurnServer]:
+    """coturn that relays on loopback."""
+    with services.turn_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Tool:
+    """The browser for Playwright: executable, arguments and environment."""
+    return find_chromium()

@@ -1,0 +1,40 @@
+"""Settings of the tests: the product's own, with data in a folder of their own.
+
+SQLite and the in-memory channel layer; with DATABASE_URL and REDIS_URL set (`python -m
+tests.services pytest -m database`) MariaDB and Redis.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+# Each test process has its own: xdist workers must not share secrets, runs or recordings.
+_data_folder = tempfile.mkdtemp(prefix="livestudio-tests-")
+_owner_pid = os.getpid()
+
+
+@atexit.register
+def _remove_data() -> None:
+    if os.getpid() == _owner_pid:
+        shutil.rmtree(_data_folder, ignore_errors=True)
+
+
+for _name in ("MODE", "HOST", "PORT", "LAUNCHER", "EGRESS_ALLOW", "REGISTRATION", "ALLOWED_HOSTS"):
+    # What a developer exported for a demo must not decide what the tests see.
+    os.environ.pop(_name, None)
+os.environ["DATA_DIR"] = _data_folder
+os.environ["SECRET_KEY"] = "tests-only-" + "x" * 50
+os.environ["TEST_ENGINES"] = "1"
+
+from livestudio.settings import *  # noqa: E402, F403 - only after the environment is set
+
+ALLOWED_HOSTS = ["*"]
+# bcrypt takes a quarter of a second on purpose; the cast signs in thousands of times.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
