@@ -1,0 +1,293 @@
+"""Fan-out: the same coded packets for every output and viewer; a slow reader never slows the rest.
+
+Encoder threads publish; each subscription is read by one thread (`get`) or one task (`next`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from inference.media.packets import EncodedPacket
+from inference.protocol import SAMPLE_RATE_HZ
+
+# Sound that was encoded before the keyframe it belongs behind; the AAC encoder is a block late.
+_HELD_SAMPLES: Final = SAMPLE_RATE_HZ // 2
+
+
+class SubscriptionClosedError(Exception):
+    """The broadcast has ended or the reader has left: nothing follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionStats:
+    """dropped: packets thrown away because the reader was slow, in `overflows` goes."""
+
+    delivered: int
+    dropped: int
+    overflows: int
+    queued_packets: int
+    queued_seconds: float
+
+
+def stream_key(packet: EncodedPacket) -> str:
+    """The name a subscription asks for: "video:<rendition>", "aac" or "opus"."""
+    return f"video:{packet.rendition}" if packet.stream == "video" else packet.stream
+
+
+class Subscription:
+    """One reader's bounded queue.
+
+    capacity: `capacity_seconds` of media. overflow: with a picture, everything is cleared and
+    delivery goes on with the next keyframe, which is asked for; with sound only, the oldest goes.
+    """
+
+    def __init__(self, hub: Hub, name: str, streams: frozenset[str], capacity_samples: int) -> None:
+        self.name = name
+        self.streams = streams
+        self.rendition = next((s[6:] for s in streams if s.startswith("video:")), None)
+        self._hub = hub
+        self._capacity = capacity_samples
+        self._queue: deque[EncodedPacket] = deque()
+        self._held: deque[EncodedPacket] = deque()
+        self._ready = threading.Condition()
+        self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
+        self._awaits_keyframe = False
+        self._keyframe_pts = -(1 << 62)
+        self._closed = False
+        self._delivered = self._dropped = self._overflows = 0
+
+    @property
+    def stats(self) -> SubscriptionStats:
+        with self._ready:
+            return SubscriptionStats(
+                self._delivered,
+                self._dropped,
+                self._overflows,
+                len(self._queue),
+                self._span() / SAMPLE_RATE_HZ,
+            )
+
+    def get(self, timeout: float | None = None) -> EncodedPacket | None:
+        """The next packet for a plain thread; None after `timeout` seconds.
+
+        Raises SubscriptionClosedError when closed and empty.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._ready:
+            while not self._queue and not self._closed:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return None
+                self._ready.wait(left)
+            return self._pop()
+
+    async def next(self) -> EncodedPacket:
+        """The next packet for a task. Raises SubscriptionClosedError when closed and empty."""
+        while True:
+            with self._ready:
+                if self._queue or self._closed:
+                    return self._pop()
+                loop = asyncio.get_running_loop()
+                future = loop.create_future()
+                self._waiter = (loop, future)
+            await future
+
+    def take(self) -> EncodedPacket | None:
+        """The next packet if one is there. Raises SubscriptionClosedError when closed and empty."""
+        with self._ready:
+            return self._pop() if self._queue or self._closed else None
+
+    def restart(self) -> None:
+        """Throw away what waits and go on with a new keyframe (a reconnected output)."""
+        with self._ready:
+            self._clear()
+        self._ask_keyframe()
+
+    def close(self) -> None:
+        """Leave the hub; what is queued can still be read."""
+        self._hub.remove(self)
+        self.end()
+
+    def push(self, packet: EncodedPacket) -> None:
+        """Called by the hub, from encoder threads."""
+        with self._ready:
+            if self._closed or not self._admit(packet):
+                return
+            overflowed = self._span() > self._capacity
+            if overflowed:
+                self._overflow()
+            self._wake()
+        if overflowed:
+            self._ask_keyframe()
+
+    def end(self) -> None:
+        """Called by the hub: nothing more will come."""
+        with self._ready:
+            self._closed = True
+            self._wake()
+
+    def wait_for_keyframe(self) -> None:
+        """Deliver nothing before the next keyframe of the rendition."""
+        with self._ready:
+            self._awaits_keyframe = self.rendition is not None
+
+    def _admit(self, packet: EncodedPacket) -> bool:
+        """Queue the packet unless it belongs before the keyframe that is waited for."""
+        if not self._awaits_keyframe:
+            if packet.pts + packet.duration > self._keyframe_pts:
+                self._queue.append(packet)
+                return True
+            return False
+        if packet.stream != "video":
+            self._hold(packet)
+            return False
+        if not packet.is_keyframe:
+            return False
+        self._awaits_keyframe = False
+        self._keyframe_pts = packet.pts
+        self._queue.append(packet)
+        self._queue.extend(p for p in self._held if p.pts >= packet.pts)
+        self._held.clear()
+        return True
+
+    def _hold(self, packet: EncodedPacket) -> None:
+        self._held.append(packet)
+        while packet.pts - self._held[0].pts > _HELD_SAMPLES:
+            self._held.popleft()
+
+    def _span(self) -> int:
+        if not self._queue:
+            return 0
+        last = self._queue[-1]
+        return last.pts + last.duration - self._queue[0].pts
+
+    def _overflow(self) -> None:
+        self._overflows += 1
+        if self.rendition is not None:
+            self._dropped += len(self._queue)
+            self._clear()
+            return
+        while self._span() > self._capacity:
+            self._queue.popleft()
+            self._dropped += 1
+
+    def _clear(self) -> None:
+        self._queue.clear()
+        self._held.clear()
+        # Drop to the next keyframe: half a GOP shows as smear for seconds.
+        self._awaits_keyframe = self.rendition is not None
+
+    def _pop(self) -> EncodedPacket:
+        if not self._queue:
+            raise SubscriptionClosedError(self.name)
+        self._delivered += 1
+        return self._queue.popleft()
+
+    def _wake(self) -> None:
+        self._ready.notify()
+        waiter, self._waiter = self._waiter, None
+        if waiter is None:
+            return
+        loop, future = waiter
+        try:
+            loop.call_soon_threadsafe(_resolve, future)
+        except RuntimeError:  # the loop of this reader is gone
+            self._closed = True
+
+    def _ask_keyframe(self) -> None:
+        if self.rendition is not None:
+            self._hub.request_keyframe(self.rendition)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class Hub:
+    """Where encoders publish and outputs subscribe. Thread-safe.
+
+    on_keyframe_request: called with the rendition's id, from any thread.
+    """
+
+    def __init__(self, on_keyframe_request: Callable[[str], None]) -> None:
+        self._on_keyframe_request = on_keyframe_request
+        self._lock = threading.Lock()
+        self._closed = False
+        # Replaced whole, never changed: publishing takes no lock.
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._by_stream: dict[str, tuple[Subscription, ...]] = {}
+
+    def subscribe(
+        self,
+        name: str,
+        streams: set[str] | frozenset[str],
+        *,
+        capacity_seconds: float = 3.0,
+        start_on_keyframe: bool = True,
+    ) -> Subscription:
+        """A new reader of "video:<rendition>" (at most one), "aac", "opus".
+
+        start_on_keyframe: ask for a keyframe and deliver nothing from before it, sound neither.
+        Raises ValueError for streams that do not exist.
+        """
+        _check_streams(streams)
+        capacity = round(capacity_seconds * SAMPLE_RATE_HZ)
+        subscription = Subscription(self, name, frozenset(streams), capacity)
+        if start_on_keyframe:
+            subscription.wait_for_keyframe()
+        with self._lock:
+            if self._closed:
+                subscription.end()
+                return subscription
+            self._index((*self._subscriptions, subscription))
+        if start_on_keyframe and subscription.rendition is not None:
+            self.request_keyframe(subscription.rendition)
+        return subscription
+
+    def remove(self, subscription: Subscription) -> None:
+        """Deliver nothing more to it; unknown ones are ignored."""
+        with self._lock:
+            self._index(tuple(s for s in self._subscriptions if s is not subscription))
+
+    def publish(self, packet: EncodedPacket) -> None:
+        """Hand a packet to every subscription that asked for its stream."""
+        for subscription in self._by_stream.get(stream_key(packet), ()):
+            subscription.push(packet)
+
+    def request_keyframe(self, rendition: str) -> None:
+        """Ask the encoder for a keyframe soon; requests closer than 0.5 s share one."""
+        self._on_keyframe_request(rendition)
+
+    def stats(self) -> dict[str, SubscriptionStats]:
+        """By name of the subscription."""
+        return {s.name: s.stats for s in self._subscriptions}
+
+    def close(self) -> None:
+        """The broadcast has ended: readers get what is queued, then SubscriptionClosedError."""
+        with self._lock:
+            self._closed = True
+            subscriptions = self._subscriptions
+            self._index(())
+        for subscription in subscriptions:
+            subscription.end()
+
+    def _index(self, subscriptions: tuple[Subscription, ...]) -> None:
+        streams = {stream for s in subscriptions for stream in s.streams}
+        self._by_stream = {
+            stream: tuple(s for s in subscriptions if stream in s.streams) for stream in streams
+        }
+        self._subscriptions = subscriptions
+
+
+def _check_streams(streams: set[str] | frozenset[str]) -> None:
+    videos = [stream for stream in streams if stream.startswith("video:")]
+    unknown = streams - {"aac", "opus"} - set(videos)
+    if unknown or len(videos) > 1 or not streams:
+        raise ValueError(f"cannot subscribe to {', '.join(sorted(streams)) or 'nothing'}")

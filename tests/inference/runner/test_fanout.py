@@ -1,0 +1,169 @@
+"""One encode, many readers: order, keyframes, overflow."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from inference.media.packets import EncodedPacket
+from inference.runner.fanout import Hub, Subscription, SubscriptionClosedError
+
+FRAME = 1920
+SOUND = 960
+
+
+def video(number: int, *, key: bool = False, rendition: str = "main") -> EncodedPacket:
+    return EncodedPacket("video", number * FRAME, FRAME, key, b"v%d" % number, rendition)
+
+
+def opus(number: int) -> EncodedPacket:
+    return EncodedPacket("opus", number * SOUND, SOUND, True, b"o%d" % number)
+
+
+@pytest.fixture
+def requests() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def hub(requests: list[str]) -> Hub:
+    return Hub(requests.append)
+
+
+def read(subscription: Subscription) -> list[bytes]:
+    taken = []
+    while packet := subscription.take():
+        taken.append(packet.data)
+    return taken
+
+
+def test_reader_starts_on_a_keyframe_and_asks_for_one(hub: Hub, requests: list[str]) -> None:
+    subscription = hub.subscribe("viewer", {"video:main", "opus"})
+    for packet in (video(0), video(1), video(2, key=True), video(3)):
+        hub.publish(packet)
+
+    assert requests == ["main"]
+    assert read(subscription) == [b"v2", b"v3"]
+
+
+def test_sound_before_the_first_keyframe_is_not_delivered_and_none_after_is_lost(hub: Hub) -> None:
+    subscription = hub.subscribe("viewer", {"video:main", "opus"})
+    for number in range(7):  # the sound encoder was faster than the picture's
+        hub.publish(opus(number))
+    hub.publish(video(2, key=True))
+    hub.publish(opus(7))
+
+    assert read(subscription) == [b"v2", b"o4", b"o5", b"o6", b"o7"]
+
+
+def test_late_sound_of_before_the_keyframe_is_not_delivered(hub: Hub) -> None:
+    subscription = hub.subscribe("viewer", {"video:main", "opus"})
+    hub.publish(video(2, key=True))
+    hub.publish(opus(3))
+    hub.publish(opus(4))
+
+    assert read(subscription) == [b"v2", b"o4"]
+
+
+def test_slow_reader_drops_to_the_next_keyframe(hub: Hub, requests: list[str]) -> None:
+    subscription = hub.subscribe("slow", {"video:main"}, capacity_seconds=0.2)
+    hub.publish(video(0, key=True))
+    for number in range(1, 8):
+        hub.publish(video(number))
+    hub.publish(video(8, key=True))
+    hub.publish(video(9))
+
+    assert read(subscription) == [b"v8", b"v9"]
+    assert requests == ["main", "main"]
+    assert (subscription.stats.dropped, subscription.stats.overflows) == (6, 1)
+
+
+def test_slow_reader_costs_the_others_nothing(hub: Hub) -> None:
+    hub.subscribe("slow", {"video:main"}, capacity_seconds=0.2)
+    quick = hub.subscribe("quick", {"video:main"}, capacity_seconds=10)
+    for number in range(100):
+        hub.publish(video(number, key=number % 50 == 0))
+
+    assert len(read(quick)) == 100
+    assert hub.stats()["slow"].dropped > 0
+    assert quick.stats.dropped == 0
+
+
+def test_sound_only_reader_loses_the_oldest(hub: Hub, requests: list[str]) -> None:
+    subscription = hub.subscribe("ears", {"opus"}, capacity_seconds=0.06)
+    for number in range(10):
+        hub.publish(opus(number))
+
+    assert read(subscription) == [b"o7", b"o8", b"o9"]
+    assert requests == []
+
+
+def test_renditions_are_told_apart(hub: Hub) -> None:
+    low = hub.subscribe("low", {"video:low"})
+    hub.publish(video(0, key=True))
+    hub.publish(video(0, key=True, rendition="low"))
+
+    assert len(read(low)) == 1
+
+
+def test_restart_waits_for_a_new_keyframe(hub: Hub, requests: list[str]) -> None:
+    subscription = hub.subscribe("output", {"video:main"})
+    hub.publish(video(0, key=True))
+    subscription.restart()
+    hub.publish(video(1))
+    hub.publish(video(2, key=True))
+
+    assert read(subscription) == [b"v2"]
+    assert requests == ["main", "main"]
+
+
+def test_thread_reader_is_woken_and_times_out(hub: Hub) -> None:
+    subscription = hub.subscribe("thread", {"opus"})
+    assert subscription.get(timeout=0) is None
+
+    publisher = threading.Thread(target=hub.publish, args=(opus(1),))
+    publisher.start()
+    packet = subscription.get(timeout=10)
+    publisher.join()
+
+    assert packet is not None
+    assert packet.data == b"o1"
+
+
+async def test_task_reader_is_woken_from_another_thread(hub: Hub) -> None:
+    subscription = hub.subscribe("task", {"opus"})
+    reader = asyncio.create_task(subscription.next())
+    await asyncio.sleep(0)
+    await asyncio.to_thread(hub.publish, opus(1))
+
+    assert (await reader).data == b"o1"
+
+
+async def test_closed_hub_lets_readers_finish(hub: Hub) -> None:
+    subscription = hub.subscribe("task", {"opus"})
+    hub.publish(opus(1))
+    hub.close()
+
+    assert (await subscription.next()).data == b"o1"
+    with pytest.raises(SubscriptionClosedError):
+        await subscription.next()
+    with pytest.raises(SubscriptionClosedError):
+        hub.subscribe("late", {"opus"}).get()
+
+
+def test_closed_subscription_gets_nothing_more(hub: Hub) -> None:
+    subscription = hub.subscribe("gone", {"opus"})
+    subscription.close()
+    hub.publish(opus(1))
+
+    with pytest.raises(SubscriptionClosedError):
+        subscription.get()
+    assert hub.stats() == {}
+
+
+@pytest.mark.parametrize("streams", [set(), {"video:main", "video:low"}, {"flac"}])
+def test_streams_that_do_not_exist_are_refused(hub: Hub, streams: set[str]) -> None:
+    with pytest.raises(ValueError, match="cannot subscribe"):
+        hub.subscribe("wrong", streams)
