@@ -133,6 +133,7 @@ class DeviceSession(BaseModel):
     name = models.CharField(max_length=100, blank=True)
     is_bound = models.BooleanField(default=False)
     refresh_id = models.CharField(max_length=32)
+    previous_refresh_id = models.CharField(max_length=32, blank=True)
     last_used_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
 

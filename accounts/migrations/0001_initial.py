@@ -177,6 +177,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(blank=True, max_length=100)),
                 ("is_bound", models.BooleanField(default=False)),
                 ("refresh_id", models.CharField(max_length=32)),
+                ("previous_refresh_id", models.CharField(blank=True, max_length=32)),
                 ("last_used_at", models.DateTimeField()),
                 ("revoked_at", models.DateTimeField(blank=True, null=True)),
                 (

@@ -1,0 +1,76 @@
+"""Why somebody is not let in."""
+
+from __future__ import annotations
+
+from livestudio.common.errors import ConflictError, DomainError, TooManyRequestsError
+
+
+class CredentialsInvalidError(DomainError):
+    """Which of the two is wrong is not said."""
+
+    code = "authentication_failed"
+    status = 401
+    message = "The username or the password is wrong."
+
+
+class TokenInvalidError(DomainError):
+    """The token is expired, forged or of another kind."""
+
+    code = "token_invalid"
+    status = 401
+    message = "The token is expired or not valid. Refresh it or sign in again."
+
+
+class SignedOutError(DomainError):
+    """The session of this token was ended, here or from another device."""
+
+    code = "signed_out"
+    status = 401
+    message = "This device was signed out. Sign in again."
+
+
+class DeviceMismatchError(DomainError):
+    """The token was given to another device."""
+
+    code = "device_mismatch"
+    status = 401
+    message = "This token belongs to another device. Sign in on this one."
+
+
+class SignInLockedError(TooManyRequestsError):
+    """Too many wrong passwords; wait for Retry-After."""
+
+    code = "sign_in_locked"
+    message = "Too many wrong passwords. Wait before you try again."
+
+
+class CrossSiteError(DomainError):
+    """A cookie was sent from a page of another site."""
+
+    code = "csrf_failed"
+    status = 403
+    message = "The request did not come from a page of this site."
+
+
+class RegistrationClosedError(DomainError):
+    """REGISTRATION does not allow new accounts this way."""
+
+    code = "registration_closed"
+    status = 403
+    message = "New accounts are not open here. Ask an administrator of this site."
+
+
+class IdempotencyConflictError(ConflictError):
+    """The first request with this key is still being answered."""
+
+    code = "idempotency_in_progress"
+    retryable = True
+    message = "The first request with this Idempotency-Key is still being answered."
+
+
+class IdempotencyReusedError(DomainError):
+    """The key was used for a different request."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    message = "This Idempotency-Key was used for a different request."

@@ -1,0 +1,125 @@
+"""Organizations and who works in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts import hooks
+from accounts.audit import record
+from accounts.errors import RegistrationClosedError
+from accounts.models import Membership, Organization, User
+from accounts.roles import STAFF_ROLES, SYSTEM, Role, SystemActor, require_permission
+from livestudio.common.errors import ErrorDetail, InvalidInputError
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What somebody fills in to open an account of their own."""
+
+    username: str
+    email: str
+    password: str
+    organization: str
+
+
+def register(*, registration: Registration) -> Membership:
+    """A new user who owns a new organization. Raises RegistrationClosedError, InvalidInputError."""
+    if settings.REGISTRATION != "open":
+        raise RegistrationClosedError
+    with transaction.atomic():
+        user = create_user(registration=registration)
+        organization = create_organization(name=registration.organization, owner=user)
+        record(user, "accounts.user.registered", user, organization=organization)
+    return Membership.objects.select_related("user", "organization").get(
+        user=user, organization=organization
+    )
+
+
+def create_user(*, registration: Registration) -> User:
+    """A user without any organization. Raises InvalidInputError naming each wrong field."""
+    user = User(
+        username=User.normalize_username(registration.username),
+        email=User.objects.normalize_email(registration.email),
+    )
+    _check_user(user, registration.password)
+    user.set_password(registration.password)
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+    except IntegrityError as error:
+        # Two people took the name at the same moment.
+        raise InvalidInputError.of("username", "This username is taken.", "unique") from error
+    return user
+
+
+def create_organization(*, name: str, owner: User) -> Organization:
+    """A new organization with its owner and what every organization starts with."""
+    with transaction.atomic():
+        organization = Organization(name=name.strip())
+        organization.full_clean()
+        organization.save()
+        set_role(organization=organization, user=owner, role=Role.OWNER, actor=SYSTEM)
+        for hook in hooks.ORGANIZATION_CREATED:
+            hook(organization)
+    return organization
+
+
+def set_role(
+    *, organization: Organization, user: User, role: str, actor: User | SystemActor
+) -> Membership:
+    """Give a user a role, the first or another. Raises ForbiddenError, InvalidInputError."""
+    require_permission(actor, "organization.manage", organization)
+    with transaction.atomic():
+        _keep_an_owner(organization, user, becomes=role)
+        membership, _ = Membership.objects.update_or_create(
+            organization=organization, user=user, defaults={"role": role}
+        )
+        update_staff(user)
+        record(actor, "accounts.membership.changed", membership, data={"role": role})
+    return membership
+
+
+def remove_member(*, membership: Membership, actor: User | SystemActor) -> None:
+    """End a membership. Raises ForbiddenError, InvalidInputError for the last owner."""
+    require_permission(actor, "organization.manage", membership.organization)
+    with transaction.atomic():
+        _keep_an_owner(membership.organization, membership.user, becomes=None)
+        record(actor, "accounts.membership.removed", membership)
+        membership.delete()
+        update_staff(membership.user)
+
+
+def update_staff(user: User) -> None:
+    """Those who work with shows may open the admin; superusers keep it whatever their role."""
+    works = Membership.objects.filter(user=user, role__in=STAFF_ROLES).exists()
+    is_staff = user.is_superuser or works
+    if user.is_staff != is_staff:
+        user.is_staff = is_staff
+        user.save(update_fields=["is_staff", "updated_at"])
+
+
+def _keep_an_owner(organization: Organization, user: User, *, becomes: str | None) -> None:
+    owners = Membership.objects.filter(organization=organization, role=Role.OWNER)
+    is_last = becomes != Role.OWNER and owners.filter(user=user).exists() and owners.count() == 1
+    if is_last:
+        raise InvalidInputError.of("role", "An organization needs at least one owner.")
+
+
+def _check_user(user: User, password: str) -> None:
+    details: list[ErrorDetail] = []
+    try:
+        user.full_clean(exclude=["password"])
+    except ValidationError as error:
+        for field, messages in error.message_dict.items():
+            details += [ErrorDetail(field, "invalid", message) for message in messages]
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        details += [ErrorDetail("password", "invalid", message) for message in error.messages]
+    if details:
+        raise InvalidInputError(details=tuple(details))

@@ -1,0 +1,139 @@
+"""Sign-in on a device, refresh, sign-out."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib.auth import authenticate
+from django.core.cache import cache
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.audit import record
+from accounts.errors import (
+    CredentialsInvalidError,
+    DeviceMismatchError,
+    SignedOutError,
+    SignInLockedError,
+)
+from accounts.models import DeviceSession, User
+from livestudio.common.errors import NotFoundError
+
+WRONG_PASSWORDS_ALLOWED = 5
+LOCK_SECONDS = 300
+# Two tabs of one browser may refresh with the same cookie at the same moment.
+REFRESH_GRACE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """id: chosen by the client, else by us. is_bound: the client will send it with each token."""
+
+    id: str
+    name: str
+    is_bound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What a client gets: two tokens and the device session they belong to."""
+
+    access: str
+    refresh: str
+    session: DeviceSession
+
+
+def sign_in(*, username: str, password: str, device: Device, address: str) -> SignIn:
+    """Check a password. Raises CredentialsInvalidError (401), SignInLockedError (429)."""
+    name = User.normalize_username(username)
+    # By name and address: a stranger cannot lock somebody out from elsewhere.
+    counter = f"sign-in:{name}:{address}"
+    if cache.get(counter, 0) >= WRONG_PASSWORDS_ALLOWED:
+        raise SignInLockedError(retry_after_seconds=LOCK_SECONDS)
+    user = authenticate(username=name, password=password)
+    if not isinstance(user, User):
+        cache.add(counter, 0, LOCK_SECONDS)
+        cache.incr(counter)
+        raise CredentialsInvalidError
+    cache.delete(counter)
+    return open_session(user=user, device=device)
+
+
+def open_session(*, user: User, device: Device) -> SignIn:
+    """A new session on this device; the one that was open there ends."""
+    now = timezone.now()
+    sessions = DeviceSession.objects.filter(user=user, device_id=device.id, revoked_at=None)
+    sessions.update(revoked_at=now)
+    session = DeviceSession(
+        user=user,
+        device_id=device.id,
+        name=device.name,
+        is_bound=device.is_bound,
+        last_used_at=now,
+    )
+    refresh, session.refresh_id = tokens.make_refresh(session)
+    session.save()
+    record(user, "accounts.device.signed_in", session, data={"device": device.name})
+    return SignIn(tokens.make_access(session), refresh, session)
+
+
+def refresh_session(*, raw: str, device_id: str | None) -> SignIn:
+    """New tokens for old. An outdated refresh token ends the session: it may be stolen.
+
+    Raises TokenInvalidError, SignedOutError, DeviceMismatchError (401).
+    """
+    claims = tokens.read_refresh(raw)
+    session = check_session(claims, device_id)
+    now = timezone.now()
+    refresh, fresh_id = tokens.make_refresh(session)
+    rows = DeviceSession.objects.filter(pk=session.pk, revoked_at=None)
+    rotated = rows.filter(refresh_id=claims.token_id).update(
+        refresh_id=fresh_id, previous_refresh_id=claims.token_id, last_used_at=now
+    )
+    if not rotated:
+        is_recent = rows.filter(
+            previous_refresh_id=claims.token_id, last_used_at__gt=now - REFRESH_GRACE
+        )
+        if not is_recent.update(refresh_id=fresh_id):
+            rows.update(revoked_at=now)
+            raise SignedOutError("This sign-in was renewed elsewhere. Sign in again.")
+    return SignIn(tokens.make_access(session), refresh, session)
+
+
+def check_session(claims: tokens.Claims, device_id: str | None) -> DeviceSession:
+    """The live session of a token. device_id: what the client sent, None = nothing.
+
+    Raises SignedOutError, DeviceMismatchError (401).
+    """
+    session = DeviceSession.objects.select_related("user").filter(pk=claims.session_id).first()
+    if session is None or session.revoked_at is not None or not session.user.is_active:
+        raise SignedOutError
+    if not tokens.is_for_password(claims, session.user):
+        raise SignedOutError("The password was changed. Sign in again.")
+    if device_id is None and session.is_bound:
+        raise DeviceMismatchError
+    if device_id is not None and not tokens.is_for_device(claims, device_id):
+        raise DeviceMismatchError
+    return session
+
+
+def sign_out(*, session: DeviceSession) -> None:
+    """End one session; its tokens are refused from now on."""
+    if DeviceSession.objects.filter(pk=session.pk, revoked_at=None).update(
+        revoked_at=timezone.now()
+    ):
+        record(session.user, "accounts.device.signed_out", session)
+
+
+def sign_out_device(*, user: User, device_id: str) -> None:
+    """End what is open on a device of the user. Raises NotFoundError."""
+    session = DeviceSession.objects.filter(user=user, device_id=device_id, revoked_at=None).first()
+    if session is None:
+        raise NotFoundError("There is no such device.")
+    sign_out(session=session)
+
+
+def new_device_id() -> str:
+    return uuid.uuid4().hex
