@@ -1,0 +1,29 @@
+/** Text forms of numbers; none of them depends on the language. */
+
+const TWO = (value: number) => String(value).padStart(2, '0')
+
+/** `1:02:03`, or `02:03` under an hour. Negative spans read as zero. */
+export function clockText(milliseconds: number): string {
+  const total = Math.max(0, Math.floor(milliseconds / 1000))
+  const hours = Math.floor(total / 3600)
+  const tail = `${TWO(Math.floor(total / 60) % 60)}:${TWO(total % 60)}`
+  return hours > 0 ? `${hours}:${tail}` : tail
+}
+
+/** `12:34:56` in the reader's own time zone; empty for no time. */
+export function timeText(iso: string | null): string {
+  const date = iso ? new Date(iso) : null
+  if (!date || Number.isNaN(date.getTime())) return ''
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(TWO).join(':')
+}
+
+/** Seconds with one decimal: `4.2 s`. */
+export function secondsText(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`
+}
+
+/** At most `digits` decimals, grouped thousands; a dash for nothing. */
+export function numberText(value: number | null, digits = 0): string {
+  if (value === null || !Number.isFinite(value)) return '–'
+  return value.toLocaleString('en-US', { maximumFractionDigits: digits })
+}

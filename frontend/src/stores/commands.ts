@@ -1,0 +1,45 @@
+import { defineStore } from 'pinia'
+import { ref } from 'vue'
+
+import { toApiError, type ApiError } from '@/api/errors'
+
+export interface CommandEntry {
+  id: string
+  /** Key below `commands.` in the locales. */
+  label: string
+  state: 'sending' | 'done' | 'failed'
+  error: ApiError | null
+  atMs: number
+}
+
+const KEPT = 20
+
+/** What the operator asked for, and what became of it. */
+export const useCommandsStore = defineStore('commands', () => {
+  const entries = ref<CommandEntry[]>([])
+
+  /** Run one command and keep its outcome in view; true when it was carried out. */
+  async function track(label: string, run: (id: string) => Promise<unknown>): Promise<boolean> {
+    const id = crypto.randomUUID()
+    const entry: CommandEntry = { id, label, state: 'sending', error: null, atMs: Date.now() }
+    entries.value = [entry, ...entries.value].slice(0, KEPT)
+    try {
+      await run(id)
+      change(id, { state: 'done' })
+      return true
+    } catch (failure) {
+      change(id, { state: 'failed', error: toApiError(failure) })
+      return false
+    }
+  }
+
+  function change(id: string, fields: Partial<CommandEntry>): void {
+    entries.value = entries.value.map((item) => (item.id === id ? { ...item, ...fields } : item))
+  }
+
+  function clear(): void {
+    entries.value = []
+  }
+
+  return { entries, track, clear }
+})

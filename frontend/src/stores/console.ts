@@ -1,0 +1,241 @@
+import { defineStore } from 'pinia'
+import { computed, ref, shallowRef } from 'vue'
+
+import * as api from '@/api/client'
+import type { ApiError } from '@/api/errors'
+import { toApiError } from '@/api/errors'
+import type {
+  Broadcast,
+  BroadcastEvent,
+  BroadcastOutput,
+  CommandArguments,
+  CommandName,
+  Cursor,
+  Metrics,
+  Show,
+  Utterance,
+} from '@/api/schema'
+import { ConsoleSocket, type LinkState } from '@/realtime/consoleSocket'
+import type { ConsoleMessage } from '@/realtime/messages'
+
+import { useCommandsStore } from './commands'
+import { extendSeries, type Series } from './metricSeries'
+
+const EVENTS_KEPT = 300
+const UTTERANCES_KEPT = 200
+/** Codes that mean "the websocket did not carry it": the same verb goes by HTTP instead. */
+const LINK_CODES = ['link_down']
+
+/** Everything the control room of one broadcast shows, kept current by its console socket. */
+export const useConsoleStore = defineStore('console', () => {
+  const commands = useCommandsStore()
+  const broadcastId = ref('')
+  const broadcast = ref<Broadcast | null>(null)
+  const show = ref<Show | null>(null)
+  const link = ref<LinkState>('closed')
+  const linkError = shallowRef<ApiError | null>(null)
+  const permissions = ref<string[]>([])
+  const utterances = ref<Utterance[]>([])
+  const events = ref<BroadcastEvent[]>([])
+  const metrics = shallowRef<Metrics>({})
+  const series = shallowRef<Series>({})
+  const caption = ref('')
+  let socket: ConsoleSocket | null = null
+
+  const isOver = computed(() => ['ended', 'failed'].includes(broadcast.value?.state ?? ''))
+  const speaking = computed(() => utterances.value.find((item) => item.state === 'speaking') ?? null)
+  const lastSequence = computed(() => events.value.at(-1)?.sequence ?? 0)
+
+  async function open(id: string): Promise<void> {
+    close()
+    reset(id)
+    socket = new ConsoleSocket(id, {
+      onMessage: receive,
+      onLink: setLink,
+      lastSequence: () => lastSequence.value,
+    })
+    await load(id)
+    if (broadcastId.value === id) await socket?.connect()
+  }
+
+  function close(): void {
+    socket?.close()
+    socket = null
+  }
+
+  function reset(id: string): void {
+    broadcastId.value = id
+    broadcast.value = null
+    show.value = null
+    utterances.value = []
+    events.value = []
+    metrics.value = {}
+    series.value = {}
+    caption.value = ''
+    commands.clear()
+  }
+
+  async function load(id: string): Promise<void> {
+    try {
+      setBroadcast(await api.getBroadcast(id))
+      const lists = [api.listUtterances(id), api.listEvents(id)] as const
+      const [said, happened] = await Promise.all(lists)
+      said.sort(byStart).forEach(putUtterance)
+      happened.forEach(putEvent)
+    } catch (error) {
+      linkError.value = toApiError(error)
+    }
+  }
+
+  function setLink(state: LinkState, error: ApiError | null): void {
+    link.value = state
+    linkError.value = error
+  }
+
+  function setBroadcast(next: Broadcast): void {
+    const isFirst = show.value === null
+    broadcast.value = next
+    if (next.metrics) putMetrics(next.metrics)
+    if (isFirst) void loadShow(next.show)
+  }
+
+  async function loadShow(id: string): Promise<void> {
+    try {
+      show.value = await api.getShow(id)
+    } catch (error) {
+      linkError.value = toApiError(error)
+    }
+  }
+
+  function receive(message: ConsoleMessage): void {
+    switch (message.type) {
+      case 'welcome':
+        permissions.value = message.permissions
+        if (typeof message.broadcast === 'object') setBroadcast(message.broadcast)
+        return
+      case 'state':
+        return patch(message.data)
+      case 'cursor': {
+        const { script, ...cursor } = message.data
+        return patch(script ? { cursor, script } : { cursor })
+      }
+      case 'utterance':
+        return putUtterance(message.data)
+      case 'caption':
+        caption.value = message.data.text
+        return
+      case 'output':
+        return putOutput(message.data)
+      case 'metrics':
+        return putMetrics(message.data)
+      case 'event':
+        putEvent(message.data)
+        return applyEvent(message.data)
+    }
+  }
+
+  function patch(fields: Partial<Broadcast>): void {
+    if (broadcast.value) broadcast.value = { ...broadcast.value, ...fields }
+  }
+
+  function putUtterance(next: Utterance): void {
+    const index = utterances.value.findIndex((item) => item.id === next.id)
+    const known = utterances.value[index]
+    if (known) utterances.value.splice(index, 1, { ...known, ...next })
+    else utterances.value = [...utterances.value, next].slice(-UTTERANCES_KEPT)
+  }
+
+  function putOutput(next: Partial<BroadcastOutput> & { id: string }): void {
+    const list = broadcast.value?.outputs ?? []
+    const index = list.findIndex((item) => item.id === next.id)
+    const known = list[index]
+    const blank = { output: '', state: 'connecting', reason: '' } as BroadcastOutput
+    const merged = { ...(known ?? blank), ...next }
+    patch({ outputs: known ? list.with(index, merged) : [...list, merged] })
+  }
+
+  function putMetrics(next: Metrics): void {
+    metrics.value = next
+    series.value = extendSeries(series.value, next)
+  }
+
+  function putEvent(next: BroadcastEvent): void {
+    const list = events.value
+    if (list.some((item) => item.sequence === next.sequence)) return
+    const isNewest = next.sequence > lastSequence.value
+    const all = isNewest ? [...list, next] : [...list, next].sort(bySequence)
+    events.value = all.slice(-EVENTS_KEPT)
+  }
+
+  /** Events replayed after a gap also bring what the missed messages would have told. */
+  function applyEvent({ kind, data, at }: BroadcastEvent): void {
+    if (kind === 'broadcast.state') patch({ state: data.state, reason: data.reason } as Broadcast)
+    if (kind === 'script.state') patch({ script: data.script } as Broadcast)
+    if (kind === 'cursor') patch({ cursor: data as unknown as Cursor })
+    if (kind === 'output') putOutput(data as unknown as BroadcastOutput)
+    if (kind === 'broadcast.first_frame' && !broadcast.value?.first_frame_at) {
+      patch({ first_frame_at: at })
+    }
+    if (kind === 'utterance') {
+      const started = data.state === 'speaking' ? { started_at: at } : {}
+      putUtterance({ ...data, ...started } as unknown as Utterance)
+    }
+  }
+
+  /** Run a verb over the websocket, or over HTTP while the link is down. True when it was done. */
+  function run<N extends CommandName>(
+    name: N,
+    args: CommandArguments[N],
+    label: string = name,
+  ): Promise<boolean> {
+    return commands.track(label, (id) => deliver(id, name, args))
+  }
+
+  async function deliver<N extends CommandName>(id: string, name: N, args: CommandArguments[N]) {
+    try {
+      if (socket?.isOpen) return await socket.send(id, name, args)
+    } catch (error) {
+      if (!LINK_CODES.includes(toApiError(error).code)) throw error
+    }
+    return api.postCommand(broadcastId.value, name, args, id)
+  }
+
+  function switchOutput(output: string, verb: 'start' | 'stop'): Promise<boolean> {
+    const run = () => api.switchOutput(broadcastId.value, output, verb)
+    return commands.track(`output_${verb}`, run)
+  }
+
+  function replaceOutputKey(output: string, streamKey: string): Promise<boolean> {
+    const run = () => api.replaceOutputKey(broadcastId.value, output, streamKey)
+    return commands.track('output_key', run)
+  }
+
+  return {
+    broadcast,
+    show,
+    link,
+    linkError,
+    permissions,
+    utterances,
+    events,
+    metrics,
+    series,
+    caption,
+    isOver,
+    speaking,
+    open,
+    close,
+    run,
+    switchOutput,
+    replaceOutputKey,
+  }
+})
+
+function bySequence(a: BroadcastEvent, b: BroadcastEvent): number {
+  return a.sequence - b.sequence
+}
+
+/** Oldest first; what has not begun comes last. */
+function byStart(a: Utterance, b: Utterance): number {
+  return (a.started_at ?? '9999').localeCompare(b.started_at ?? '9999')
+}

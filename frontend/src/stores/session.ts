@@ -1,0 +1,85 @@
+import { defineStore } from 'pinia'
+import { computed, ref } from 'vue'
+
+import * as api from '@/api/client'
+import type { Organization } from '@/api/schema'
+
+const HINT = 'livestudio.signed-in'
+const CHOSEN = 'livestudio.organization'
+
+function storage(action: (store: Storage) => string | null | void): string | null {
+  try {
+    return action(localStorage) ?? null
+  } catch {
+    return null
+  }
+}
+
+/** Who is signed in, and for which organization. The access token itself stays in the client. */
+export const useSessionStore = defineStore('session', () => {
+  const username = ref<string | null>(null)
+  const organizations = ref<Organization[]>([])
+  const organization = ref<string | null>(null)
+  const isSignedIn = computed(() => username.value !== null)
+
+  api.setSignedOutHandler(clear)
+
+  function clear(): void {
+    username.value = null
+    organizations.value = []
+    chooseOrganization(null)
+    storage((store) => store.removeItem(HINT))
+  }
+
+  function chooseOrganization(id: string | null): void {
+    organization.value = id
+    api.setOrganization(id)
+    if (id) storage((store) => store.setItem(CHOSEN, id))
+  }
+
+  async function loadMe(): Promise<void> {
+    const me = await api.getMe()
+    organizations.value = me.organizations
+    const chosen = storage((store) => store.getItem(CHOSEN))
+    const known = me.organizations.find((item) => item.id === chosen) ?? me.organizations[0]
+    chooseOrganization(known?.id ?? null)
+    username.value = me.username
+    storage((store) => store.setItem(HINT, '1'))
+  }
+
+  async function signIn(name: string, password: string): Promise<void> {
+    await api.signIn(name, password)
+    await loadMe()
+  }
+
+  /** Come back after a reload by the cookie; quiet when there was no session. */
+  async function restore(): Promise<boolean> {
+    if (isSignedIn.value) return true
+    if (!storage((store) => store.getItem(HINT))) return false
+    try {
+      if (await api.renewSession()) await loadMe()
+    } catch {
+      return false
+    }
+    return isSignedIn.value
+  }
+
+  async function signOut(): Promise<void> {
+    try {
+      await api.signOut()
+    } finally {
+      clear()
+    }
+  }
+
+  return {
+    username,
+    organizations,
+    organization,
+    isSignedIn,
+    chooseOrganization,
+    signIn,
+    restore,
+    signOut,
+  }
+})
