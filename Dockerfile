@@ -18,7 +18,7 @@ RUN pip install -r requirements/base.txt -c requirements/lock.txt
 FROM base AS driver
 RUN apt-get update \
  && apt-get install -y --no-install-recommends gcc libc6-dev pkg-config libmariadb-dev
-RUN pip wheel --no-deps --wheel-dir /wheels -c requirements/lock.txt mysqlclient
+RUN pip wheel --no-deps --wheel-dir /wheels "$(grep -o '^mysqlclient==[^ ]*' requirements/mysql.txt)"
 
 # Web, control loop and background jobs. Never imports torch or a codec.
 FROM base AS web

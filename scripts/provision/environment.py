@@ -16,6 +16,10 @@ from .paths import REQUIREMENTS, STAMPS, TOOLS, VENV, VENV_PYTHON
 from .steps import digest, is_stamped, run_quietly, say, write_stamp
 
 NEEDED_MIB = {"base": 800, "dev": 1300, "mysql": 50, "node": 250}
+LOCK_HEADER = """\
+# Versions of everything that dev.txt brings, so that a clone installs today what it did yesterday.
+# Used as a constraint (pip -c). Made by `python3 scripts/bootstrap.py lock`; do not edit.
+"""
 PIP_WHEEL_FOLDERS = ("/usr/share/python-wheels", "/usr/share/python-pip-wheels")
 
 
@@ -53,6 +57,17 @@ def _ensure_requirements(name: str) -> None:
         command.append("--no-cache-dir")
     run_quietly(f"Installing requirements/{name}.txt", command, environment=_build_flags(name))
     write_stamp(stamp, wanted)
+
+
+def write_lock() -> None:
+    """Make requirements/lock.txt anew: every package that dev.txt brings, with its version."""
+    with tempfile.TemporaryDirectory() as name:
+        python = Path(name) / "bin" / "python"
+        run_quietly("Creating an empty environment", [sys.executable, "-m", "venv", name])
+        install = [python, "-m", "pip", "install", "-q", "-r", REQUIREMENTS / "dev.txt"]
+        run_quietly("Resolving requirements/dev.txt", install)
+        versions = run_quietly("Reading the versions", [python, "-m", "pip", "freeze", "-q"])
+    (REQUIREMENTS / "lock.txt").write_text(LOCK_HEADER + versions)
 
 
 def _build_flags(name: str) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from . import checks
 from .debian import ensure_tools
-from .environment import ensure_environment
+from .environment import ensure_environment, write_lock
 from .failures import BootstrapError, require_free_port
 from .frontend import ensure_frontend, ensure_node_modules
 from .paths import ROOT, VENV_PYTHON
@@ -21,6 +21,7 @@ usage: bootstrap.py demo        install, build, and put the demo show on air
        bootstrap.py test [NAME …]  every check and test; with names only those parts
        bootstrap.py test-long   the long matrices, soak and chaos runs
        bootstrap.py install     what `demo` needs, without starting it
+       bootstrap.py lock        pin what the files in requirements/ bring with them
 Environment of demo: PORT, HOST, SECONDS (end by itself after so many seconds on air)."""
 
 DEFAULT_PORT = "8000"
@@ -29,7 +30,13 @@ DEFAULT_HOST = "127.0.0.1"
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
-    commands = {"demo": demo, "install": install, "test": test, "test-long": test_long}
+    commands = {
+        "demo": demo,
+        "install": install,
+        "lock": lock,
+        "test": test,
+        "test-long": test_long,
+    }
     if not arguments or arguments[0] not in commands:
         print(USAGE, file=sys.stderr)
         return 2
@@ -70,6 +77,12 @@ def test_long(names: Sequence[str]) -> int:
     """The long tier."""
     _install_for_tests()
     return checks.run_parts(checks.LONG_PARTS, names)
+
+
+def lock(_: Sequence[str]) -> int:
+    """After a change in requirements/: pin what the changed files bring with them."""
+    write_lock()
+    return 0
 
 
 def _install_for_tests() -> None:
