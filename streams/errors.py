@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from livestudio.common.errors import ConflictError, InvalidInputError, UnavailableError
+from livestudio.common.errors import (
+    ConflictError,
+    DomainError,
+    InvalidInputError,
+    UnavailableError,
+)
 
 
 class BroadcastAlreadyLiveError(ConflictError):
@@ -69,3 +74,11 @@ class ViewerLimitError(UnavailableError):
 
     code = "viewer_limit"
     message = "This broadcast has as many viewers as it can serve directly."
+
+
+class SignInRequiredError(DomainError):
+    """The show is private and nobody is signed in."""
+
+    code = "not_authenticated"
+    status = 401
+    message = "This show is private. Sign in first."

@@ -76,7 +76,7 @@ def stop_broadcast(
         command = issue_command(
             broadcast=broadcast, order=_stop_order(when, idempotency_key), actor=actor
         )
-        record(actor, "streams.broadcast.stopped", broadcast, when=when)
+        record(actor, "streams.broadcast.stopped", broadcast, data={"when": when})
         transaction.on_commit(lambda: _ring_all(broadcast.pk))
     return command
 

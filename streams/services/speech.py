@@ -114,21 +114,26 @@ def steer(broadcast: Broadcast, order: Order, actor: Actor) -> ControlCommand:
         return issue_command(broadcast=broadcast, order=order, actor=actor)
 
 
-def check_text(text: str, *, language: str, field: str = "text") -> None:
-    """Raises InvalidInputError for text that is empty or holds a directive nobody knows."""
+def check_text(text: str, *, language: str, field: str = "text") -> bool:
+    """Whether the text holds anything to speak, besides directives.
+
+    Raises InvalidInputError for text that is empty or holds a directive nobody knows.
+    """
     if not text.strip():
         raise InvalidInputError.of(field, "There is nothing to say.", "blank")
     try:
-        parse_script(text, language)
+        return any(sentence.text.strip() for sentence in parse_script(text, language))
     except ScriptError as error:
-        raise InvalidInputError.of(field, str(error), "bad_directive") from error
+        raise InvalidInputError.of(field, error.message, "bad_directive") from error
 
 
 def _check_speech(speech: Speech, broadcast: Broadcast) -> None:
     if len(speech.text) > SAY_MAX_CHARACTERS:
         message = f"At most {SAY_MAX_CHARACTERS} characters at once; this has {len(speech.text)}."
         raise InvalidInputError.of("text", message, "max_length")
-    check_text(speech.text, language=broadcast.snapshot["language"])
+    if not check_text(speech.text, language=broadcast.snapshot["language"]):
+        message = "There is nothing to say besides directives. Use the gesture buttons for those."
+        raise InvalidInputError.of("text", message, "blank")
     if speech.expression is not None:
         _check_choice("expression", speech.expression, EXPRESSIONS, "expression")
     if speech.gesture is not None:

@@ -1,0 +1,118 @@
+"""The only way from a user to rows of this app: another organization's object looks missing."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+
+from accounts.access import get_owned_for, get_row
+from accounts.models import User
+from accounts.roles import has_permission, require_permission
+from livestudio.common.errors import NotFoundError
+from streams.errors import NotLiveError, SignInRequiredError
+from streams.models import Broadcast, BroadcastOutput, Cue, Output, Recording, Show
+from streams.models.show import Visibility
+
+Id = UUID | str
+Viewer = User | AnonymousUser | None
+
+
+def get_show_for(user: User, show_id: Id, permission: str) -> Show:
+    """Raises NotFoundError, ForbiddenError."""
+    rows = Show.objects.filter(archived_at=None).select_related("avatar", "voice", "schedule")
+    show: Show = get_owned_for(user, rows, show_id, permission, "show")
+    return show
+
+
+def get_cue_for(user: User, show_id: Id, cue_id: Id, permission: str) -> Cue:
+    """A cue of this show. Raises NotFoundError, ForbiddenError."""
+    show = get_show_for(user, show_id, permission)
+    return get_row(Cue.objects.filter(show=show).select_related("show__organization", "clip"), cue_id, "cue")
+
+
+def get_output_for(user: User, output_id: Id, permission: str) -> Output:
+    """Raises NotFoundError, ForbiddenError."""
+    output: Output = get_owned_for(user, Output.objects.all(), output_id, permission, "output")
+    return output
+
+
+def get_broadcast_for(user: User, broadcast_id: Id, permission: str) -> Broadcast:
+    """Raises NotFoundError, ForbiddenError."""
+    rows = Broadcast.objects.select_related("show")
+    broadcast: Broadcast = get_owned_for(user, rows, broadcast_id, permission, "broadcast")
+    return broadcast
+
+
+def get_broadcast_output_for(
+    user: User, broadcast_id: Id, output_id: Id, permission: str
+) -> BroadcastOutput:
+    """An output on this airing, by its own id or by that of the output it stands for."""
+    broadcast = get_broadcast_for(user, broadcast_id, permission)
+    rows = BroadcastOutput.objects.filter(broadcast=broadcast)
+    rows = rows.select_related("broadcast__organization", "output")
+    try:
+        return get_row(rows, output_id, "output on this broadcast")
+    except NotFoundError:
+        row = rows.filter(output__pk=_uuid_or_none(output_id)).first()
+        if row is None:
+            raise
+        return row
+
+
+def get_recording_for(user: User, recording_id: Id) -> Recording:
+    """Raises NotFoundError, ForbiddenError."""
+    rows: Any = Recording.objects.select_related("broadcast__organization")
+    if not user.is_superuser:
+        rows = rows.filter(broadcast__organization__memberships__user=user)
+    recording: Recording = get_row(rows, recording_id, "recording")
+    require_permission(user, "recording.view", recording.broadcast.organization)
+    return recording
+
+
+def get_watchable_broadcast(viewer: Viewer, target_id: Id) -> Broadcast:
+    """The broadcast with this id, or the airing of the show with this id that is live now.
+
+    Raises NotFoundError (also for a private show of another organization), SignInRequiredError
+    (private and nobody signed in), NotLiveError (a show that is not on air).
+    """
+    key = _uuid_or_none(target_id)
+    broadcast = _broadcast_or_live_airing(key)
+    if broadcast is None:
+        show = Show.objects.filter(pk=key, archived_at=None).select_related("organization").first()
+        if show is None:
+            raise NotFoundError("There is no such broadcast.")
+        _require_may_watch(viewer, show)
+        raise NotLiveError("This show is not on air right now.")
+    _require_may_watch(viewer, broadcast.show)
+    return broadcast
+
+
+def can_watch(viewer: Viewer, show: Show) -> bool:
+    """Public and unlisted shows are for everybody, private ones for members."""
+    if show.visibility != Visibility.PRIVATE:
+        return True
+    return isinstance(viewer, User) and has_permission(viewer, "broadcast.view", show.organization)
+
+
+def _broadcast_or_live_airing(key: UUID | None) -> Broadcast | None:
+    if key is None:
+        return None
+    rows = Broadcast.objects.select_related("show__organization", "organization")
+    return rows.filter(pk=key).first() or rows.filter(active_key=key).first()
+
+
+def _require_may_watch(viewer: Viewer, show: Show) -> None:
+    if can_watch(viewer, show):
+        return
+    if not isinstance(viewer, User):
+        raise SignInRequiredError
+    raise NotFoundError("There is no such broadcast.")
+
+
+def _uuid_or_none(value: Id) -> UUID | None:
+    try:
+        return value if isinstance(value, UUID) else UUID(str(value))
+    except ValueError:
+        return None

@@ -1,0 +1,39 @@
+"""Recording: switched on air, and its files found on the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from accounts.roles import SystemActor
+from livestudio.common.errors import NotFoundError
+from streams.models import Broadcast, ControlCommand, Recording
+from streams.services.commands import Order
+from streams.services.speech import steer
+
+
+def set_recording(
+    *,
+    broadcast: Broadcast,
+    on: bool,
+    actor: User | SystemActor,
+    idempotency_key: str | None = None,
+) -> ControlCommand:
+    """Begin or end recording; a runner that comes back later does what was said last."""
+    with transaction.atomic():
+        command = steer(broadcast, Order("record", {"on": on}, idempotency_key), actor)
+        Broadcast.objects.filter(pk=broadcast.pk).update(recording_wanted=on)
+    return command
+
+
+def recording_file(recording: Recording) -> Path:
+    """The file of a recording. Raises NotFoundError when it is not (or no longer) there."""
+    folder = Path(settings.RECORDINGS_DIR).resolve()
+    path = (folder / recording.path).resolve()
+    # The path comes from a runner: it never leads out of the folder of recordings.
+    if not path.is_relative_to(folder) or not path.is_file():
+        raise NotFoundError("The file of this recording is not there any more.")
+    return path

@@ -1,0 +1,112 @@
+"""Shows: made, changed and put away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.audit import record
+from accounts.models import Organization, User
+from accounts.roles import SystemActor, require_permission
+from livestudio.common.errors import ErrorDetail, InvalidInputError
+from streams.errors import ShowOnAirError
+from streams.models import Output, Show
+from streams.models.broadcast import FINAL_STATES
+from streams.models.show import Ends
+from streams.services.rundown import append_cues, check_cue
+from streams.services.schedule import replace_schedule
+
+Actor = User | SystemActor
+
+
+@dataclass(frozen=True, slots=True)
+class ShowDraft:
+    """What is to be written. None for outputs, cues = as they are; has_schedule: `schedule` counts.
+
+    values: fields of `Show`. schedule: as the API takes it, None = without.
+    """
+
+    values: Mapping[str, Any]
+    outputs: Sequence[Output] | None = None
+    cues: Sequence[Mapping[str, Any]] | None = None
+    schedule: Mapping[str, Any] | None = field(default=None)
+    has_schedule: bool = False
+
+
+def create_show(*, organization: Organization, draft: ShowDraft, actor: Actor) -> Show:
+    """Save a plan with its cues. Raises InvalidInputError naming the field, nested ones too."""
+    require_permission(actor, "show.edit", organization)
+    show = Show(organization=organization, **draft.values)
+    with transaction.atomic():
+        _write(show, draft)
+        record(actor, "streams.show.created", show, data={"title": show.title})
+    return show
+
+
+def update_show(*, show: Show, draft: ShowDraft, actor: Actor) -> Show:
+    """Change a plan. Given cues replace the rundown; what is on air keeps its own copy."""
+    require_permission(actor, "show.edit", show.organization)
+    for name, value in draft.values.items():
+        setattr(show, name, value)
+    with transaction.atomic():
+        if draft.cues is not None:
+            show.cues.all().delete()
+        _write(show, draft)
+        _check_kept_cues(show, draft)
+        record(actor, "streams.show.changed", show, data={"fields": sorted(draft.values)})
+    return show
+
+
+def archive_show(*, show: Show, actor: Actor) -> None:
+    """Put a show away: its transcripts and recordings stay. Raises ShowOnAirError."""
+    require_permission(actor, "show.edit", show.organization)
+    if show.broadcasts.exclude(state__in=FINAL_STATES).exists():
+        raise ShowOnAirError
+    with transaction.atomic():
+        show.archived_at = timezone.now()
+        show.save(update_fields=["archived_at", "updated_at"])
+        replace_schedule(show, None)
+        record(actor, "streams.show.archived", show)
+
+
+def check_show(show: Show) -> None:
+    """Raises InvalidInputError for values that contradict each other or belong to others."""
+    details: list[ErrorDetail] = []
+    for name in ("avatar", "voice"):
+        if getattr(show, name).organization_id != show.organization_id:
+            details.append(ErrorDetail(name, "not_found", f"There is no such {name}."))
+    if show.ends == Ends.AFTER_DURATION and not show.duration_minutes:
+        message = "Say how many minutes the show lasts."
+        details.append(ErrorDetail("duration_minutes", "required", message))
+    if details:
+        raise InvalidInputError(details[0].message, details=tuple(details))
+
+
+def _write(show: Show, draft: ShowDraft) -> None:
+    check_show(show)
+    show.save()
+    if draft.outputs is not None:
+        _check_outputs(show, draft.outputs)
+        show.outputs.set(draft.outputs)
+    if draft.cues is not None:
+        append_cues(show, draft.cues, lambda index: f"cues.{index}.")
+    if draft.has_schedule:
+        replace_schedule(show, draft.schedule)
+
+
+def _check_kept_cues(show: Show, draft: ShowDraft) -> None:
+    """A new presenter may lack a clip, a new language may read a directive differently."""
+    if draft.cues is None and {"avatar", "language"} & set(draft.values):
+        for index, cue in enumerate(show.cues.select_related("clip")):
+            cue.show = show
+            check_cue(cue, prefix=f"cues.{index}.")
+
+
+def _check_outputs(show: Show, outputs: Sequence[Output]) -> None:
+    for index, output in enumerate(outputs):
+        if output.organization_id != show.organization_id:
+            raise InvalidInputError.of(f"outputs.{index}", "There is no such output.", "not_found")
