@@ -66,7 +66,7 @@ class _Ring:
         return flat.reshape(self.height_px * 3 // 2, self.width_px)
 
     def _slot_offset(self, frame: int) -> int:
-        return _HEADER_BYTES + (frame % self.slots) * self._slot_bytes
+        return _HEADER_BYTES + (frame % int(self.slots)) * int(self._slot_bytes)
 
     def close(self) -> None:
         """Unmap; safe to call twice."""
@@ -78,9 +78,7 @@ class RingReader(_Ring):
     """The core's side: creates the memory, moves the clock, copies pictures out, unlinks."""
 
     @classmethod
-    def create(
-        cls, path: Path, *, width_px: int, height_px: int, slots: int = SLOTS
-    ) -> RingReader:
+    def create(cls, path: Path, *, width_px: int, height_px: int, slots: int = SLOTS) -> RingReader:
         """Make a new ring for even-sized I420 pictures. Raises OSError when memory is short."""
         size = _HEADER_BYTES + slots * (_SLOT_HEADER_BYTES + width_px * height_px * 3 // 2)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -144,7 +142,8 @@ class RingWriter(_Ring):
         offset = self._slot_offset(frame)
         version = _SLOT.unpack_from(self._memory, offset)[0]
         _SLOT.pack_into(self._memory, offset, version | 1, frame, -1)
-        return self._pictures[frame % self.slots]
+        picture: Picture = self._pictures[frame % self.slots]
+        return picture
 
     def end_frame(self, frame: int, generation: int) -> None:
         """Hand the drawn picture over."""

@@ -1,0 +1,147 @@
+"""The media clock: a sample counter on absolute monotonic deadlines, 20 ms a tick."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from inference.protocol import SAMPLE_RATE_HZ
+
+TICK_SAMPLES: Final = 960  # 20 ms
+REBASE_NS: Final = 500_000_000
+_SECOND_NS: Final = 1_000_000_000
+_SWITCH_INTERVAL_SECONDS: Final = 0.001
+# Only Linux has a clock that counts suspension; elsewhere monotonic has to do.
+_BOOTTIME: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+class TimeSource(Protocol):
+    """Where time comes from; tests bring their own."""
+
+    def monotonic_ns(self) -> int:
+        """Stands still while the machine is suspended."""
+
+    def boottime_ns(self) -> int:
+        """Runs on while the machine is suspended."""
+
+    def sleep_ns(self, duration_ns: int) -> None: ...
+
+
+class SystemTime:
+    """The time of this machine."""
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def boottime_ns(self) -> int:
+        return time.monotonic_ns() if _BOOTTIME is None else time.clock_gettime_ns(_BOOTTIME)
+
+    def sleep_ns(self, duration_ns: int) -> None:
+        time.sleep(duration_ns / _SECOND_NS)
+
+
+class FakeTime:
+    """Time that passes only by sleeping. on_sleep: called before each sleep, to settle threads."""
+
+    def __init__(self, on_sleep: Callable[[], None] | None = None) -> None:
+        self.now_ns = 0
+        self.suspended_ns = 0
+        self.on_sleep = on_sleep
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def boottime_ns(self) -> int:
+        return self.now_ns + self.suspended_ns
+
+    def sleep_ns(self, duration_ns: int) -> None:
+        if self.on_sleep is not None:
+            self.on_sleep()
+        self.now_ns += duration_ns
+
+
+class MediaClock:
+    """Counts samples against time. Only its own thread moves it; any thread may read `sample`.
+
+    on_tick(sample, late_samples): called once per 960 samples, at or after its deadline.
+    on_rebase(sample, gap_samples): the clock was more than 500 ms late (a suspended machine) and
+    goes on at `sample`, a whole number of ticks later.
+    """
+
+    def __init__(
+        self,
+        on_tick: Callable[[int, int], None],
+        on_rebase: Callable[[int, int], None],
+        source: TimeSource | None = None,
+    ) -> None:
+        self._on_tick = on_tick
+        self._on_rebase = on_rebase
+        self._source = source or SystemTime()
+        self._sample = 0
+        self._anchor_sample = 0
+        self._anchor_ns = 0
+        self._anchor_boot_ns = 0
+
+    @property
+    def sample(self) -> int:
+        """The next sample to leave."""
+        return self._sample
+
+    def run(self, stopping: threading.Event) -> None:
+        """Tick until `stopping` is set."""
+        self._anchor(0)
+        while not stopping.is_set():
+            late_ns = self._wait()
+            if late_ns > REBASE_NS:
+                self._rebase(late_ns)
+                continue
+            self._on_tick(self._sample, late_ns * SAMPLE_RATE_HZ // _SECOND_NS)
+            self._sample += TICK_SAMPLES
+
+    def _wait(self) -> int:
+        """Sleep until the next tick is due; how late it is then, in ns."""
+        due_ns = (self._sample - self._anchor_sample) * _SECOND_NS // SAMPLE_RATE_HZ
+        early_ns = due_ns - self._elapsed_ns()
+        if early_ns > 0:
+            self._source.sleep_ns(early_ns)
+        return max(0, self._elapsed_ns() - due_ns)
+
+    def _elapsed_ns(self) -> int:
+        """Since the anchor, suspension included."""
+        monotonic = self._source.monotonic_ns() - self._anchor_ns
+        return max(monotonic, self._source.boottime_ns() - self._anchor_boot_ns)
+
+    def _rebase(self, late_ns: int) -> None:
+        ticks = late_ns * SAMPLE_RATE_HZ // _SECOND_NS // TICK_SAMPLES
+        gap = ticks * TICK_SAMPLES
+        self._sample += gap
+        rest_ns = late_ns - gap * _SECOND_NS // SAMPLE_RATE_HZ
+        self._anchor(rest_ns)
+        self._on_rebase(self._sample, gap)
+
+    def _anchor(self, late_ns: int) -> None:
+        self._anchor_sample = self._sample
+        self._anchor_ns = self._source.monotonic_ns() - late_ns
+        self._anchor_boot_ns = self._source.boottime_ns() - late_ns
+
+
+def prefer_this_thread() -> str:
+    """Give the calling thread precedence where the system allows it; what was granted, in words."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+    if platform.system() != "Linux":
+        return "normal"
+    with contextlib.suppress(OSError):
+        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(0, policy, os.sched_param(1))
+        return "real time"
+    with contextlib.suppress(OSError):
+        # On Linux a thread's own id selects the thread alone.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -10)
+        return "nice -10"
+    return "normal"
