@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 RECONNECT_MIN_SECONDS: Final = 0.1
 RECONNECT_MAX_SECONDS: Final = 2.0
+LINK_PATH: Final = "/ws/v1/runner"
+_SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 
 class StaleRunnerError(Exception):
@@ -58,11 +60,11 @@ class Delays:
 
 
 def websocket_url(url: str) -> str:
-    """The runner link's address below a base address. Raises ValueError."""
+    """The runner link's address, given it or the site's base address. Raises ValueError."""
     scheme, _, rest = url.partition("://")
-    if scheme not in ("http", "https") or not rest:
-        raise ValueError("the web address must start with http:// or https://")
-    return f"{'wss' if scheme == 'https' else 'ws'}://{rest.rstrip('/')}/ws/v1/runner/"
+    if scheme not in _SCHEMES or not rest:
+        raise ValueError("the web address must start with http://, https://, ws:// or wss://")
+    return f"{_SCHEMES[scheme]}://{rest.rstrip('/').removesuffix(LINK_PATH)}{LINK_PATH}/"
 
 
 def write_text(message: Any) -> str:

@@ -1,0 +1,185 @@
+"""Runner processes on this machine, which outlive the control loop that started them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from inference.launchers.base import Handle, LaunchError, LaunchRequest, Poll
+
+LOG_BYTES: Final = 8 * 1024 * 1024
+LOG_NAME: Final = "runner.log"
+# Nothing else of our environment reaches a runner: ours holds keys and the database's password.
+ENVIRONMENT: Final = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "XDG_CACHE_HOME",
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+)
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+class LocalLauncher:
+    """Starts `python -m <module>` in its own session; finds it again by (host, pid, start time)."""
+
+    name = "local"
+
+    def __init__(
+        self, folder: Path, *, life_fd: int | None = None, module: str = "inference.runner"
+    ) -> None:
+        self._folder = folder
+        self._life_fd = life_fd
+        self._module = module
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, request: LaunchRequest, record: Callable[[Handle], None]) -> Handle:
+        """Start the process, record it, then hand it its bootstrap document on stdin."""
+        run_folder = Path(request.run_folder)
+        try:
+            run_folder.mkdir(parents=True, exist_ok=True)
+            trim_log(run_folder / LOG_NAME)
+            child = self._spawn(run_folder / LOG_NAME)
+        except OSError as error:
+            raise LaunchError(f"the process could not be started: {error.strerror}") from error
+        handle = _handle_of(child.pid)
+        self._children[child.pid] = child
+        try:
+            record(handle)
+        except BaseException:
+            # Without its document it reads end of file and exits.
+            _close_stdin(child)
+            raise
+        _hand_over(child, request)
+        return handle
+
+    def poll(self, handle: Handle) -> Poll:
+        """`dead` only when this very process is gone; another machine's is `unknown`."""
+        if handle.get("host") != socket.gethostname():
+            return Poll("unknown", "started on another machine")
+        pid = int(handle["pid"])
+        child = self._children.get(pid)
+        code = child.poll() if child is not None else None
+        if code is not None:
+            del self._children[pid]
+            return Poll("dead", _exit_reason(code))
+        if _is_running(handle):
+            return Poll("alive")
+        return Poll("dead", "the process is gone")
+
+    def stop(self, handle: Handle, *, is_forced: bool) -> None:
+        """SIGTERM to the runner, which drains; forced: SIGKILL to its whole session."""
+        if self.poll(handle).status != "alive":
+            return
+        pid = int(handle["pid"])
+        with contextlib.suppress(ProcessLookupError):
+            if is_forced:
+                os.killpg(pid, signal.SIGKILL)
+            else:
+                os.kill(pid, signal.SIGTERM)
+
+    def _spawn(self, log_path: Path) -> subprocess.Popen[bytes]:
+        life = [] if self._life_fd is None else ["--life-fd", str(self._life_fd)]
+        log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-m", self._module, *life],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                env=_environment(),
+                pass_fds=() if self._life_fd is None else (self._life_fd,),
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+
+
+def trim_log(path: Path) -> None:
+    """Keep the log of a runner bounded: the older part moves aside, replacing the one before.
+
+    The runner appends, so cutting the file under it is safe.
+    """
+    try:
+        if path.stat().st_size <= LOG_BYTES:
+            return
+        path.with_suffix(".log.1").write_bytes(path.read_bytes()[-LOG_BYTES:])
+        os.truncate(path, 0)
+    except FileNotFoundError:
+        return
+
+
+def _hand_over(child: subprocess.Popen[bytes], request: LaunchRequest) -> None:
+    """Write the bootstrap document. A child that died already is found by the next poll."""
+    assert child.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.write(json.dumps(asdict(request)).encode() + b"\n")
+        child.stdin.flush()
+    _close_stdin(child)
+
+
+def _close_stdin(child: subprocess.Popen[bytes]) -> None:
+    assert child.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.close()
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    return {**kept, "PYTHONUNBUFFERED": "1"}
+
+
+def _handle_of(pid: int) -> Handle:
+    return {
+        "host": socket.gethostname(),
+        "boot": _boot_id(),
+        "pid": pid,
+        "started": _start_ticks(pid) or 0,  # 0: it died at once, and no process starts at 0
+    }
+
+
+def _is_running(handle: Handle) -> bool:
+    """True while the same process, not one that got its pid later, exists and is no zombie."""
+    if handle.get("boot") != _boot_id():
+        return False
+    return _start_ticks(int(handle["pid"])) == int(handle["started"])
+
+
+def _boot_id() -> str:
+    return _BOOT_ID.read_text().strip()
+
+
+def _start_ticks(pid: int) -> int | None:
+    """Start time of a process in clock ticks since boot; None when it is gone or a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The name is in brackets and may itself hold brackets and blanks: proc(5).
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def _exit_reason(code: int) -> str:
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"exit status {code}"
