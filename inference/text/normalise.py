@@ -1,0 +1,19 @@
+"""Text as a basic voice must get it, by language."""
+
+from __future__ import annotations
+
+from inference.text.chinese import normalise_chinese
+from inference.text.english import normalise_english
+from inference.text.rewriting import NormalisedText
+
+__all__ = ["NormalisedText", "normalise"]
+
+
+def normalise(text: str, language: str) -> NormalisedText:
+    """Numbers, symbols and doubtful readings written out as they are spoken.
+
+    language: zh-CN or en-US; others are treated as English, which changes least.
+    """
+    if language.startswith("zh"):
+        return normalise_chinese(text)
+    return normalise_english(text)
