@@ -29,7 +29,9 @@ def get_show_for(user: User, show_id: Id, permission: str) -> Show:
 def get_cue_for(user: User, show_id: Id, cue_id: Id, permission: str) -> Cue:
     """A cue of this show. Raises NotFoundError, ForbiddenError."""
     show = get_show_for(user, show_id, permission)
-    return get_row(Cue.objects.filter(show=show).select_related("show__organization", "clip"), cue_id, "cue")
+    return get_row(
+        Cue.objects.filter(show=show).select_related("show__organization", "clip"), cue_id, "cue"
+    )
 
 
 def get_output_for(user: User, output_id: Id, permission: str) -> Output:

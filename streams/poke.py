@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 

@@ -1,4 +1,4 @@
-"""Commands to the runner: rows first, then a doorbell; the runner's answer comes back in the row."""
+"""Commands to the runner: rows first, then a doorbell; answers come back in the row."""
 
 from __future__ import annotations
 

@@ -113,9 +113,7 @@ def attach_output(broadcast: Broadcast, output: Output) -> BroadcastOutput:
     )
 
 
-def _open(
-    show: Show, actor: User | SystemActor, occurrence: Occurrence | None
-) -> Broadcast:
+def _open(show: Show, actor: User | SystemActor, occurrence: Occurrence | None) -> Broadcast:
     try:
         with transaction.atomic():  # a savepoint, so that the refusal leaves the caller usable
             return Broadcast.objects.create(

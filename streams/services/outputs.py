@@ -100,7 +100,9 @@ def add_output(
     require_on_air(broadcast)
     if output.organization_id != broadcast.organization_id:
         raise InvalidInputError.of("output", "There is no such output.", "not_found")
-    if output.kind == OutputKind.RTMP and not (output.sealed_stream_key or output.key_per_broadcast):
+    if output.kind == OutputKind.RTMP and not (
+        output.sealed_stream_key or output.key_per_broadcast
+    ):
         raise InvalidInputError.of("output", f"{output.name} has no stream key.", "no_key")
     with transaction.atomic():
         row = _attach_once(broadcast, output)

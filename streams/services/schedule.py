@@ -63,7 +63,9 @@ def parse_rule(text: str, start: datetime) -> rrule:
         raise _refuse_rule(f"FREQ must be one of {', '.join(FREQUENCIES)}.")
     allowed = _PARTS[parts["FREQ"]]
     if unknown := sorted(set(parts) - allowed):
-        raise _refuse_rule(f"{', '.join(unknown)} cannot be used. Use {', '.join(sorted(allowed))}.")
+        raise _refuse_rule(
+            f"{', '.join(unknown)} cannot be used. Use {', '.join(sorted(allowed))}."
+        )
     # UNTIL with a zone cannot be compared with local starts; RFC 5545 local time is meant here.
     plain = ";".join(f"{name}={value.removesuffix('Z')}" for name, value in parts.items())
     try:

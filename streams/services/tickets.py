@@ -39,9 +39,7 @@ class TicketGrant:
     purpose: Purpose
 
 
-def create_ticket(
-    *, broadcast: Broadcast, purpose: Purpose, user: User | None, origin: str
-) -> str:
+def create_ticket(*, broadcast: Broadcast, purpose: Purpose, user: User | None, origin: str) -> str:
     """A new ticket, good for 30 s and one connection from the same origin.
 
     The caller has checked that the user may see the broadcast (`access`).
