@@ -26,6 +26,7 @@ SLOTS: Final = 8
 # 120 ms at 25 fps: more would keep an old mouth on air after an interrupt.
 LEAD_FRAMES: Final = 3
 
+_MEMORY_FOLDER: Final = Path("/dev/shm")  # noqa: S108  # rings are made with O_EXCL, mode 0600
 _MAGIC: Final = 0x4C53_5247  # "LSRG"
 _HEADER: Final = struct.Struct("<IIIIqq")  # magic, slots, width, height, clock frame, generation
 _CLOCK: Final = struct.Struct("<qq")
@@ -41,7 +42,7 @@ class RingError(Exception):
 
 def shared_memory_folder() -> Path:
     """Where rings live: memory-backed where the system has it."""
-    return Path("/dev/shm") if sys.platform == "linux" else Path(tempfile.gettempdir())
+    return _MEMORY_FOLDER if sys.platform == "linux" else Path(tempfile.gettempdir())
 
 
 def ring_path(broadcast: str, number: int) -> Path:

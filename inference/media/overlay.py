@@ -1,0 +1,120 @@
+"""Patches with alpha, blended into I420 pictures, and the times at which they show."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from inference.media.picture import Planes, planes
+from inference.media.ring import Picture
+
+Rgba = np.ndarray[Any, np.dtype[np.uint8]]
+
+LAYERS: Final = ("title", "caption", "label")  # later ones lie above
+_KEPT_PER_LAYER: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One plane of a patch: what is added, and how much of the picture stays (0..255)."""
+
+    colour: Picture
+    stays: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayPatch:
+    """A drawn rectangle ready to be blended. x_px, y_px: even, of its top left corner."""
+
+    x_px: int
+    y_px: int
+    width_px: int
+    height_px: int
+    parts: tuple[_Part, _Part, _Part]
+
+    def paste(self, target: Planes) -> None:
+        """Blend it into a picture that it fits into."""
+        luma, *chroma = self.parts
+        _blend(target.y, self.x_px, self.y_px, luma)
+        for plane, part in zip((target.u, target.v), chroma, strict=True):
+            _blend(plane, self.x_px // 2, self.y_px // 2, part)
+
+
+def make_patch(image: Rgba, x_px: int, y_px: int) -> OverlayPatch:
+    """Turn a drawing into a patch. image: (h, w, 4) uint8 RGBA, straight alpha, even sides.
+
+    Raises ValueError for odd sides or positions: chroma has half the resolution.
+    """
+    height, width = image.shape[:2]
+    if (height | width | x_px | y_px) & 1 or x_px < 0 or y_px < 0:
+        raise ValueError("an overlay needs even sides and an even position")
+    colour = np.asarray(cv2.cvtColor(image[..., :3], cv2.COLOR_RGB2YUV_I420), np.uint8)
+    alpha = np.ascontiguousarray(image[..., 3])
+    smaller = cv2.resize(alpha, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    half = np.asarray(smaller, np.uint8)
+    source = planes(colour)
+    parts = (_part(source.y, alpha), _part(source.u, half), _part(source.v, half))
+    return OverlayPatch(x_px, y_px, width, height, parts)
+
+
+def _part(colour: Picture, alpha: Picture) -> _Part:
+    weighted = cv2.multiply(colour, alpha, scale=1 / 255)
+    return _Part(np.asarray(weighted, np.uint8), 255 - alpha)
+
+
+def _blend(plane: Picture, x_px: int, y_px: int, part: _Part) -> None:
+    height, width = part.colour.shape
+    region = plane[y_px : y_px + height, x_px : x_px + width]
+    kept = cv2.multiply(region, part.stays, scale=1 / 255)
+    cv2.add(kept, part.colour, dst=region)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOverlay:
+    """When a patch shows: from_sample <= pts < until_sample (None: until it is replaced), and only
+    while `generation` is the current one (None: in any)."""
+
+    patch: OverlayPatch
+    from_sample: int = 0
+    until_sample: int | None = None
+    generation: int | None = None
+
+    def shows(self, pts: int, generation: int) -> bool:
+        if self.generation is not None and self.generation != generation:
+            return False
+        return self.from_sample <= pts and (self.until_sample is None or pts < self.until_sample)
+
+
+class OverlayStack:
+    """The layers over the picture. Thread-safe.
+
+    capacity: 8 timed patches a layer; overflow: the oldest goes, counted nowhere because the newest
+    one that is due always wins.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._layers: dict[str, tuple[TimedOverlay, ...]] = dict.fromkeys(LAYERS, ())
+
+    def put(self, layer: str, overlay: TimedOverlay) -> None:
+        """Show a patch at its time; of several due in a layer, the one put last shows."""
+        with self._lock:
+            self._layers[layer] = (*self._layers[layer], overlay)[-_KEPT_PER_LAYER:]
+
+    def clear(self, layer: str) -> None:
+        """Show nothing in a layer."""
+        with self._lock:
+            self._layers[layer] = ()
+
+    def due(self, pts: int, generation: int) -> list[OverlayPatch]:
+        """What is to be pasted over the picture of `pts`, lowest first."""
+        found = []
+        for layer in LAYERS:
+            shown = [o for o in self._layers[layer] if o.shows(pts, generation)]
+            if shown:
+                found.append(shown[-1].patch)
+        return found
