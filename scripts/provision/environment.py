@@ -64,9 +64,10 @@ def write_lock() -> None:
     with tempfile.TemporaryDirectory() as name:
         python = Path(name) / "bin" / "python"
         run_quietly("Creating an empty environment", [sys.executable, "-m", "venv", name])
-        install = [python, "-m", "pip", "install", "-q", "-r", REQUIREMENTS / "dev.txt"]
-        run_quietly("Resolving requirements/dev.txt", install)
-        versions = run_quietly("Reading the versions", [python, "-m", "pip", "freeze", "-q"])
+        pip = (python, "-m", "pip", "--quiet")
+        wanted = ("install", "-r", REQUIREMENTS / "dev.txt")
+        run_quietly("Resolving requirements/dev.txt", [*pip, *wanted])
+        versions = run_quietly("Reading the versions", [*pip, "freeze"])
     (REQUIREMENTS / "lock.txt").write_text(LOCK_HEADER + versions)
 
 

@@ -56,7 +56,13 @@ def test_unknown_root_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("name", "is_followed"),
-    [("libssl3", True), ("zlib1g", True), ("libc6", False), ("libdbi-perl", False), ("gawk", False)],
+    [
+        ("libssl3", True),
+        ("zlib1g", True),
+        ("libc6", False),
+        ("libdbi-perl", False),
+        ("gawk", False),
+    ],
 )
 def test_follows_libraries_but_never_libc_or_scripts(name: str, is_followed: bool) -> None:
     assert debian.is_followed(name) is is_followed
