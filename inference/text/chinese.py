@@ -41,6 +41,18 @@ _READINGS: Final = {
     "削皮": "xiao1皮", "卷发": "juan3发", "薄荷": "bo4荷", "系鞋带": "ji4鞋带",
 }  # fmt: skip
 
+# eSpeak spells the syllables xiong, qiong, jiong in English letters; these spellings it speaks
+# with the right sounds and tones.
+_MISSING_SYLLABLES: Final = {
+    "xong1": "凶兄胸汹匈", "xong2": "熊雄", "qong2": "穷琼穹茕邛", "jong1": "扃",
+    "jong3": "囧窘迥炯",
+}  # fmt: skip
+_SYLLABLES: Final = {
+    character: spelling
+    for spelling, characters in _MISSING_SYLLABLES.items()
+    for character in characters
+}
+
 
 def normalise_chinese(text: str) -> NormalisedText:
     """The text as eSpeak's Mandarin voice must get it, with the source of each character."""
@@ -196,4 +208,5 @@ _READING_RULES: Final[tuple[Rule, ...]] = (
         re.compile("|".join(sorted(_READINGS, key=len, reverse=True))),
         lambda match: _READINGS[match[0]],
     ),
+    (re.compile("[" + "".join(_SYLLABLES) + "]"), lambda match: _SYLLABLES[match[0]]),
 )
