@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import models
 from rest_framework.generics import GenericAPIView
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,6 +29,15 @@ class _AnsweredBeforeError(Exception):
         self.record = record
 
 
+class IgnoreAccept(DefaultContentNegotiation):
+    """Every view has one form of answer (JSON, a sound, a session description): no choice."""
+
+    def select_renderer(
+        self, request: Any, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        return renderers[0], renderers[0].media_type
+
+
 class Endpoint(GenericAPIView[Any]):
     """A REST view. Handlers parse, call a service and render; they hold no rules.
 
@@ -36,6 +46,7 @@ class Endpoint(GenericAPIView[Any]):
     """
 
     serializer_class: type[BaseSerializer[Any]] | None = None
+    content_negotiation_class = IgnoreAccept
     queryset: models.QuerySet[Any] | None = None
     _claimed: IdempotencyRecord | None = None
 

@@ -57,6 +57,8 @@ def _domain_answer(error: DomainError) -> Response:
     answer = Response(error_body(error.code, error.message, error.details), status=error.status)
     if error.retry_after_seconds is not None:
         answer["Retry-After"] = str(error.retry_after_seconds)
+    if error.status == 401:
+        answer["WWW-Authenticate"] = 'Bearer realm="api"'
     return answer
 
 

@@ -1,0 +1,172 @@
+"""Sign-in, devices, and who am I."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api import serializers
+from accounts.authentication import DEVICE_COOKIE, REFRESH_COOKIE, device_id_of
+from accounts.endpoints import Endpoint
+from accounts.errors import CrossSiteError, TokenInvalidError
+from accounts.models import DeviceSession
+from accounts.services import members, sessions
+from livestudio.common.throttles import SignInThrottle
+
+_AUTH_PATH = "/api/v1/auth/"
+
+
+class PublicEndpoint(Endpoint):
+    """A view that is used before sign-in; a stale token must not get in its way."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (SignInThrottle,)
+
+
+class RegisterView(PublicEndpoint):
+    @extend_schema(
+        request=serializers.RegisterSerializer, responses={201: serializers.RegisteredSerializer}
+    )
+    def post(self, request: Request) -> Response:
+        """Open an account: a user, and an organization that they own."""
+        body = self.valid(serializers.RegisterSerializer)
+        membership = members.register(
+            registration=members.Registration(
+                body["username"], body["email"], body["password"], body["organization"]
+            )
+        )
+        signed_in = sessions.open_session(user=membership.user, device=_device(request, body))
+        is_browser = body["client"] == "browser"
+        answer = {
+            "user": membership.user,
+            "organization": membership.organization,
+            "access": signed_in.access,
+            "refresh": None if is_browser else signed_in.refresh,
+            "device": signed_in.session,
+        }
+        response = self.rendered(serializers.RegisteredSerializer, answer, status=201)
+        return _with_cookies(response, signed_in) if is_browser else response
+
+
+class TokenView(PublicEndpoint):
+    @extend_schema(
+        request=serializers.TokenSerializer, responses={200: serializers.SignInSerializer}
+    )
+    def post(self, request: Request) -> Response:
+        """Sign in on a device."""
+        body = self.valid(serializers.TokenSerializer)
+        signed_in = sessions.sign_in(
+            username=body["username"],
+            password=body["password"],
+            device=_device(request, body),
+            address=SignInThrottle().get_ident(request) or "",
+        )
+        return _sign_in_answer(self, signed_in, is_browser=body["client"] == "browser")
+
+
+class RefreshView(PublicEndpoint):
+    @extend_schema(
+        request=serializers.RefreshSerializer, responses={200: serializers.SignInSerializer}
+    )
+    def post(self, request: Request) -> Response:
+        """New tokens for the refresh token of the body, else of the browser's cookie."""
+        body = self.valid(serializers.RefreshSerializer)
+        raw = body.get("refresh")
+        is_browser = not raw
+        if is_browser:
+            _refuse_other_sites(request)
+            raw = request.COOKIES.get(REFRESH_COOKIE)
+        if not raw:
+            raise TokenInvalidError("There is no refresh token. Sign in.")
+        signed_in = sessions.refresh_session(raw=raw, device_id=device_id_of(request))
+        return _sign_in_answer(self, signed_in, is_browser=is_browser)
+
+
+class LogoutView(Endpoint):
+    @extend_schema(request=None, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Sign out of this device; its tokens are refused from now on."""
+        assert isinstance(request.auth, DeviceSession)
+        sessions.sign_out(session=request.auth)
+        response = Response(status=204)
+        response.delete_cookie(REFRESH_COOKIE, path=_AUTH_PATH, samesite="Strict")
+        return response
+
+
+class DevicesView(Endpoint):
+    serializer_class = serializers.DeviceListSerializer
+
+    @extend_schema(responses={200: serializers.DeviceListSerializer(many=True)})
+    def get(self, request: Request) -> Response:
+        """The devices that are signed in."""
+        rows = DeviceSession.objects.filter(user=self.user, revoked_at=None)
+        return self.page(serializers.DeviceListSerializer, rows)
+
+
+class DeviceView(Endpoint):
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, device_id: str) -> Response:
+        """Sign a device out from afar."""
+        sessions.sign_out_device(user=self.user, device_id=device_id)
+        return Response(status=204)
+
+
+class MeView(Endpoint):
+    @extend_schema(responses={200: serializers.MeSerializer})
+    def get(self, request: Request) -> Response:
+        """The signed-in user, their organizations and what they may do there."""
+        return self.rendered(serializers.MeSerializer, self.user)
+
+
+def _device(request: Request, body: dict[str, Any]) -> sessions.Device:
+    sent = body.get("device_id") or device_id_of(request)
+    is_browser = body["client"] == "browser"
+    return sessions.Device(
+        id=sent or sessions.new_device_id(),
+        name=body.get("device_name") or request.headers.get("User-Agent", "")[:100],
+        is_bound=bool(sent) or is_browser,
+    )
+
+
+def _sign_in_answer(view: Endpoint, signed_in: sessions.SignIn, *, is_browser: bool) -> Response:
+    answer = {
+        "access": signed_in.access,
+        "refresh": None if is_browser else signed_in.refresh,
+        "device": signed_in.session,
+    }
+    response = view.rendered(serializers.SignInSerializer, answer)
+    return _with_cookies(response, signed_in) if is_browser else response
+
+
+def _with_cookies(response: Response, signed_in: sessions.SignIn) -> Response:
+    lifetime_seconds = int(settings.SIMPLE_JWT["REFRESH_TOKEN_LIFETIME"].total_seconds())
+    for name, value, path in (
+        (REFRESH_COOKIE, signed_in.refresh, _AUTH_PATH),
+        (DEVICE_COOKIE, signed_in.session.device_id, "/api/"),
+    ):
+        response.set_cookie(
+            name,
+            value,
+            max_age=lifetime_seconds,
+            path=path,
+            secure=settings.IS_PRODUCTION,
+            httponly=True,
+            samesite="Strict",
+        )
+    return response
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """SameSite=Strict does this in browsers of today; the Origin does it in all of them."""
+    origin = request.headers.get("Origin")
+    if origin is None or origin in settings.CORS_ALLOWED_ORIGINS:
+        return
+    if urlsplit(origin).netloc != request.get_host():
+        raise CrossSiteError

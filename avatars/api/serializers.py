@@ -1,0 +1,60 @@
+"""Bodies of avatars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from rest_framework import serializers
+
+from avatars.models import Avatar, AvatarClip
+from avatars.previews import preview_signature
+
+
+class AvatarSerializer(serializers.ModelSerializer[Avatar]):
+    """An avatar as it is shown. preview_url: a PNG, good for some hours."""
+
+    preview_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Avatar
+        fields = (
+            "id",
+            "name",
+            "engine",
+            "settings",
+            "state",
+            "progress",
+            "failure_reason",
+            "preview_url",
+            "licences",
+        )
+        read_only_fields = fields
+
+    def get_preview_url(self, avatar: Avatar) -> str:
+        path = reverse("avatar-preview", args=[avatar.pk])
+        return f"{path}?signature={preview_signature(avatar)}"
+
+
+class AvatarWriteSerializer(serializers.Serializer[Any]):
+    """An avatar as it is written; the service judges the values."""
+
+    name = serializers.CharField(max_length=100)
+    engine = serializers.CharField(max_length=50)
+    settings = serializers.DictField(required=False)
+    licences = serializers.ListField(
+        child=serializers.CharField(max_length=200), max_length=20, required=False
+    )
+
+
+class ClipSerializer(serializers.ModelSerializer[AvatarClip]):
+    class Meta:
+        model = AvatarClip
+        fields = ("id", "name", "engine_name", "duration_ms")
+        read_only_fields = fields
+
+
+class ClipWriteSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=100)
+    engine_name = serializers.CharField(max_length=100)
+    duration_ms = serializers.IntegerField(min_value=0, max_value=600_000, required=False)

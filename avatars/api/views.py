@@ -1,0 +1,129 @@
+"""Avatars over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.endpoints import Endpoint
+from avatars import services
+from avatars.access import get_avatar_for, get_clip_for
+from avatars.api.serializers import (
+    AvatarSerializer,
+    AvatarWriteSerializer,
+    ClipSerializer,
+    ClipWriteSerializer,
+)
+from avatars.models import Avatar, AvatarClip
+from avatars.previews import is_signed, read_preview
+from livestudio.common.errors import NotFoundError
+
+
+class AvatarsView(Endpoint):
+    serializer_class = AvatarSerializer
+
+    @extend_schema(responses={200: AvatarSerializer(many=True)})
+    def get(self, request: Request) -> Response:
+        """The organization's avatars."""
+        return self.page(AvatarSerializer, Avatar.objects.for_organization(self.organization))
+
+    @extend_schema(request=AvatarWriteSerializer, responses={201: AvatarSerializer})
+    def post(self, request: Request) -> Response:
+        """Make an avatar."""
+        avatar = services.create_avatar(
+            organization=self.organization,
+            values=self.valid(AvatarWriteSerializer),
+            actor=self.user,
+        )
+        return self.rendered(AvatarSerializer, avatar, status=201)
+
+
+class AvatarView(Endpoint):
+    serializer_class = AvatarSerializer
+
+    @extend_schema(responses={200: AvatarSerializer})
+    def get(self, request: Request, avatar_id: UUID) -> Response:
+        """One avatar."""
+        return self.rendered(AvatarSerializer, get_avatar_for(self.user, avatar_id, "avatar.view"))
+
+    @extend_schema(request=AvatarWriteSerializer, responses={200: AvatarSerializer})
+    def put(self, request: Request, avatar_id: UUID) -> Response:
+        """Replace an avatar's values."""
+        return self._update(avatar_id, partial=False)
+
+    @extend_schema(request=AvatarWriteSerializer, responses={200: AvatarSerializer})
+    def patch(self, request: Request, avatar_id: UUID) -> Response:
+        """Change some of an avatar's values."""
+        return self._update(avatar_id, partial=True)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, avatar_id: UUID) -> Response:
+        """Remove an avatar that no show uses."""
+        avatar = get_avatar_for(self.user, avatar_id, "avatar.edit")
+        services.delete_avatar(avatar=avatar, actor=self.user)
+        return Response(status=204)
+
+    def _update(self, avatar_id: UUID, *, partial: bool) -> Response:
+        avatar = get_avatar_for(self.user, avatar_id, "avatar.edit")
+        values: dict[str, Any] = self.valid(AvatarWriteSerializer, partial=partial)
+        avatar = services.update_avatar(avatar=avatar, values=values, actor=self.user)
+        return self.rendered(AvatarSerializer, avatar)
+
+
+class AvatarPreviewView(Endpoint):
+    """A picture for an <img>, which cannot sign in: the address is signed."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(responses={(200, "image/png"): OpenApiResponse(OpenApiTypes.BINARY)})
+    def get(self, request: Request, avatar_id: UUID) -> HttpResponse:
+        """The picture of an avatar."""
+        avatar = Avatar.objects.filter(pk=avatar_id).first()
+        if avatar is None or not is_signed(avatar, request.GET.get("signature", "")):
+            raise NotFoundError
+        answer = HttpResponse(read_preview(avatar), content_type="image/png")
+        answer["Cache-Control"] = "private, max-age=300"
+        return answer
+
+
+class ClipsView(Endpoint):
+    serializer_class = ClipSerializer
+
+    @extend_schema(responses={200: ClipSerializer(many=True)})
+    def get(self, request: Request, avatar_id: UUID) -> Response:
+        """The recorded motions of an avatar."""
+        avatar = get_avatar_for(self.user, avatar_id, "avatar.view")
+        return self.page(ClipSerializer, AvatarClip.objects.filter(avatar=avatar))
+
+    @extend_schema(request=ClipWriteSerializer, responses={201: ClipSerializer})
+    def post(self, request: Request, avatar_id: UUID) -> Response:
+        """Give a motion that the engine has recorded a name."""
+        avatar = get_avatar_for(self.user, avatar_id, "avatar.edit")
+        values = self.valid(ClipWriteSerializer)
+        clip = services.create_clip(avatar=avatar, values=values, actor=self.user)
+        return self.rendered(ClipSerializer, clip, status=201)
+
+
+class ClipView(Endpoint):
+    serializer_class = ClipSerializer
+
+    @extend_schema(responses={200: ClipSerializer})
+    def get(self, request: Request, avatar_id: UUID, clip_id: UUID) -> Response:
+        """One recorded motion."""
+        clip = get_clip_for(self.user, avatar_id, clip_id, "avatar.view")
+        return self.rendered(ClipSerializer, clip)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, avatar_id: UUID, clip_id: UUID) -> Response:
+        """Remove a motion that no cue plays."""
+        clip = get_clip_for(self.user, avatar_id, clip_id, "avatar.edit")
+        services.delete_clip(clip=clip, actor=self.user)
+        return Response(status=204)

@@ -1,0 +1,35 @@
+"""The presenters every organization starts with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from accounts.models import Organization
+from avatars.models import Avatar
+
+OWN_ART_LICENCE: Final = "Drawn for LiveStudio, Apache-2.0"
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltInAvatar:
+    name: str
+    engine: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+BUILT_IN_AVATARS: Final = (BuiltInAvatar("Lin · 小林", "puppet", {"character": "lin"}),)
+
+
+def give_built_in_avatars(organization: Organization) -> None:
+    """Copies of the built-in presenters, which the organization may change or delete."""
+    for item in BUILT_IN_AVATARS:
+        Avatar.objects.get_or_create(
+            organization=organization,
+            name=item.name,
+            defaults={
+                "engine": item.engine,
+                "settings": dict(item.settings),
+                "licences": [OWN_ART_LICENCE],
+            },
+        )

@@ -1,0 +1,196 @@
+"""Media work that the web side asks for, each piece in a child process of its own.
+
+`python -m inference.tool NAME` reads one JSON object on stdin and writes its answer to stdout:
+    preview         {engine, language, settings, text}        -> WAV, 16-bit mono
+    avatar-preview  {engine, settings, cache_folder}          -> PNG, 960x540
+    encoders        {}                                        -> JSON {name: "ok" or what is wrong}
+A refusal ends it with status 1 and `{"code", "message", "retryable"}` as the last line of stderr.
+Engines print what they like to stdout: it is sent to stderr before they are loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import os
+import resource
+import sys
+import wave
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, BinaryIO, Final, cast
+
+import numpy as np
+
+from inference.catalog import EngineKind, get_engine
+from inference.engines.base import (
+    EngineError,
+    FaceEngine,
+    FaceSetup,
+    Json,
+    SpeechEngine,
+    SpeechRequest,
+)
+
+PREVIEW_MAX_SECONDS: Final = 60
+PREVIEW_SIZE_PX: Final = (960, 540)
+_CPU_LIMIT_SECONDS: Final = 60
+# The presenter looks up and breathes in: the first picture is the stiffest one.
+_POSE_SECONDS: Final = 1.0
+_FRAME_SAMPLES: Final = 1920
+
+
+def main(arguments: list[str]) -> int:
+    """Run one tool; returns the exit status."""
+    answer_to = _claim_stdout()
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_LIMIT_SECONDS, _CPU_LIMIT_SECONDS))
+    try:
+        tool = _find_tool(arguments)
+        answer_to.write(tool(_read_request()))
+        answer_to.flush()
+    except EngineError as error:
+        refusal = {"code": error.code, "message": error.message, "retryable": error.retryable}
+        print(json.dumps(refusal, ensure_ascii=False), file=sys.stderr)  # noqa: T201 - the answer
+        return 1
+    return 0
+
+
+def preview_voice(request: Json) -> bytes:
+    """A spoken text as WAV. Raises EngineError."""
+    engine = cast(SpeechEngine, _create("speech", _text(request, "engine")))
+    try:
+        speech = SpeechRequest(
+            text=_text(request, "text"),
+            language=_text(request, "language"),
+            settings=request.get("settings") or {},
+        )
+        limit = PREVIEW_MAX_SECONDS * engine.sample_rate_hz
+        samples = np.concatenate([chunk.samples for chunk in engine.synthesize(speech)])[:limit]
+        return _wav(samples, engine.sample_rate_hz)
+    finally:
+        engine.close()
+
+
+def preview_avatar(request: Json) -> bytes:
+    """A picture of the presenter as PNG. Raises EngineError."""
+    import cv2  # only this tool needs it, and the others should start fast
+
+    width_px, height_px = PREVIEW_SIZE_PX
+    setup = FaceSetup(
+        width_px=width_px,
+        height_px=height_px,
+        frame_samples=_FRAME_SAMPLES,
+        framing="full",
+        background="studio",
+        settings=request.get("settings") or {},
+        cache_folder=_text(request, "cache_folder"),
+    )
+    engine = cast(FaceEngine, _create("face", _text(request, "engine"), setup))
+    picture = np.zeros((height_px * 3 // 2, width_px), np.uint8)
+    try:
+        for frame in range(round(_POSE_SECONDS * 48_000 / _FRAME_SAMPLES)):
+            engine.render(frame * _FRAME_SAMPLES, 0, picture)
+    finally:
+        engine.close()
+    is_encoded, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_YUV2BGR_I420))
+    if not is_encoded:
+        raise EngineError("preview_failed", "The picture could not be written.")
+    return png.tobytes()
+
+
+def try_encoders(request: Json) -> bytes:
+    """What opening and feeding each encoder says."""
+    found = {name: _try_encoder(name) for name in ("libx264", "aac", "libopus")}
+    return json.dumps(found).encode()
+
+
+def _try_encoder(name: str) -> str:
+    import av  # only this tool needs it, and the others should start fast
+    from av.error import FFmpegError
+
+    try:
+        codec: Any = av.CodecContext.create(name, "w")
+        frame: Any
+        if name == "libx264":
+            codec.width, codec.height, codec.pix_fmt = 320, 180, "yuv420p"
+            codec.time_base = Fraction(1, 25)
+            frame = av.VideoFrame.from_ndarray(np.zeros((270, 320), np.uint8), "yuv420p")
+        else:
+            codec.sample_rate, codec.layout = 48_000, "mono"
+            codec.format = "fltp" if name == "aac" else "s16"
+            codec.open()
+            blank = np.zeros((1, codec.frame_size), np.float32 if name == "aac" else np.int16)
+            frame = av.AudioFrame.from_ndarray(blank, codec.format.name, "mono")
+            frame.sample_rate = 48_000
+        frame.pts = 0
+        packets = [*codec.encode(frame), *codec.encode(None)]
+    except (FFmpegError, ValueError, LookupError) as error:
+        return f"cannot be used: {error}"
+    return "ok" if any(packet.size for packet in packets) else "made no packet"
+
+
+TOOLS: Final[dict[str, Callable[[Json], bytes]]] = {
+    "preview": preview_voice,
+    "avatar-preview": preview_avatar,
+    "encoders": try_encoders,
+}
+
+
+def _find_tool(arguments: list[str]) -> Callable[[Json], bytes]:
+    if len(arguments) != 1 or arguments[0] not in TOOLS:
+        raise _refusal(f"Name one tool: {', '.join(TOOLS)}.")
+    return TOOLS[arguments[0]]
+
+
+def _create(kind: EngineKind, name: str, *setup: FaceSetup) -> object:
+    try:
+        module, _, factory = get_engine(kind, name).factory.partition(":")
+        return getattr(importlib.import_module(module), factory)(*setup)
+    except LookupError as error:
+        raise _refusal(str(error)) from error
+    except ImportError as error:
+        message = f"The engine {name} is not complete on this machine: {error}"
+        raise EngineError("engine_missing", message, retryable=False) from error
+
+
+def _read_request() -> Json:
+    try:
+        request = json.loads(sys.stdin.buffer.read() or b"{}")
+    except ValueError as error:
+        raise _refusal("The request is not JSON.") from error
+    if not isinstance(request, dict):
+        raise _refusal("The request is not a JSON object.")
+    return request
+
+
+def _text(request: Json, name: str) -> str:
+    value = request.get(name)
+    if not isinstance(value, str) or not value:
+        raise _refusal(f"The request lacks {name}.")
+    return value
+
+
+def _wav(samples: np.ndarray[Any, np.dtype[np.int16]], rate_hz: int) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(rate_hz)
+        sound.writeframes(samples.astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def _claim_stdout() -> BinaryIO:
+    """The real stdout for the answer; whatever else writes to it goes to stderr from now on."""
+    answer_to = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return answer_to
+
+
+def _refusal(message: str) -> EngineError:
+    return EngineError("bad_request", message, retryable=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,42 @@
+"""ASGI entry point: HTTP by Django, websockets by Channels."""
+
+from __future__ import annotations
+
+import os
+import sys
+from urllib.parse import ParseResult
+
+from django.core.asgi import get_asgi_application
+
+from livestudio.env import SettingError
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "livestudio.settings")
+try:
+    http_application = get_asgi_application()
+except SettingError as error:
+    sys.exit(str(error))
+
+# The models must be loaded before the consumers are imported.
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - see above
+from channels.security.websocket import OriginValidator  # noqa: E402 - see above
+from django.conf import settings  # noqa: E402 - see above
+
+from streams.routing import websocket_urlpatterns  # noqa: E402 - see above
+
+
+class BrowserOriginValidator(OriginValidator):  # type: ignore[misc]  # Channels has no types
+    """Refuses pages of other sites. Runners and scripts send no Origin: their token decides."""
+
+    def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
+        return parsed_origin is None or bool(self.validate_origin(parsed_origin))
+
+
+application = ProtocolTypeRouter(
+    {
+        "http": http_application,
+        "websocket": BrowserOriginValidator(
+            URLRouter(websocket_urlpatterns),
+            [*settings.ALLOWED_HOSTS, *settings.CORS_ALLOWED_ORIGINS],
+        ),
+    }
+)

@@ -1,0 +1,15 @@
+"""The only way from a user to voices."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from accounts.access import get_owned_for
+from accounts.models import User
+from voices.models import Voice
+
+
+def get_voice_for(user: User, voice_id: UUID | str, permission: str) -> Voice:
+    """Raises NotFoundError (also for another organization's), ForbiddenError."""
+    voice: Voice = get_owned_for(user, Voice.objects.all(), voice_id, permission, "voice")
+    return voice

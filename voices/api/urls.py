@@ -1,0 +1,13 @@
+"""Addresses of voices, below /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from voices.api import views
+
+urlpatterns = [
+    path("voices/", views.VoicesView.as_view(), name="voices"),
+    path("voices/<uuid:voice_id>/", views.VoiceView.as_view(), name="voice"),
+    path("voices/<uuid:voice_id>/preview/", views.VoicePreviewView.as_view(), name="voice-preview"),
+]
