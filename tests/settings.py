@@ -34,6 +34,8 @@ from livestudio.settings import *  # noqa: E402, F403 - only after the environme
 ALLOWED_HOSTS = ["*"]
 # bcrypt takes a quarter of a second on purpose; the cast signs in thousands of times.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STATIC_ROOT = os.path.join(_data_folder, "static")
+os.mkdir(STATIC_ROOT)  # whitenoise warns where it is missing
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

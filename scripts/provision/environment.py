@@ -76,7 +76,7 @@ def _build_flags(name: str) -> Mapping[str, str]:
     if name != "mysql":
         return {}
     require_compiler()
-    from_site_packages = "$ORIGIN/../../../../../../.tools"
+    from_site_packages = "$ORIGIN/../../../../../.tools"
     folders = [folder.relative_to(TOOLS) for folder in TOOLS.glob("usr/lib/*-linux-gnu")]
     links = " ".join(f"-Wl,-rpath,{from_site_packages}/{folder}" for folder in folders)
     search = " ".join(f"-L{TOOLS / folder}" for folder in folders)
