@@ -169,11 +169,11 @@ export function startShow(id: string, idempotencyKey: string): Promise<Broadcast
 }
 
 export function listUtterances(broadcast: string): Promise<Utterance[]> {
-  return getPages<Utterance>(`broadcasts/${broadcast}/utterances/`, {}, 2)
+  return getPages<Utterance>(`broadcasts/${broadcast}/utterances/`, { page_size: '200' }, 1)
 }
 
 export function listEvents(broadcast: string): Promise<BroadcastEvent[]> {
-  return getPages<BroadcastEvent>(`broadcasts/${broadcast}/events/`, {}, 2)
+  return getPages<BroadcastEvent>(`broadcasts/${broadcast}/events/`, { page_size: '200' }, 1)
 }
 
 export function postCommand<N extends CommandName>(
@@ -192,6 +192,14 @@ export function switchOutput(broadcast: string, output: string, verb: 'start' | 
 export function replaceOutputKey(broadcast: string, output: string, streamKey: string) {
   const body = { stream_key: streamKey }
   return postJson<unknown>(`broadcasts/${broadcast}/outputs/${output}/replace-key/`, body)
+}
+
+/** A small picture of what is on air now. */
+export async function getThumbnail(address: string): Promise<Blob> {
+  const url = new URL(address, window.location.origin)
+  const response = await send(url, { method: 'GET', headers: { Accept: 'image/*' } })
+  if (!response.ok) throw await errorFromResponse(response)
+  return response.blob()
 }
 
 // --- watching ---

@@ -43,8 +43,15 @@ export const useConsoleStore = defineStore('console', () => {
   let socket: ConsoleSocket | null = null
 
   const isOver = computed(() => ['ended', 'failed'].includes(broadcast.value?.state ?? ''))
+  /** Before the welcome the rights are not known: the server decides anyway. */
+  const canSteer = computed(() => allows('broadcast.steer'))
+  const canReplaceKey = computed(() => allows('broadcast.replace_key'))
   const speaking = computed(() => utterances.value.find((item) => item.state === 'speaking') ?? null)
   const lastSequence = computed(() => events.value.at(-1)?.sequence ?? 0)
+
+  function allows(permission: string): boolean {
+    return permissions.value.length === 0 || permissions.value.includes(permission)
+  }
 
   async function open(id: string): Promise<void> {
     close()
@@ -72,6 +79,7 @@ export const useConsoleStore = defineStore('console', () => {
     metrics.value = {}
     series.value = {}
     caption.value = ''
+    permissions.value = []
     commands.clear()
   }
 
@@ -222,6 +230,8 @@ export const useConsoleStore = defineStore('console', () => {
     series,
     caption,
     isOver,
+    canSteer,
+    canReplaceKey,
     speaking,
     open,
     close,
