@@ -1,0 +1,141 @@
+"""Eyes and brows as vector art: one SVG for each opening and smile.
+
+They are drawn for the left of the picture; the right one is a mirror image. The iris is a
+separate sprite that moves inside the white.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OPENINGS: Final = (0.0, 0.12, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.2)
+SMILES: Final = (0.0, 0.5, 1.0)
+BROW_FORMS: Final = (-1.0, 0.0, 1.0)
+# Left, top, width, height around the middle of the eye and of the brow, in art units.
+EYE_BOX: Final = (-42, -36, 84, 64)
+BROW_BOX: Final = (-42, -20, 84, 40)
+
+_INNER: Final = (26.0, 8.0)
+_OUTER: Final = (-28.0, 2.5)
+_DEFS: Final = """<defs>
+<linearGradient id="white" x1="0" y1="0" x2="0" y2="1">
+<stop offset="0" stop-color="#d5cfdb"/><stop offset=".4" stop-color="#f8f6fa"/>
+<stop offset="1" stop-color="#ffffff"/></linearGradient>
+<linearGradient id="lid" gradientUnits="userSpaceOnUse" x1="0" y1="-20" x2="0" y2="-4">
+<stop offset="0" stop-color="#2a0f0a" stop-opacity=".55"/>
+<stop offset="1" stop-color="#2a0f0a" stop-opacity="0"/></linearGradient>
+<linearGradient id="lash" x1="0" y1="0" x2="1" y2="0">
+<stop offset="0" stop-color="#1d0f0f"/><stop offset="1" stop-color="#3d2320"/></linearGradient>
+</defs>"""
+
+
+class EyeShape:
+    """The two lids of one eye as heights of their Bezier handles, y downwards."""
+
+    def __init__(self, opening: float, smile: float) -> None:
+        closed = 17.0 - 25.0 * smile
+        self.opening = opening
+        self.smile = smile
+        self.upper = closed + (-25.0 - closed) * min(opening, 1.0) - 6.0 * max(0.0, opening - 1.0)
+        lower_open = 22.0 - 13.0 * smile
+        self.lower = closed + (lower_open - closed) * min(1.0, 1.25 * opening)
+
+    def upper_lid(self, lift: float = 0.0) -> str:
+        """From the outer to the inner corner."""
+        y = self.upper - lift
+        return f"C -19 {y - 1:.2f} 13 {y - 1:.2f} {_INNER[0]} {_INNER[1]}"
+
+    def lower_lid(self) -> str:
+        """From the inner to the outer corner."""
+        y = self.lower
+        return f"C 14 {y:.2f} -16 {y:.2f} {_OUTER[0]} {_OUTER[1]}"
+
+    def outline(self) -> str:
+        return f"M {_OUTER[0]} {_OUTER[1]} {self.upper_lid()} {self.lower_lid()} Z"
+
+
+def white_svg(opening: float, smile: float) -> str:
+    """The white of the eye; its alpha also masks the iris."""
+    shape = EyeShape(opening, smile)
+    if opening <= 0.0:
+        return _svg(EYE_BOX, "")
+    return _svg(EYE_BOX, f'<path d="{shape.outline()}" fill="url(#white)"/>')
+
+
+def lash_svg(opening: float, smile: float) -> str:
+    """Everything that lies over the iris: lid shadow, lashes, crease, lower lid."""
+    shape = EyeShape(opening, smile)
+    return _svg(EYE_BOX, _shadow(shape) + _lower_line(shape) + _lashes(shape) + _crease(shape))
+
+
+def brow_svg(form: float) -> str:
+    """One brow; form -1 flat, 1 high arch."""
+    arch = -7.0 - 5.0 * form
+    path = (
+        f"M 30 6 C 24 {arch + 7:.2f} 2 {arch - 1:.2f} -14 {arch:.2f} "
+        f"C -24 {arch + 2:.2f} -31 2 -35 7 C -28 1 -20 {arch + 6:.2f} -12 {arch + 5:.2f} "
+        f"C 2 {arch + 6:.2f} 20 {arch + 12:.2f} 29 11 C 32 11 32 7 30 6 Z"
+    )
+    return _svg(BROW_BOX, f'<path d="{path}" fill="#5a3834" opacity=".88"/>')
+
+
+def _shadow(shape: EyeShape) -> str:
+    if shape.opening < 0.2:
+        return ""
+    shift = 25.0 + shape.upper
+    return (
+        f'<clipPath id="eye"><path d="{shape.outline()}"/></clipPath><g clip-path="url(#eye)">'
+        f'<rect x="-42" y="-36" width="84" height="64" fill="url(#lid)" '
+        f'transform="translate(0 {0.75 * shift + 1:.2f})"/></g>'
+    )
+
+
+def _lashes(shape: EyeShape) -> str:
+    thick = 4.6 if shape.opening > 0.3 else 3.4
+    x, y = _OUTER
+    droop = 2.5 * (1 - min(shape.opening, 1.0)) * (1 - shape.smile)
+    path = (
+        f"M {x - 6.5} {y - 5 + 2 * droop:.2f} L {x} {y} {shape.upper_lid()} "
+        f"C 13 {shape.upper - 0.55 * thick:.2f} -19 {shape.upper - 1.5 * thick:.2f} "
+        f"{x - 2} {y - 3.2 + droop:.2f} Z"
+    )
+    flicks = "".join(
+        f'<path d="M {x + dx} {y + dy:.2f} q -4 {bend} -{reach} {bend - 2.4}" fill="none" '
+        f'stroke="#1d0f0f" stroke-width="1.6" stroke-linecap="round"/>'
+        for dx, dy, bend, reach in (
+            (2.0, -4.5 + droop, -2.0 + droop, 7.0),
+            (6.5, -9.0 * min(1.0, shape.opening) + 2 * droop, -3.0 + 1.6 * droop, 6.5),
+        )
+    )
+    return f'<path d="{path}" fill="url(#lash)"/>{flicks}'
+
+
+def _crease(shape: EyeShape) -> str:
+    if shape.opening < 0.15:
+        return ""
+    strength = min(1.0, shape.opening) * 0.75
+    y = shape.upper - 9.5
+    path = f"M -25 {0.30 * y + 1:.2f} C -16 {y:.2f} 10 {y - 1:.2f} 23 {0.12 * y + 2:.2f}"
+    return (
+        f'<path d="{path}" fill="none" stroke="#b56f5c" stroke-width="1.5" '
+        f'stroke-linecap="round" opacity="{strength:.2f}"/>'
+    )
+
+
+def _lower_line(shape: EyeShape) -> str:
+    if shape.opening < 0.1:
+        return ""
+    y = shape.lower
+    path = f"M 22 {8 + 0.1 * y:.2f} C 12 {y:.2f} -16 {y + 0.5:.2f} -27 3.5"
+    return (
+        f'<path d="{path}" fill="none" stroke="#8a5648" stroke-width="1.4" '
+        'stroke-linecap="round" opacity=".7"/>'
+    )
+
+
+def _svg(box: tuple[int, int, int, int], body: str) -> str:
+    left, top, width, height = box
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} {top} {width} {height}">'
+        f"{_DEFS}{body}</svg>"
+    )

@@ -1,0 +1,185 @@
+"""What is known to happen: utterances, expressions, gestures on the media clock.
+
+Asking for a time never changes anything; commands may arrive for the past or the future.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from inference.catalog import EXPRESSIONS, GESTURES
+from inference.engines.base import EngineError, FaceSpeech
+from inference.engines.face.puppet.lips import LEAD_SECONDS, LipCurve
+from inference.engines.face.puppet.motion import VoiceMotion, smooth
+
+SAMPLE_RATE_HZ: Final = 48_000
+_FADE_SECONDS: Final = 0.24
+_CLOSING_SECONDS: Final = 0.06
+_KEPT_SECONDS: Final = 30.0
+# An expression written inside a sentence fades this long after the sentence.
+_MARK_HOLD_SECONDS: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A speech with its curves. end: seconds on the media clock, earlier when it was cut."""
+
+    speech: FaceSpeech
+    lips: LipCurve
+    voice: VoiceMotion
+    end: float
+    is_cut: bool = False
+
+    @property
+    def start(self) -> float:
+        return self.speech.start_sample / SAMPLE_RATE_HZ
+
+    def presence(self, seconds: float) -> float:
+        """1 while it may be seen; after a cut the mouth closes within 60 ms."""
+        if not self.is_cut:
+            return 1.0
+        return 1.0 - smooth((seconds - self.end) / _CLOSING_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """An expression or gesture from `at` seconds on. owner: utterance it is written in, or ''.
+
+    is_return: back to the expression that was set last outside of utterances.
+    """
+
+    at: float
+    name: str
+    emotion: int
+    owner: str = ""
+    generation: int = 0
+    is_return: bool = False
+
+
+class Timeline:
+    """Keeps the last half minute and everything ahead."""
+
+    def __init__(self, frame_seconds: float, seed: int) -> None:
+        self._frame_seconds = frame_seconds
+        self._seed = seed
+        self.utterances: list[Utterance] = []
+        self._expressions: list[Directive] = []
+        self._gestures: list[Directive] = []
+
+    def start_speech(self, speech: FaceSpeech) -> None:
+        """Add an utterance or replace what is known of it."""
+        self._forget_before(speech.start_sample / SAMPLE_RATE_HZ - _KEPT_SECONDS)
+        self._drop(speech.utterance)
+        end = (speech.start_sample + speech.duration_samples) / SAMPLE_RATE_HZ
+        lips = LipCurve(speech, self._frame_seconds)
+        utterance = Utterance(speech, lips, VoiceMotion(speech, self._seed), end)
+        self.utterances = sorted([*self.utterances, utterance], key=lambda item: item.start)
+        self._add_marks(speech, end)
+
+    def cut(self, at_sample: int, generation: int) -> None:
+        """End older generations at a sample; what had not begun is gone."""
+        at = at_sample / SAMPLE_RATE_HZ
+        kept = []
+        for item in self.utterances:
+            if item.speech.generation >= generation or item.end <= at:
+                kept.append(item)
+            elif item.start < at:
+                kept.append(replace(item, end=at, is_cut=True))
+        self.utterances = kept
+        self._expressions = _without_cut(self._expressions, at, generation)
+        self._gestures = _without_cut(self._gestures, at, generation)
+
+    def set_expression(self, name: str, emotion: int, at_sample: int) -> None:
+        """Raises EngineError naming the expressions that exist."""
+        _require(name, EXPRESSIONS, "expression")
+        if not 1 <= emotion <= 5:
+            raise EngineError("bad_emotion", f"Emotion is 1 to 5, not {emotion}.", retryable=False)
+        directive = Directive(at_sample / SAMPLE_RATE_HZ, name, emotion)
+        self._expressions = _inserted(self._expressions, directive)
+
+    def play_gesture(self, name: str, at_sample: int) -> None:
+        """Raises EngineError naming the gestures that exist."""
+        _require(name, GESTURES, "gesture")
+        directive = Directive(at_sample / SAMPLE_RATE_HZ, name, 3)
+        self._gestures = _inserted(self._gestures, directive)
+
+    def speaking(self, seconds: float) -> Utterance | None:
+        """The utterance that owns the mouth: the last one whose lips may have begun."""
+        owner = None
+        for item in self.utterances:
+            if item.start - LEAD_SECONDS <= seconds:
+                owner = item
+        if owner is None and self.utterances:
+            return self.utterances[0]
+        return owner
+
+    def expression_weights(self, seconds: float) -> list[tuple[Directive, float]]:
+        """What is shown, oldest first; weights add up to at most 1, the rest is neutral."""
+        weights: list[tuple[Directive, float]] = []
+        base = Directive(0.0, "neutral", 3)
+        for directive in self._expressions:
+            share = smooth((seconds - directive.at) / _FADE_SECONDS)
+            if share <= 0.0:
+                break
+            base = base if directive.owner else directive
+            if directive.is_return:
+                directive = replace(base, at=directive.at)
+            weights = [(item, weight * (1 - share)) for item, weight in weights]
+            weights = [*[pair for pair in weights if pair[1] > 0.001], (directive, share)]
+        return weights
+
+    def gestures_at(self, seconds: float) -> list[Directive]:
+        """Gestures begun in the last seconds."""
+        return [item for item in self._gestures if 0.0 <= seconds - item.at < 3.0]
+
+    def _add_marks(self, speech: FaceSpeech, end: float) -> None:
+        start = speech.start_sample / SAMPLE_RATE_HZ
+        shown = None
+        for offset, name in sorted(speech.marks):
+            directive = Directive(
+                start + offset, name, speech.emotion, speech.utterance, speech.generation
+            )
+            if name in EXPRESSIONS:
+                shown = directive
+                self._expressions = _inserted(self._expressions, directive)
+            elif name in GESTURES:
+                self._gestures = _inserted(self._gestures, directive)
+        if shown is not None:
+            back = replace(shown, at=end + _MARK_HOLD_SECONDS, is_return=True)
+            self._expressions = _inserted(self._expressions, back)
+
+    def _drop(self, utterance: str) -> None:
+        self.utterances = [item for item in self.utterances if item.speech.utterance != utterance]
+        self._expressions = [item for item in self._expressions if item.owner != utterance]
+        self._gestures = [item for item in self._gestures if item.owner != utterance]
+
+    def _forget_before(self, seconds: float) -> None:
+        self.utterances = [item for item in self.utterances if item.end >= seconds]
+        self._gestures = [item for item in self._gestures if item.at >= seconds]
+        past = [item for item in self._expressions if item.at < seconds]
+        self._expressions = past[-1:] + [item for item in self._expressions if item.at >= seconds]
+
+
+def _without_cut(items: list[Directive], at: float, generation: int) -> list[Directive]:
+    """Marks of older generations after a cut will not happen; the way back comes at once."""
+    kept = []
+    for item in items:
+        if not item.owner or item.generation >= generation or item.at < at:
+            kept.append(item)
+        elif item.is_return:
+            kept.append(replace(item, at=at))
+    return sorted(kept, key=lambda item: item.at)
+
+
+def _inserted(items: list[Directive], item: Directive) -> list[Directive]:
+    return sorted([*items, item], key=lambda each: each.at)
+
+
+def _require(name: str, known: tuple[str, ...], kind: str) -> None:
+    if name not in known:
+        raise EngineError(
+            f"unknown_{kind}",
+            f"There is no {kind} {name!r}. There are: {', '.join(known)}.",
+            retryable=False,
+        )
