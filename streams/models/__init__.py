@@ -10,6 +10,7 @@ from streams.models.broadcast import (
     CommandState,
     ControlCommand,
     DesiredState,
+    MetricSample,
     Utterance,
 )
 from streams.models.output import Output
@@ -29,6 +30,7 @@ __all__ = [
     "ControlCommand",
     "Cue",
     "DesiredState",
+    "MetricSample",
     "Occurrence",
     "Output",
     "Recording",

@@ -300,3 +300,22 @@ class ControlCommand(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.state})"
+
+
+class MetricSample(BaseModel):
+    """The numbers of a broadcast at one moment, kept downsampled."""
+
+    broadcast = models.ForeignKey(
+        Broadcast, on_delete=models.CASCADE, related_name="samples", verbose_name=_("broadcast")
+    )
+    at = models.DateTimeField(_("at"))
+    values = models.JSONField(_("numbers"), default=dict)
+
+    class Meta:
+        verbose_name = _("numbers at a moment")
+        verbose_name_plural = _("numbers over time")
+        ordering = ["-at"]
+        indexes = [models.Index(fields=["broadcast", "-at"])]
+
+    def __str__(self) -> str:
+        return f"{self.broadcast_id} {self.at:%H:%M:%S}"

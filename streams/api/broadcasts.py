@@ -1,0 +1,256 @@
+"""REST views of broadcasts: what is on air, and every verb that steers it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from accounts.endpoints import Endpoint
+from accounts.roles import has_permission, require_permission
+from livestudio.common.errors import InvalidInputError
+from streams import verbs
+from streams.access import get_broadcast_for, get_broadcast_output_for
+from streams.api.answers import (
+    BroadcastAnswer,
+    BroadcastOutputAnswer,
+    EventAnswer,
+    InterruptAnswer,
+    MetricAnswer,
+    RecordingAnswer,
+    SayAnswer,
+    UtteranceAnswer,
+    base_url,
+)
+from streams.api.paging import OrderedPagination
+from streams.messages import Json, broadcast_json, broadcast_output_json, moment
+from streams.models import Broadcast, BroadcastState
+from streams.selectors import list_broadcasts
+from streams.services.commands import wait_for_result
+from streams.services.outputs import replace_key, start_output, stop_output
+
+
+class BroadcastsView(Endpoint):
+    """Airings of the organization."""
+
+    pagination_class = OrderedPagination
+    ordering_fields = ("created_at", "started_at")
+
+    @extend_schema(
+        parameters=[OpenApiParameter("state"), OpenApiParameter("show")],
+        responses=BroadcastAnswer(many=True),
+    )
+    def get(self, request: Any) -> Response:
+        """One page, newest first. `?state=live,starting` and `?show=` narrow it."""
+        require_permission(self.user, "broadcast.view", self.organization)
+        rows = _filtered(list_broadcasts(self.organization), request.query_params)
+        is_operator = has_permission(self.user, "broadcast.steer", self.organization)
+        page = self.paginate_queryset(rows) or []
+        return self.get_paginated_response(
+            [
+                broadcast_json(row, base_url=base_url(request), with_runner=is_operator)
+                for row in page
+            ]
+        )
+
+
+class BroadcastView(Endpoint):
+    """One airing."""
+
+    @extend_schema(responses=BroadcastAnswer)
+    def get(self, request: Any, broadcast_id: UUID) -> Response:
+        broadcast = get_broadcast_for(self.user, broadcast_id, "broadcast.view")
+        is_operator = has_permission(self.user, "broadcast.steer", broadcast.organization)
+        body = broadcast_json(broadcast, base_url=base_url(request), with_runner=is_operator)
+        return Response(body)
+
+
+class VerbView(Endpoint):
+    """A verb of `streams.verbs` as POST. Each subclass names its verb."""
+
+    verb: ClassVar[str]
+    status: ClassVar[int] = 202
+
+    def post(self, request: Any, broadcast_id: UUID) -> Response:
+        """Do it: 202 as soon as the order is written."""
+        permission = verbs.VERBS[self.verb].permission
+        broadcast = get_broadcast_for(self.user, broadcast_id, permission)
+        answer = verbs.perform(
+            self.verb,
+            broadcast=broadcast,
+            body=request.data,
+            actor=self.user,
+            idempotency_key=request.headers.get("Idempotency-Key"),
+        )
+        data = answer.data if answer.command is None else wait_for_result(answer.command)
+        return Response(data, status=self.status)
+
+
+def make_verb_view(name: str, answer: type[serializers.Serializer[Any]] | None = None) -> Any:
+    """The view class of one verb; answer: the shape of what it tells, for the schema."""
+    body = verbs.VERBS[name].body
+    view = type(f"{name.title().replace('_', '')}View", (VerbView,), {"verb": name})
+    decorate = extend_schema(
+        operation_id=f"broadcasts_{name}", request=body, responses={202: answer or verbs.EmptyBody}
+    )
+    view.post = decorate(VerbView.post)  # type: ignore[attr-defined]  # made one line above
+    return view
+
+
+VERB_VIEWS: dict[str, Any] = {
+    "stop": make_verb_view("stop"),
+    "say": make_verb_view("say", SayAnswer),
+    "interrupt": make_verb_view("interrupt", InterruptAnswer),
+    "pause": make_verb_view("pause"),
+    "resume": make_verb_view("resume"),
+    "skip": make_verb_view("skip"),
+    "take": make_verb_view("take"),
+    "expression": make_verb_view("expression"),
+    "gesture": make_verb_view("gesture"),
+    "clip": make_verb_view("clip"),
+    "record": make_verb_view("record"),
+}
+
+
+class BroadcastOutputsView(Endpoint):
+    """The outputs of an airing."""
+
+    @extend_schema(responses=BroadcastOutputAnswer(many=True))
+    def get(self, request: Any, broadcast_id: UUID) -> Response:
+        broadcast = get_broadcast_for(self.user, broadcast_id, "broadcast.view")
+        results = [broadcast_output_json(row) for row in broadcast.outputs.all()]
+        return Response({"next": None, "previous": None, "results": results})
+
+    @extend_schema(request=verbs.AddOutputBody, responses={201: BroadcastOutputAnswer})
+    def post(self, request: Any, broadcast_id: UUID) -> Response:
+        """Add a destination on air."""
+        broadcast = get_broadcast_for(self.user, broadcast_id, "broadcast.steer")
+        answer = verbs.perform(
+            "output_add",
+            broadcast=broadcast,
+            body=request.data,
+            actor=self.user,
+            idempotency_key=request.headers.get("Idempotency-Key"),
+        )
+        row = broadcast.outputs.get(pk=answer.data["id"])
+        return Response(broadcast_output_json(row), status=201)
+
+
+class StartOutputView(Endpoint):
+    """Let an output try again."""
+
+    @extend_schema(request=verbs.EmptyBody, responses={202: verbs.EmptyBody})
+    def post(self, request: Any, broadcast_id: UUID, output_id: UUID) -> Response:
+        row = get_broadcast_output_for(self.user, broadcast_id, output_id, "broadcast.steer")
+        start_output(row=row, actor=self.user)
+        return Response({}, status=202)
+
+
+class StopOutputView(Endpoint):
+    """End one output."""
+
+    @extend_schema(request=verbs.EmptyBody, responses={202: verbs.EmptyBody})
+    def post(self, request: Any, broadcast_id: UUID, output_id: UUID) -> Response:
+        row = get_broadcast_output_for(self.user, broadcast_id, output_id, "broadcast.steer")
+        stop_output(row=row, actor=self.user)
+        return Response({}, status=202)
+
+
+class ReplaceKeyView(Endpoint):
+    """Today's key of an output."""
+
+    @extend_schema(request=verbs.StreamKeyBody, responses={202: verbs.EmptyBody})
+    def post(self, request: Any, broadcast_id: UUID, output_id: UUID) -> Response:
+        """Use this key in this airing; an output that waited for it goes live."""
+        permission = "broadcast.replace_key"
+        row = get_broadcast_output_for(self.user, broadcast_id, output_id, permission)
+        key = self.valid(verbs.StreamKeyBody)["stream_key"]
+        replace_key(row=row, stream_key=key, actor=self.user)
+        return Response({}, status=202)
+
+
+class UtterancesView(Endpoint):
+    """The transcript."""
+
+    @extend_schema(responses=UtteranceAnswer(many=True))
+    def get(self, request: Any, broadcast_id: UUID) -> Response:
+        """One page, newest first."""
+        broadcast = get_broadcast_for(self.user, broadcast_id, "broadcast.view")
+        return self.page(UtteranceAnswer, broadcast.utterances.all())
+
+
+class EventsView(Endpoint):
+    """What the runner told."""
+
+    pagination_class = OrderedPagination
+    ordering_fields = ("sequence",)
+    ordering = ("-sequence", "-id")
+
+    @extend_schema(
+        parameters=[OpenApiParameter("after_sequence", int)], responses=EventAnswer(many=True)
+    )
+    def get(self, request: Any, broadcast_id: UUID) -> Response:
+        """One page, newest first; `?after_sequence=` leaves out what is known."""
+        broadcast = get_broadcast_for(self.user, broadcast_id, "broadcast.view")
+        rows = broadcast.events.filter(sequence__gt=_sequence(request.query_params))
+        return self.page(EventAnswer, rows)
+
+
+class MetricsView(Endpoint):
+    """Numbers of an airing."""
+
+    pagination_class = OrderedPagination
+    ordering_fields = ("at",)
+    ordering = ("-at", "-id")
+
+    @extend_schema(responses=MetricAnswer(many=True))
+    def get(self, request: Any, broadcast_id: UUID) -> Response:
+        """`latest`, and one page of samples over time, newest first."""
+        broadcast = get_broadcast_for(self.user, broadcast_id, "broadcast.view")
+        page = self.paginate_queryset(broadcast.samples.all()) or []
+        samples = [{"at": moment(row.at), "values": row.values} for row in page]
+        answer = self.get_paginated_response(samples)
+        answer.data = {"latest": broadcast.metrics or None, **answer.data}
+        return answer
+
+
+class RecordingsView(Endpoint):
+    """Files made of an airing."""
+
+    @extend_schema(responses=RecordingAnswer(many=True))
+    def get(self, request: Any, broadcast_id: UUID) -> Response:
+        """One page, newest first."""
+        broadcast = get_broadcast_for(self.user, broadcast_id, "recording.view")
+        return self.page(RecordingAnswer, broadcast.recordings.all())
+
+
+def _filtered(rows: QuerySet[Broadcast], query: Any) -> QuerySet[Broadcast]:
+    if states := query.get("state"):
+        wanted = states.split(",")
+        unknown = [state for state in wanted if state not in BroadcastState.values]
+        if unknown:
+            allowed = ", ".join(BroadcastState.values)
+            message = f"There is no state {unknown[0][:40]!r}. Choose from: {allowed}."
+            raise InvalidInputError.of("state", message, "invalid_choice")
+        rows = rows.filter(state__in=wanted)
+    if show := query.get("show"):
+        rows = rows.filter(show=_uuid(show, "show"))
+    return rows
+
+
+def _uuid(text: str, field: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise InvalidInputError.of(field, "This is not an id.") from error
+
+
+def _sequence(query: Json) -> int:
+    text = query.get("after_sequence") or "0"
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise InvalidInputError.of("after_sequence", "Give a whole number, 0 or more.")
+    return int(text)

@@ -1,0 +1,29 @@
+"""REST view of recorded files."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+
+from accounts.endpoints import Endpoint
+from streams.access import get_recording_for
+from streams.api.ranges import serve_file
+from streams.api.watching import OneKindOfAnswer
+from streams.services.recordings import recording_file
+
+
+class RecordingFileView(Endpoint):
+    """The MP4 of a recording."""
+
+    content_negotiation_class: ClassVar[Any] = OneKindOfAnswer
+
+    @extend_schema(responses={(200, "video/mp4"): OpenApiTypes.BINARY})
+    def get(self, request: Any, recording_id: UUID) -> HttpResponseBase:
+        """The file, or the part that `Range` asks for (206, 416)."""
+        path = recording_file(get_recording_for(self.user, recording_id))
+        header = request.headers.get("Range")
+        return serve_file(path, content_type="video/mp4", range_header=header)

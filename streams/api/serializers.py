@@ -1,0 +1,181 @@
+"""Bodies and answers of shows, cues and outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import models
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from avatars.models import Avatar, AvatarClip
+from inference.catalog import EXPRESSIONS, GESTURES, PROFILES
+from streams.fields import ChoiceField, FlagField, NumberField, TextField, WholeNumberField
+from streams.models import Output
+from streams.models.output import (
+    OUTPUT_URL_MAX_CHARACTERS,
+    STREAM_KEY_MAX_CHARACTERS,
+    OutputKind,
+)
+from streams.models.rundown import CUE_TEXT_MAX_CHARACTERS, PAUSE_MAX_SECONDS, CueKind
+from streams.models.schedule import CatchUp
+from streams.models.show import (
+    DURATION_MAX_MINUTES,
+    LOOP_PAUSE_MAX_SECONDS,
+    Ends,
+    LabelPosition,
+    LabelPreset,
+    RundownMode,
+    Visibility,
+)
+from streams.services.rundown import CUES_MAX
+from voices.models import Language, Voice
+
+Json = dict[str, Any]
+
+
+@extend_schema_field(OpenApiTypes.UUID)
+class OwnedField(serializers.Field[Any, Any, Any, Any]):
+    """The id of a row of the organization the request is about (`context["organization"]`)."""
+
+    def __init__(self, model: type[models.Model], lookup: str, **kwargs: Any) -> None:
+        self.model = model
+        self.lookup = lookup
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> models.Model:
+        noun = str(self.model._meta.verbose_name)
+        key = serializers.UUIDField().to_internal_value(data)
+        rows = self.model._default_manager.filter(**{self.lookup: self.context["organization"]})
+        try:
+            return rows.get(pk=key)
+        except ObjectDoesNotExist as error:
+            message = f"There is no such {noun}."
+            raise serializers.ValidationError(message, code="not_found") from error
+
+    def to_representation(self, value: Any) -> str:
+        return str(getattr(value, "pk", value))
+
+
+class CardSerializer(serializers.Serializer[Any]):
+    """What is shown beside a cue, such as a product."""
+
+    title = TextField(max_length=100)
+    text = TextField(max_length=500, required=False, allow_blank=True)
+    image_url = serializers.URLField(max_length=500, required=False)
+    url = serializers.URLField(max_length=500, required=False)
+
+
+class CueSerializer(serializers.Serializer[Any]):
+    """One item of a rundown."""
+
+    id = serializers.UUIDField(read_only=True)
+    position = serializers.IntegerField(read_only=True)
+    kind = ChoiceField(choices=CueKind.choices, default=CueKind.SPEECH)
+    text = TextField(
+        max_length=CUE_TEXT_MAX_CHARACTERS, required=False, allow_blank=True, default=""
+    )
+    expression = ChoiceField(choices=EXPRESSIONS, default="neutral")
+    gesture = ChoiceField(choices=GESTURES, default="none")
+    emotion = WholeNumberField(min_value=1, max_value=5, default=3)
+    clip = OwnedField(AvatarClip, "avatar__organization", allow_null=True, default=None)
+    pause_seconds = NumberField(min_value=0, max_value=PAUSE_MAX_SECONDS, default=0.0)
+    card = CardSerializer(allow_null=True, default=None)
+
+
+class LabelSerializer(serializers.Serializer[Any]):
+    """The visible AI label."""
+
+    preset = ChoiceField(choices=LabelPreset.choices, required=False)
+    position = ChoiceField(choices=LabelPosition.choices, required=False)
+
+
+class OverlaysSerializer(serializers.Serializer[Any]):
+    """What is drawn over the picture. Only what is given is changed."""
+
+    captions = FlagField(required=False)
+    title = TextField(max_length=80, required=False, allow_blank=True)
+    logo = serializers.JSONField(required=False, allow_null=True)
+    label = LabelSerializer(required=False)
+
+    def validate_logo(self, value: Any) -> None:
+        if value is not None:
+            raise serializers.ValidationError("A logo cannot be uploaded here yet; give null.")
+
+
+class ScheduleSerializer(serializers.Serializer[Any]):
+    """When the show airs, in the clock time of its zone."""
+
+    starts_at_local = TextField(max_length=26)
+    timezone = TextField(max_length=64, default="Asia/Shanghai")
+    rrule = TextField(max_length=300, required=False, allow_blank=True, allow_null=True)
+    exdates = serializers.ListField(child=TextField(max_length=26), required=False)
+    catch_up = ChoiceField(choices=CatchUp.choices, default=CatchUp.SKIP)
+
+
+class ShowSerializer(serializers.Serializer[Any]):
+    """A show. Creating takes nested cues; changing with `cues` replaces the rundown."""
+
+    id = serializers.UUIDField(read_only=True)
+    title = TextField(max_length=120)
+    avatar = OwnedField(Avatar, "organization")
+    voice = OwnedField(Voice, "organization")
+    language = ChoiceField(choices=Language.choices, default=Language.CHINESE)
+    profile = ChoiceField(choices=[p.name for p in PROFILES], default="virtual_host")
+    visibility = ChoiceField(choices=Visibility.choices, default=Visibility.PRIVATE)
+    background = TextField(max_length=100, default="studio")
+    cues = CueSerializer(many=True, required=False, max_length=CUES_MAX)
+    rundown_mode = ChoiceField(choices=RundownMode.choices, default=RundownMode.ONCE)
+    loop_pause_seconds = NumberField(min_value=0, max_value=LOOP_PAUSE_MAX_SECONDS, default=0.0)
+    ends = ChoiceField(choices=Ends.choices, default=Ends.AFTER_RUNDOWN)
+    duration_minutes = WholeNumberField(
+        min_value=1, max_value=DURATION_MAX_MINUTES, allow_null=True, default=None
+    )
+    schedule = ScheduleSerializer(allow_null=True, required=False)
+    outputs = serializers.ListField(
+        child=OwnedField(Output, "organization"), required=False, max_length=20
+    )
+    overlays = OverlaysSerializer(required=False)
+    record = FlagField(default=False)
+    created_at = serializers.DateTimeField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True)
+
+
+class OutputSerializer(serializers.Serializer[Any]):
+    """A destination. The stream key goes in and never comes out."""
+
+    id = serializers.UUIDField(read_only=True)
+    name = TextField(max_length=80)
+    kind = ChoiceField(choices=OutputKind.choices, default=OutputKind.RTMP)
+    url = TextField(max_length=OUTPUT_URL_MAX_CHARACTERS)
+    stream_key = TextField(
+        max_length=STREAM_KEY_MAX_CHARACTERS,
+        write_only=True,
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+    )
+    key_hint = serializers.CharField(read_only=True)
+    has_key = serializers.BooleanField(read_only=True)
+    key_per_broadcast = FlagField(default=False)
+    created_at = serializers.DateTimeField(read_only=True)
+
+
+class CueOrderSerializer(serializers.ListSerializer[Any]):
+    """The ids of every cue of a show, in their new order."""
+
+    child = serializers.UUIDField()
+
+
+def overlay_fields(values: Json) -> Json:
+    """The fields of `Show` that these overlays set; what is not given stays."""
+    label = values.get("label", {})
+    named = {
+        "captions": values.get("captions"),
+        "overlay_title": values.get("title"),
+        "label_preset": label.get("preset"),
+        "label_position": label.get("position"),
+    }
+    return {name: value for name, value in named.items() if value is not None}
