@@ -11,6 +11,7 @@ import aiohttp
 
 from inference.protocol import (
     CLOSE_BAD_TOKEN,
+    CLOSE_NOT_FOUND,
     CLOSE_STALE_RUNNER,
     ProtocolError,
     decode_message,
@@ -83,6 +84,8 @@ def read_frame(raw: aiohttp.WSMessage, socket: aiohttp.ClientWebSocketResponse) 
         raise StaleRunnerError("a newer runner has taken over this broadcast")
     if socket.close_code == CLOSE_BAD_TOKEN:
         raise StaleRunnerError("the run token is not valid any more")
+    if socket.close_code == CLOSE_NOT_FOUND:
+        raise StaleRunnerError("the broadcast does not exist any more")
     raise LinkLostError(f"closed with {socket.close_code}")
 
 

@@ -1,0 +1,154 @@
+"""What console and watch share: opened by a ticket, JSON texts, and bad ones answered politely."""
+
+from __future__ import annotations
+
+import json
+import time
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Final
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from inference.protocol import CLOSE_BAD_TOKEN, CLOSE_FORBIDDEN, CLOSE_NOT_FOUND, Json
+from livestudio.common.errors import DomainError, ForbiddenError, NotFoundError
+from livestudio.common.log import get_logger
+from streams.poke import broadcast_group
+from streams.services.tickets import TicketGrant, TicketRefusedError, consume_ticket
+from streams.socket_messages import SUBPROTOCOL, TICKET_PREFIX, MessageError, from_json, to_json
+
+log = get_logger(__name__)
+
+MAX_TEXT_CHARACTERS: Final = 64 * 1024  # an SDP offer has about 6,000
+MESSAGES_PER_SECOND: Final = 20.0
+MESSAGES_BURST: Final = 60.0
+
+
+class RateLimit:
+    """A token bucket: `MESSAGES_BURST` at once, `MESSAGES_PER_SECOND` for ever."""
+
+    def __init__(self) -> None:
+        self._tokens, self._at = MESSAGES_BURST, time.monotonic()
+
+    def allows(self) -> bool:
+        """Whether one more message may be taken now."""
+        now = time.monotonic()
+        refilled = self._tokens + (now - self._at) * MESSAGES_PER_SECOND
+        self._tokens, self._at = min(MESSAGES_BURST, refilled), now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class TicketConsumer(AsyncWebsocketConsumer, ABC):
+    """A websocket of a browser. Subclasses: `purpose`, `kinds`, `open`, `take`, `refuse`."""
+
+    purpose: ClassVar[str]
+    kinds: ClassVar[dict[str, type]]
+    grant: TicketGrant | None = None
+
+    @property
+    def broadcast_id(self) -> str:
+        """The broadcast in the address."""
+        return str(self.scope["url_route"]["kwargs"]["broadcast_id"])
+
+    async def connect(self) -> None:
+        # Accepted before it is judged: only then does a browser see the close code.
+        offered = self.scope["subprotocols"]
+        await self.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        self.rate = RateLimit()
+        try:
+            grant = await database_sync_to_async(consume_ticket)(
+                _ticket(offered), origin=_origin(self.scope)
+            )
+            if grant.purpose != self.purpose or str(grant.broadcast_id) != self.broadcast_id:
+                raise TicketRefusedError
+            await self.channel_layer.group_add(self._group, self.channel_name)
+            await self.open(grant)
+        except DomainError as error:
+            await self.close(close_code(error))
+            return
+        self.grant = grant
+
+    async def disconnect(self, code: int) -> None:
+        await self.channel_layer.group_discard(self._group, self.channel_name)
+        if self.grant is not None:
+            await self.left()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.grant is None:
+            return
+        raw: Any = None
+        try:
+            if not self.rate.allows():
+                raise MessageError("Too many messages; slow down.")
+            raw = _parse(text_data)
+            message = from_json(raw, self.kinds)
+        except MessageError as error:
+            await self.refuse(_id_of(raw), str(error))
+            return
+        await self.take(message)
+
+    @abstractmethod
+    async def open(self, grant: TicketGrant) -> None:
+        """Check the right to be here, then greet. Raises DomainError."""
+
+    @abstractmethod
+    async def take(self, message: Any) -> None:
+        """Do what a valid message asks."""
+
+    @abstractmethod
+    async def refuse(self, message_id: str, reason: str) -> None:
+        """Answer a text that is no message."""
+
+    async def left(self) -> None:
+        """The socket has closed."""
+
+    async def tell(self, message: Any) -> None:
+        """Send one server message (a dataclass of `socket_messages`)."""
+        await self.tell_json(to_json(message))
+
+    async def tell_json(self, message: Json) -> None:
+        """Send one message in its JSON form."""
+        await self.send(text_data=json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+
+    @property
+    def _group(self) -> str:
+        return broadcast_group(self.broadcast_id)
+
+
+def close_code(error: DomainError) -> int:
+    """The close code of the contract for a refusal."""
+    if isinstance(error, ForbiddenError):
+        return CLOSE_FORBIDDEN
+    if isinstance(error, NotFoundError):
+        return CLOSE_NOT_FOUND
+    return CLOSE_BAD_TOKEN
+
+
+def _ticket(offered: list[str]) -> str:
+    tickets = [item for item in offered if item.startswith(TICKET_PREFIX)]
+    if len(tickets) != 1 or SUBPROTOCOL not in offered:
+        raise TicketRefusedError
+    return tickets[0].removeprefix(TICKET_PREFIX)
+
+
+def _origin(scope: Any) -> str:
+    return str(dict(scope["headers"]).get(b"origin", b"").decode("latin-1"))
+
+
+def _parse(text: str | None) -> Any:
+    if text is None:
+        raise MessageError("Send text, not binary.")
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise MessageError(f"A message has at most {MAX_TEXT_CHARACTERS} characters.")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MessageError("The text is not JSON.") from error
+
+
+def _id_of(raw: Any) -> str:
+    value = raw.get("id") if isinstance(raw, dict) else None
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,142 @@
+"""The watch websocket: signalling of one viewer, the state of the show, captions and lips."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar, Final
+
+from channels.db import database_sync_to_async
+
+from inference.protocol import Json, Signal, decode
+from livestudio.common.errors import DomainError
+from streams.access import get_watchable_broadcast
+from streams.consumers.base import TicketConsumer
+from streams.errors import NotLiveError
+from streams.models import Broadcast
+from streams.services import signalling
+from streams.services.tickets import TicketGrant
+from streams.socket_messages import (
+    WATCH_CLIENT,
+    Answer,
+    Candidate,
+    Failure,
+    Offer,
+    State,
+)
+
+HEARD: Final = frozenset({"state", "caption", "viseme"})
+
+
+class WatchConsumer(TicketConsumer):
+    """One viewer's socket. The viewer at the runner lives no longer than it."""
+
+    purpose: ClassVar[str] = "watch"
+    kinds: ClassVar[dict[str, type]] = WATCH_CLIENT
+
+    async def open(self, grant: TicketGrant) -> None:
+        """Greet with the state. Raises NotFoundError and others."""
+        self.viewer = signalling.new_viewer()
+        self.has_offered = False
+        self.offering: asyncio.Task[None] | None = None
+        broadcast = await database_sync_to_async(get_watchable_broadcast)(
+            grant.user, self.broadcast_id
+        )
+        group = signalling.viewer_group(self.viewer)
+        await self.channel_layer.group_add(group, self.channel_name)
+        await self._tell_state(broadcast)
+
+    async def left(self) -> None:
+        """Tell the runner that the viewer has gone, however the socket ended."""
+        if self.offering is not None:
+            self.offering.cancel()
+            await asyncio.gather(self.offering, return_exceptions=True)
+        await self._bye()
+        group = signalling.viewer_group(self.viewer)
+        await self.channel_layer.group_discard(group, self.channel_name)
+
+    async def take(self, message: Any) -> None:
+        if isinstance(message, Offer):
+            self._start_offer(message)
+        elif isinstance(message, Candidate):
+            await self._candidate(message)
+        else:
+            await self._bye()
+
+    async def refuse(self, message_id: str, reason: str) -> None:
+        await self.tell(Failure("invalid", reason))
+
+    # --- signalling ------------------------------------------------------------------------------
+
+    def _start_offer(self, offer: Offer) -> None:
+        """In a task of its own: candidates and captions go on while the runner answers."""
+        if self.offering is not None:
+            self.offering.cancel()
+        self.offering = asyncio.create_task(self._offer(offer), name="watch-offer")
+
+    async def _offer(self, offer: Offer) -> None:
+        self.has_offered = True
+        try:
+            await database_sync_to_async(self._require_on_air)()
+            answer = await signalling.request(
+                self.broadcast_id, self.viewer, "offer", {"sdp": offer.sdp}
+            )
+        except DomainError as error:
+            code = "signalling" if error.code in _SIGNALLING else error.code
+            await self.tell(Failure(code, error.message, error.retry_after_seconds))
+            return
+        await self.tell(Answer(str(answer.data.get("sdp", ""))))
+
+    async def _candidate(self, candidate: Candidate) -> None:
+        data = {
+            "candidate": candidate.candidate,
+            "sdpMid": candidate.sdpMid,
+            "sdpMLineIndex": candidate.sdpMLineIndex,
+        }
+        if self.has_offered:
+            await signalling.tell(self.broadcast_id, self.viewer, "candidate", data)
+
+    async def _bye(self) -> None:
+        if self.has_offered:
+            self.has_offered = False
+            await signalling.tell(self.broadcast_id, self.viewer, "bye", {})
+
+    def _require_on_air(self) -> None:
+        broadcast = Broadcast.objects.filter(pk=self.broadcast_id).only("state").first()
+        if broadcast is None or broadcast.is_over:
+            raise NotLiveError(retry_after_seconds=10)
+
+    # --- from the channel layer ------------------------------------------------------------------
+
+    async def viewer_signal(self, event: Json) -> None:
+        """What the runner says to this viewer; answers go to the request that waits for them."""
+        signal = decode(Signal, event["signal"])
+        if signal.kind == "candidate":
+            await self.tell_json({**signal.data, "type": "candidate"})
+        elif signal.kind == "state" and "code" in signal.data:
+            message = str(signal.data.get("message", ""))
+            await self.tell(Failure(str(signal.data["code"]), message))
+
+    async def broadcast_told(self, event: Json) -> None:
+        """State, captions and lips; nothing else of what consoles hear."""
+        if self.grant is None:
+            return
+        for message in event["messages"]:
+            if message["type"] == "state":
+                await self.tell(State(message["state"], message["reason"]))
+            elif message["type"] in HEARD:
+                await self.tell_json(message)
+
+    async def broadcast_changed(self, event: Json) -> None:
+        """The row was changed by a service: read its state again."""
+        if self.grant is None:
+            return
+        rows = Broadcast.objects.filter(pk=self.broadcast_id)
+        broadcast = await database_sync_to_async(rows.first)()
+        if broadcast is not None:
+            await self._tell_state(broadcast)
+
+    async def _tell_state(self, broadcast: Broadcast) -> None:
+        await self.tell(State(broadcast.state, broadcast.reason))
+
+
+_SIGNALLING: Final = frozenset({"signalling_failed", "runner_unreachable"})

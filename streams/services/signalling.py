@@ -1,0 +1,137 @@
+"""WebRTC signalling between a viewer and the runner: request, answer, 5 s; no row, no replay.
+
+Groups: `runner.<broadcast>` takes `runner.signal`; `viewer.<viewer>` gets `viewer.signal`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any, Final
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+
+from inference.protocol import SIGNAL_DEADLINE_SECONDS, Json, Signal, decode, encode
+from livestudio.common.errors import DomainError, UnavailableError
+from streams.errors import NotLiveError, RunnerUnreachableError, ViewerLimitError
+from streams.poke import runner_group
+
+
+class CodecUnsupportedError(DomainError):
+    """The viewer offers no codec that is sent."""
+
+    code = "codec_unsupported"
+    status = 406
+    message = "This viewer does not take H.264 video, the only kind that is sent."
+
+
+class SignallingFailedError(UnavailableError):
+    """The runner could not set up the connection."""
+
+    code = "signalling_failed"
+    message = "The connection to this viewer could not be set up."
+
+
+_NOT_LIVE_RETRY_SECONDS: Final = 2
+_CODEC_CODES: Final = frozenset({"no_h264", "codec_unsupported", "not_acceptable"})
+
+
+def viewer_group(viewer: str) -> str:
+    """The group that answers to this viewer go to."""
+    return f"viewer.{viewer}"
+
+
+def new_viewer() -> str:
+    """A viewer's id: hard to guess, since it is all that PATCH and DELETE need."""
+    return secrets.token_hex(16)
+
+
+async def request(
+    broadcast_id: UUID | str,
+    viewer: str,
+    kind: str,
+    data: Json,
+    *,
+    timeout_seconds: float = SIGNAL_DEADLINE_SECONDS,
+) -> Signal:
+    """Ask the runner and wait for the answer with the same id.
+
+    Raises RunnerUnreachableError (503), or what the runner refuses with: ViewerLimitError (503),
+    NotLiveError (409), CodecUnsupportedError (406), SignallingFailedError (503).
+    """
+    layer: Any = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(viewer_group(viewer), channel)
+    signal = Signal(viewer, secrets.token_hex(8), kind, data)
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await send_to_runner(broadcast_id, signal)
+            answer = await _receive(layer, channel, signal.id)
+    except TimeoutError as error:
+        raise RunnerUnreachableError(retry_after_seconds=2) from error
+    finally:
+        await layer.group_discard(viewer_group(viewer), channel)
+    raise_refusal(answer)
+    return answer
+
+
+def request_sync(
+    broadcast_id: UUID | str,
+    viewer: str,
+    kind: str,
+    data: Json,
+    *,
+    timeout_seconds: float = SIGNAL_DEADLINE_SECONDS,
+) -> Signal:
+    """`request` for a view in a request thread."""
+    return async_to_sync(request)(broadcast_id, viewer, kind, data, timeout_seconds=timeout_seconds)
+
+
+async def tell(broadcast_id: UUID | str, viewer: str, kind: str, data: Json) -> None:
+    """Tell the runner something that has no answer: a candidate, bye."""
+    await send_to_runner(broadcast_id, Signal(viewer, secrets.token_hex(8), kind, data))
+
+
+def tell_sync(broadcast_id: UUID | str, viewer: str, kind: str, data: Json) -> None:
+    """`tell` for a view in a request thread."""
+    async_to_sync(tell)(broadcast_id, viewer, kind, data)
+
+
+async def send_to_runner(broadcast_id: UUID | str, signal: Signal) -> None:
+    """Hand a signal to whichever process holds the runner's link."""
+    layer: Any = get_channel_layer()
+    message = {"type": "runner.signal", "signal": encode(signal)}
+    await layer.group_send(runner_group(broadcast_id), message)
+
+
+async def send_to_viewer(signal: Signal) -> None:
+    """Hand a runner's signal to whoever speaks for the viewer."""
+    layer: Any = get_channel_layer()
+    message = {"type": "viewer.signal", "signal": encode(signal)}
+    await layer.group_send(viewer_group(signal.viewer), message)
+
+
+def raise_refusal(signal: Signal) -> None:
+    """Raises the error that a signal of kind `error` stands for."""
+    if signal.kind != "error":
+        return
+    code, message = str(signal.data.get("code", "")), signal.data.get("message")
+    retry = signal.data.get("retry_after_seconds")
+    if code == "viewer_limit":
+        raise ViewerLimitError(message, retry_after_seconds=int(retry or 10))
+    if code == "not_live":
+        raise NotLiveError(message, retry_after_seconds=int(retry or _NOT_LIVE_RETRY_SECONDS))
+    if code in _CODEC_CODES:
+        raise CodecUnsupportedError(message)
+    raise SignallingFailedError(message)
+
+
+async def _receive(layer: Any, channel: str, correlation: str) -> Signal:
+    while True:
+        message = await layer.receive(channel)
+        signal = decode(Signal, message["signal"])
+        # Candidates of the runner and late answers pass by here too.
+        if signal.id == correlation:
+            return signal
