@@ -122,7 +122,7 @@ def _bake(
     origins: dict[str, list[int]] = {}
     ground = _bake_background(setup)
     arrays["ground"] = ground
-    arrays["ground_i420"] = cv2.cvtColor(ground, cv2.COLOR_BGRA2YUV_I420)
+    arrays["ground_i420"] = np.asarray(cv2.cvtColor(ground, cv2.COLOR_BGRA2YUV_I420), np.uint8)
     for name in [layer.name for layer in rig.layers] + ["cheek"]:
         baked = _bake_layer(rig.folder / f"{name}.svg", placement)
         arrays[f"layer:{name}"], origins[name] = baked.pixels, [baked.left_px, baked.top_px]
@@ -183,7 +183,7 @@ def _bake_layer(path: Path, placement: Placement) -> Layer:
     rim = cv2.copyMakeBorder(
         cut, _RIM_PX, _RIM_PX, _RIM_PX, _RIM_PX, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)
     )
-    return Layer(rim, left + x - _RIM_PX, top + y - _RIM_PX)
+    return Layer(np.asarray(rim, np.uint8), left + x - _RIM_PX, top + y - _RIM_PX)
 
 
 def _bake_background(setup: FaceSetup) -> Pixels:
@@ -205,10 +205,12 @@ def _render(svg: str, width_px: int, height_px: int) -> Pixels:
     sized = svg.replace("<svg ", f'<svg width="{width_px}" height="{height_px}" ', 1)
     sized = sized.replace("viewBox=", 'preserveAspectRatio="none" viewBox=', 1)
     png = resvg_py.svg_to_bytes(svg_string=sized, skip_system_fonts=True)
-    pixels = cv2.imdecode(np.frombuffer(bytes(png), np.uint8), cv2.IMREAD_UNCHANGED)
+    pixels = np.asarray(
+        cv2.imdecode(np.frombuffer(bytes(png), np.uint8), cv2.IMREAD_UNCHANGED), np.uint8
+    )
     if pixels.shape != (height_px, width_px, 4):
         raise EngineError("bake_failed", f"The art came out as {pixels.shape}.", retryable=False)
-    return np.asarray(pixels, np.uint8)
+    return pixels
 
 
 def _premultiplied(pixels: Pixels) -> Pixels:

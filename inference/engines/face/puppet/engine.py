@@ -11,6 +11,7 @@ from inference.engines.base import EngineError, FaceSetup, FaceSpeech, Picture
 from inference.engines.face.puppet import motion
 from inference.engines.face.puppet.bake import load_art
 from inference.engines.face.puppet.compositor import Compositor
+from inference.engines.face.puppet.idle import create_idle_painter
 from inference.engines.face.puppet.parameters import (
     EMOTION_SCALE,
     EXPRESSION_POSES,
@@ -26,6 +27,8 @@ _HAIR_DELAYS: Final = np.linspace(0.0, 0.56, 15)
 _SPRING: Final = np.exp(-_HAIR_DELAYS / 0.18) * np.cos(2 * np.pi * 1.7 * _HAIR_DELAYS)
 _HAIR_WEIGHTS: Final = _SPRING / _SPRING.sum()
 _WINK_SECONDS: Final = 0.75
+
+__all__ = ["PuppetEngine", "create_engine", "create_idle_painter"]
 
 
 class PuppetEngine:

@@ -16,7 +16,7 @@ import numpy as np
 
 from inference.engines.base import VISEMES, FaceSpeech
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
+Floats = np.ndarray[Any, np.dtype[Any]]
 
 # Opening, form, pucker of each viseme, in the order of VISEMES.
 TARGETS: Final = np.array([

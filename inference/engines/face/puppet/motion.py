@@ -13,7 +13,7 @@ import numpy as np
 
 from inference.engines.base import FaceSpeech
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
+Floats = np.ndarray[Any, np.dtype[Any]]
 
 _BLINK_SLOT_SECONDS: Final = 4.0
 _BLINK_SECONDS: Final = 0.26

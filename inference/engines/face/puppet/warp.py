@@ -20,6 +20,8 @@ Floats = np.ndarray[Any, np.dtype[Any]]
 # How far any point may leave its place, in art units: the rim of the region a layer can touch.
 REACH: Final = 26
 _CELL_PX: Final = 16
+# `remap` takes x and y in one map; the second stays empty.
+_NO_MAP: Final = np.empty(0, np.float32)
 
 
 class LayerWarp:
@@ -55,7 +57,7 @@ class LayerWarp:
         grid[..., 1] = y * scale + (place.top_px - baked.top_px)
         cv2.resize(grid, self._size, dst=self._map, interpolation=cv2.INTER_LINEAR)
         pixels = baked.pixels if source is None else source
-        cv2.remap(pixels, self._map, None, cv2.INTER_LINEAR, dst=self._out)
+        cv2.remap(pixels, self._map, _NO_MAP, cv2.INTER_LINEAR, dst=self._out)
         return self._out
 
     def _nodes(self) -> tuple[Floats, Floats]:

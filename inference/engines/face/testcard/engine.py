@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -86,3 +87,13 @@ def create_engine(setup: FaceSetup) -> TestcardEngine:
             retryable=False,
         )
     return TestcardEngine(setup)
+
+
+def create_idle_painter(setup: FaceSetup) -> Callable[[float, Picture], None]:
+    """Draws the card without a clock: an idle loop must not be read as a media time."""
+    blank = blank_card(setup.width_px, setup.height_px)
+
+    def paint(phase: float, out: Picture) -> None:
+        np.copyto(out, blank)
+
+    return paint
