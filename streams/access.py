@@ -73,6 +73,16 @@ def get_recording_for(user: User, recording_id: Id) -> Recording:
     return recording
 
 
+def get_any_broadcast(broadcast_id: UUID) -> Broadcast:
+    """For holders of a signed address, which members alone are given. Raises NotFoundError."""
+    return get_row(Broadcast.objects.select_related("show"), broadcast_id, "broadcast")
+
+
+def get_any_recording(recording_id: UUID) -> Recording:
+    """For holders of a signed address, which members alone are given. Raises NotFoundError."""
+    return get_row(Recording.objects.select_related("broadcast"), recording_id, "recording")
+
+
 def get_watchable_broadcast(viewer: Viewer, target_id: Id) -> Broadcast:
     """The broadcast with this id, or the airing of the show with this id that is live now.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 
@@ -19,6 +20,7 @@ from streams.models import (
     Show,
     Utterance,
 )
+from streams.signed_links import Kind, signature_of
 
 Json = dict[str, Any]
 VERSION = PROTOCOL_VERSION
@@ -118,7 +120,7 @@ def broadcast_json(broadcast: Broadcast, *, base_url: str = "", with_runner: boo
         "record": broadcast.recording_wanted,
         "outputs": [broadcast_output_json(row) for row in broadcast.outputs.all()],
         "metrics": broadcast.metrics or None,
-        "thumbnail_url": base_url + reverse("broadcast-thumbnail", args=[pk]),
+        "thumbnail_url": base_url + _signed("broadcast-thumbnail", "thumbnail", pk),
         "watch_url": base_url + reverse("watch", args=[pk]),
         "rundown": broadcast.snapshot.get("cues", []),
     }
@@ -191,7 +193,7 @@ def recording_json(recording: Recording, *, base_url: str = "") -> Json:
         "reason": recording.reason,
         "started_at": moment(recording.started_at),
         "ended_at": moment(recording.ended_at),
-        "file_url": base_url + reverse("recording-file", args=[recording.pk]),
+        "file_url": base_url + _signed("recording-file", "recording", recording.pk),
     }
 
 
@@ -200,3 +202,7 @@ def moment(value: datetime | None) -> str | None:
     if value is None:
         return None
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _signed(view: str, kind: Kind, row_id: UUID) -> str:
+    return f"{reverse(view, args=[row_id])}?signature={signature_of(kind, row_id)}"

@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.audit import record
 from accounts.models import Organization, User
 from accounts.roles import SystemActor, require_permission
-from inference.egress import RTMP_SCHEMES, EgressError, check_url
 from livestudio.common import vault
+from livestudio.common.egress import RTMP_SCHEMES, check_destination
 from livestudio.common.errors import EgressRefusedError, ErrorDetail, InvalidInputError
 from streams.errors import NotLiveError, OutputAlreadyAddedError, OutputInUseError
 from streams.models import Broadcast, BroadcastOutput, ControlCommand, Output
@@ -166,10 +165,10 @@ def _check_address(output: Output) -> None:
             raise InvalidInputError.of("url", message)
         return
     try:
-        check_url(output.url, schemes=RTMP_SCHEMES, allow=tuple(settings.EGRESS_ALLOW))
-    except EgressError as error:
-        detail = ErrorDetail("url", "egress_refused", str(error))
-        raise EgressRefusedError(str(error), details=(detail,)) from error
+        check_destination(output.url, schemes=RTMP_SCHEMES)
+    except EgressRefusedError as error:
+        detail = ErrorDetail("url", error.code, error.message)
+        raise EgressRefusedError(error.message, details=(detail,)) from error
 
 
 def _attach_once(broadcast: Broadcast, output: Output) -> BroadcastOutput:

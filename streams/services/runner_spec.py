@@ -29,6 +29,7 @@ from livestudio.common import vault
 from livestudio.common.errors import ConflictError
 from streams.models import Broadcast, BroadcastOutput, ControlCommand, Cue, Show
 from streams.models.broadcast import OutputDesired
+from streams.models.output import OutputKind
 from streams.models.show import LabelPreset
 from voices.models import Voice
 
@@ -129,7 +130,7 @@ def output_spec(row: BroadcastOutput) -> OutputSpec:
         id=str(row.pk),
         name=row.name,
         kind="file" if row.kind == "file" else "rtmp",
-        url=row.url,
+        url=_file_path(row) if row.kind == OutputKind.FILE else row.url,
         stream_key="" if waits else open_stream_key(row),
         rendition=MAIN_RENDITION,
         desired=OutputDesired(row.desired).value,
@@ -220,6 +221,10 @@ def _voice_specs(voice_id: str) -> tuple[VoiceSpec, ...]:
 def _output_of(command: ControlCommand, field: str) -> BroadcastOutput:
     rows = BroadcastOutput.objects.select_related("output").filter(broadcast=command.broadcast_id)
     return rows.get(pk=command.args[field])
+
+
+def _file_path(row: BroadcastOutput) -> str:
+    return str(settings.RECORDINGS_DIR / str(row.broadcast_id) / row.url)
 
 
 def _elapsed_seconds(broadcast: Broadcast) -> float:
