@@ -37,7 +37,7 @@ def create_output(
     """Save a destination. Raises EgressRefusedError for an address that must not be reached."""
     require_permission(actor, "output.edit", organization)
     output = Output(organization=organization, **values)
-    _check_address(output)
+    check_address(output)
     _seal_key(output, stream_key)
     with transaction.atomic():
         output.save()
@@ -56,7 +56,7 @@ def update_output(
     moved = "url" in values and values["url"] != output.url
     for name, value in values.items():
         setattr(output, name, value)
-    _check_address(output)
+    check_address(output)
     if stream_key is not None:
         _seal_key(output, stream_key)
     elif moved and output.sealed_stream_key:
@@ -150,15 +150,8 @@ def require_key(stream_key: str) -> str:
     return stream_key
 
 
-def _seal_key(output: Output, stream_key: str) -> None:
-    if stream_key:
-        require_key(stream_key)
-    vault.seal_into(output, "sealed_stream_key", stream_key)
-    is_long = len(stream_key) >= HINT_KEY_MIN_CHARACTERS
-    output.key_hint = stream_key[-HINT_CHARACTERS:] if is_long else ""
-
-
-def _check_address(output: Output) -> None:
+def check_address(output: Output) -> None:
+    """Raises EgressRefusedError, or InvalidInputError for a file name, about field `url`."""
     if output.kind == OutputKind.FILE:
         if not _FILE_NAME_PATTERN.fullmatch(output.url):
             message = "Give a file name such as evening.mp4: letters, digits, - and _ only."
@@ -169,6 +162,14 @@ def _check_address(output: Output) -> None:
     except EgressRefusedError as error:
         detail = ErrorDetail("url", error.code, error.message)
         raise EgressRefusedError(error.message, details=(detail,)) from error
+
+
+def _seal_key(output: Output, stream_key: str) -> None:
+    if stream_key:
+        require_key(stream_key)
+    vault.seal_into(output, "sealed_stream_key", stream_key)
+    is_long = len(stream_key) >= HINT_KEY_MIN_CHARACTERS
+    output.key_hint = stream_key[-HINT_CHARACTERS:] if is_long else ""
 
 
 def _attach_once(broadcast: Broadcast, output: Output) -> BroadcastOutput:

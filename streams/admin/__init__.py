@@ -1,0 +1,9 @@
+"""Shows, outputs and broadcasts in the admin."""
+
+from __future__ import annotations
+
+from streams.admin.broadcasts import BroadcastAdmin, RecordingAdmin
+from streams.admin.outputs import OutputAdmin
+from streams.admin.shows import ShowAdmin
+
+__all__ = ["BroadcastAdmin", "OutputAdmin", "RecordingAdmin", "ShowAdmin"]
