@@ -9,7 +9,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.roles import Role
+from accounts.roles import Role, roles_with
 from livestudio.common.models import BaseModel
 
 USERNAME_PATTERN = r"^[a-z0-9_]{3,20}$"
@@ -57,6 +57,15 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):
     def normalize_username(cls, username: str) -> str:
         """Lower-case: MySQL compares without case, SQLite does not."""
         return username.strip().lower()
+
+    def organizations_where(self, permission: str) -> models.QuerySet[Organization]:
+        """The organizations in which the user's role allows this; all for a superuser."""
+        if self.is_superuser:
+            return Organization.objects.all()
+        roles = roles_with(permission)
+        return Organization.objects.filter(
+            pk__in=self.memberships.filter(role__in=roles).values("organization")
+        )
 
     def clean(self) -> None:
         super().clean()

@@ -70,6 +70,11 @@ def role_has_permission(role: str, permission: str) -> bool:
     return permission in PERMISSIONS[role]
 
 
+def roles_with(permission: str) -> list[str]:
+    """The roles that hold a permission. Raises LookupError for an unknown one."""
+    return [role for role in PERMISSIONS if role_has_permission(role, permission)]
+
+
 def has_permission(actor: User | SystemActor, permission: str, organization: Organization) -> bool:
     """Whether the actor may do this in the organization. Superusers may do everything."""
     if isinstance(actor, SystemActor):

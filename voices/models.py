@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -61,6 +62,15 @@ class VoiceFallback(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.voice} → {self.fallback}"
+
+    def clean(self) -> None:
+        """Raises ValidationError unless the fallback can stand in for the voice."""
+        if self.fallback_id == self.voice_id:
+            raise ValidationError({"fallback": _("A voice cannot be its own fallback.")})
+        if self.fallback.organization_id != self.voice.organization_id:
+            raise ValidationError({"fallback": _("There is no such voice.")})
+        if self.fallback.language != self.voice.language:
+            raise ValidationError({"fallback": _("A fallback must speak the same language.")})
 
 
 class Pronunciation(OwnedModel):

@@ -129,13 +129,9 @@ def _replace_fallbacks(voice: Voice, wanted: Sequence[UUID]) -> None:
     rows = Voice.objects.filter(organization_id=voice.organization_id)
     found = rows.in_bulk(list(wanted))
     for position, voice_id in enumerate(wanted):
-        if voice_id not in found:
-            raise InvalidInputError.of(
-                f"fallbacks.{position}", "There is no such voice.", "not_found"
-            )
-        if found[voice_id].language != voice.language:
-            message = "A fallback must speak the same language."
-            raise InvalidInputError.of(f"fallbacks.{position}", message)
+        if voice_id not in found or found[voice_id].language != voice.language:
+            message = "There is no such voice, or it speaks another language."
+            raise InvalidInputError.of(f"fallbacks.{position}", message, "not_found")
     VoiceFallback.objects.filter(voice=voice).delete()
     VoiceFallback.objects.bulk_create(
         VoiceFallback(voice=voice, fallback=found[voice_id], position=position)

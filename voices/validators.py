@@ -11,7 +11,6 @@ from inference.catalog import LANGUAGES, get_engine
 from livestudio.common.errors import ErrorDetail, InvalidInputError
 from livestudio.common.rules import Choice, Number, Rules, check_settings
 
-
 # Engine -> what its settings may hold; every one of them has a default in the engine.
 SETTINGS: Final[dict[str, Rules]] = {
     "espeak": {

@@ -10,7 +10,8 @@ from rest_framework import serializers
 from accounts.models import DeviceSession, Membership, Organization, User
 from accounts.roles import PERMISSIONS
 
-_DEVICE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+DEVICE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+DEVICE_ID_RULE = "Use 8 to 64 letters, digits, dots, dashes and underscores."
 
 
 class DeviceFields(serializers.Serializer[Any]):
@@ -21,10 +22,8 @@ class DeviceFields(serializers.Serializer[Any]):
     client = serializers.ChoiceField(choices=["browser", "app"], required=False, default="app")
 
     def validate_device_id(self, value: str) -> str:
-        if value and not _DEVICE_ID.fullmatch(value):
-            raise serializers.ValidationError(
-                "Use 8 to 64 letters, digits, dots, dashes and underscores."
-            )
+        if value and not DEVICE_ID.fullmatch(value):
+            raise serializers.ValidationError(DEVICE_ID_RULE)
         return value
 
 

@@ -12,11 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import serializers
-from accounts.authentication import DEVICE_COOKIE, REFRESH_COOKIE, device_id_of
+from accounts.authentication import DEVICE_COOKIE, DEVICE_HEADER, REFRESH_COOKIE, device_id_of
 from accounts.endpoints import Endpoint
 from accounts.errors import CrossSiteError, TokenInvalidError
 from accounts.models import DeviceSession
 from accounts.services import members, sessions
+from livestudio.common.errors import InvalidInputError
 from livestudio.common.throttles import SignInThrottle
 
 _AUTH_PATH = "/api/v1/auth/"
@@ -127,6 +128,8 @@ class MeView(Endpoint):
 
 def _device(request: Request, body: dict[str, Any]) -> sessions.Device:
     sent = body.get("device_id") or device_id_of(request)
+    if sent and not serializers.DEVICE_ID.fullmatch(sent):
+        raise InvalidInputError.of(DEVICE_HEADER, serializers.DEVICE_ID_RULE)
     is_browser = body["client"] == "browser"
     return sessions.Device(
         id=sent or sessions.new_device_id(),

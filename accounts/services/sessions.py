@@ -46,7 +46,13 @@ class SignIn:
 
 
 def sign_in(*, username: str, password: str, device: Device, address: str) -> SignIn:
-    """Check a password. Raises CredentialsInvalidError (401), SignInLockedError (429)."""
+    """Tokens for a password. Raises CredentialsInvalidError (401), SignInLockedError (429)."""
+    user = check_password(username=username, password=password, address=address)
+    return open_session(user=user, device=device)
+
+
+def check_password(*, username: str, password: str, address: str) -> User:
+    """The user with this password. Raises CredentialsInvalidError, SignInLockedError."""
     name = User.normalize_username(username)
     # By name and address: a stranger cannot lock somebody out from elsewhere.
     counter = f"sign-in:{name}:{address}"
@@ -58,7 +64,7 @@ def sign_in(*, username: str, password: str, device: Device, address: str) -> Si
         cache.incr(counter)
         raise CredentialsInvalidError
     cache.delete(counter)
-    return open_session(user=user, device=device)
+    return user
 
 
 def open_session(*, user: User, device: Device) -> SignIn:

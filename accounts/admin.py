@@ -1,0 +1,140 @@
+"""Users for superusers; organizations, members, consent and audit for those they belong to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.http import HttpRequest
+
+from accounts.errors import CredentialsInvalidError, SignInLockedError
+from accounts.models import AuditEntry, Consent, Membership, Organization, User
+from accounts.services import members, sessions
+from livestudio.common.admin import OrganizationScopedAdmin, ReadOnly
+from livestudio.common.throttles import SignInThrottle
+
+if TYPE_CHECKING:
+    _UserAdmin = UserAdmin[User]
+    _CreationForm = AdminUserCreationForm[User]
+else:
+    _UserAdmin, _CreationForm = UserAdmin, AdminUserCreationForm
+
+
+class LockingSignInForm(AdminAuthenticationForm):
+    """The admin's sign-in, with the same lock as the API's."""
+
+    def clean(self) -> dict[str, Any]:
+        username = self.cleaned_data.get("username")
+        password = self.cleaned_data.get("password")
+        if username and password:
+            try:
+                user = sessions.check_password(
+                    username=username,
+                    password=password,
+                    address=SignInThrottle().get_ident(self.request) or "",
+                )
+            except CredentialsInvalidError as error:
+                raise self.get_invalid_login_error() from error
+            except SignInLockedError as error:
+                raise ValidationError(error.message, code="sign_in_locked") from error
+            self.confirm_login_allowed(user)
+            user.backend = "django.contrib.auth.backends.ModelBackend"
+            self.user_cache = user
+        return self.cleaned_data
+
+
+class NewUserForm(_CreationForm):
+    class Meta:
+        model = User
+        fields = ("username", "email")
+
+
+@admin.register(User)
+class AccountAdmin(_UserAdmin):
+    """Only superusers: a user may belong to several organizations."""
+
+    add_form = NewUserForm
+    list_display = ("username", "email", "is_active", "is_staff", "is_superuser")
+    list_filter = ("is_active", "is_staff", "is_superuser")
+    search_fields = ("username", "email")
+    readonly_fields = ("last_login",)
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "email", "password")}),
+        (None, {"fields": ("is_active", "is_staff", "is_superuser", "last_login")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),
+    )
+
+
+@admin.register(Organization)
+class OrganizationAdmin(OrganizationScopedAdmin):
+    organization_field = "pk"
+    edit_permission = "organization.manage"
+    list_display = ("name", "created_at")
+    search_fields = ("name",)
+
+    def organization_of(self, row: models.Model) -> Any:
+        return row
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+
+@admin.register(Membership)
+class MembershipAdmin(OrganizationScopedAdmin):
+    edit_permission = "organization.manage"
+    list_display = ("user", "organization", "role")
+    list_filter = ("organization", "role")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        return (*fields, "user") if obj is not None else fields
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        saved = members.set_role(
+            organization=obj.organization, user=obj.user, role=obj.role, actor=_user(request)
+        )
+        obj.pk = saved.pk
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        members.remove_member(membership=obj, actor=_user(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for membership in queryset:
+            members.remove_member(membership=membership, actor=_user(request))
+
+
+@admin.register(Consent)
+class ConsentAdmin(OrganizationScopedAdmin):
+    edit_permission = "organization.manage"
+    list_display = ("subject", "scope", "expires_at", "revoked_at")
+    list_filter = ("organization", "scope")
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnly, OrganizationScopedAdmin):
+    view_permission = "audit.view"
+    list_display = ("created_at", "actor", "action", "object_type", "object_id")
+    list_filter = ("organization", "action")
+    search_fields = ("object_id", "action")
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+admin.site.unregister(Group)
+admin.site.login_form = LockingSignInForm
+admin.site.site_header = admin.site.site_title = "LiveStudio"

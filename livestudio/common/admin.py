@@ -1,0 +1,212 @@
+"""The admin as each organization sees it: its own rows to see, to choose from and to act on.
+
+    class ShowAdmin(OrganizationScopedAdmin):
+        organization_field = "organization"      # path from a row to its organization
+        view_permission = "show.view"
+        edit_permission = "show.edit"            # None = nobody edits here
+
+Rights come from the role table, not from Django's permissions. A DomainError of a service becomes
+a red message and nothing is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.utils.translation import gettext as _
+
+from livestudio.common.errors import DomainError
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+    _Inline = admin.TabularInline[Any, Any]
+    _ModelForm = forms.ModelForm[Any]
+else:
+    _ModelAdmin, _Inline, _ModelForm = admin.ModelAdmin, admin.TabularInline, forms.ModelForm
+
+
+class OneOrganizationForm(_ModelForm):
+    """Refuses a row that points at rows of another organization than its own."""
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        own = values.get("organization") or getattr(self.instance, "organization", None)
+        own_id = getattr(own, "pk", None) or getattr(self.instance, "organization_id", None)
+        if own_id is None:
+            return values
+        for name, value in values.items():
+            chosen = value if isinstance(value, models.QuerySet) else [value]
+            for row in chosen if name != "organization" else []:
+                if getattr(row, "organization_id", own_id) != own_id:
+                    self.add_error(name, _("This belongs to another organization."))
+                    break
+        return values
+
+
+class _Scoped:
+    """What lists and inlines share."""
+
+    model: type[models.Model]
+    organization_field = "organization"
+    view_permission = "organization.view"
+    edit_permission: str | None = None
+
+    def organization_of(self, row: models.Model) -> Any:
+        """The organization that a row belongs to."""
+        found: Any = row
+        for part in self.organization_field.split("__"):
+            found = getattr(found, part)
+        return found
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, self.view_permission, None)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.view_permission, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.edit_permission, None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.edit_permission, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.edit_permission, obj)
+
+    def _may(self, request: HttpRequest, permission: str | None, row: Any) -> bool:
+        user: Any = request.user
+        if permission is None or not (user.is_active and user.is_staff):
+            return False
+        organizations = user.organizations_where(permission)
+        # An inline asks about its parent's row, which another admin has judged.
+        if row is None or not isinstance(row, self.model):
+            return bool(user.is_superuser or organizations.exists())
+        return bool(organizations.filter(pk=self.organization_of(row).pk).exists())
+
+    def scoped(self, rows: models.QuerySet[Any], request: HttpRequest) -> models.QuerySet[Any]:
+        """The rows of organizations in which the user may see them."""
+        user: Any = request.user
+        allowed = user.organizations_where(self.view_permission)
+        return rows.filter(**{f"{self.organization_field}__in": allowed})
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        self._narrow(db_field, request, kwargs)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        self._narrow(db_field, request, kwargs)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]
+
+    def _narrow(self, db_field: Any, request: HttpRequest, kwargs: dict[str, Any]) -> None:
+        related = db_field.remote_field.model
+        rows = kwargs.get("queryset")
+        rows = related._default_manager.all() if rows is None else rows
+        user: Any = request.user
+        allowed = user.organizations_where(self.edit_permission or self.view_permission)
+        path = _path_to_organization(related, self)
+        if path is not None and not user.is_superuser:
+            kwargs["queryset"] = rows.filter(**{f"{path}__in": allowed}).distinct()
+
+
+class OrganizationScopedAdmin(_Scoped, _ModelAdmin):
+    """Base of every admin list of rows that belong to an organization."""
+
+    form = OneOrganizationForm
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        return self.scoped(super().get_queryset(request), request)
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        """A filter by a foreign key offers only what the user's own rows point at."""
+        return [self._scoped_filter(item) for item in super().get_list_filter(request)]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """A row stays with its organization: secrets and references are bound to it."""
+        fields = tuple(super().get_readonly_fields(request, obj))
+        is_owned = obj is not None and self.organization_field == "organization"
+        return (*fields, "organization") if is_owned and "organization" not in fields else fields
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial: dict[str, Any] = dict(super().get_changeform_initial_data(request))
+        user: Any = request.user
+        own = list(user.organizations_where(self.edit_permission or self.view_permission)[:2])
+        if len(own) == 1:
+            initial.setdefault("organization", str(own[0].pk))
+        return initial
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        view = super().changeform_view
+        return self._telling(request, lambda: view(request, *args, **kwargs))
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        view = super().changelist_view
+        return self._telling(request, lambda: view(request, *args, **kwargs))
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        view = super().delete_view
+        return self._telling(request, lambda: view(request, *args, **kwargs))
+
+    def _telling(self, request: HttpRequest, view: Callable[[], Any]) -> HttpResponseBase:
+        """Run a view; a refusal of a service becomes a message, with nothing saved."""
+        try:
+            answer: HttpResponseBase = view()
+        except DomainError as error:
+            details = [f"{item.field}: {item.message}".strip(": ") for item in error.details]
+            self.message_user(request, " ".join([error.message, *details]), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        return answer
+
+    def _scoped_filter(self, item: Any) -> Any:
+        if isinstance(item, str) and "__" not in item:
+            try:
+                field = self.model._meta.get_field(item)
+            except FieldDoesNotExist:
+                return item
+            if field.is_relation:
+                return (item, admin.RelatedOnlyFieldListFilter)
+        return item
+
+
+class OrganizationScopedInline(_Scoped, _Inline):
+    """Base of rows edited inside another; set `organization_field` to the path through it."""
+
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        return self.scoped(super().get_queryset(request), request)
+
+
+class ReadOnly:
+    """Mix in before an admin or inline whose rows are written by the system alone."""
+
+    edit_permission: str | None = None
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def _path_to_organization(related: type[models.Model], scoped: _Scoped) -> str | None:
+    """How rows of a related model are narrowed; None = they belong to nobody."""
+    if related._meta.label == "accounts.Organization":
+        return "pk"
+    if related._meta.label == "accounts.User":
+        return "memberships__organization"
+    try:
+        related._meta.get_field("organization")
+    except FieldDoesNotExist:
+        site: Any = getattr(scoped, "admin_site", None)
+        registered = site._registry.get(related) if site else None
+        return getattr(registered, "organization_field", None)
+    return "organization"
