@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 class PacketSource(Protocol):
-    """A bounded subscription to the encoded packets; the hub drops, the reader never waits it out."""
+    """A bounded subscription to the encoded packets, which drops when its reader is slow."""
 
     dropped: int
 

@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 
-from inference.egress import EgressRefusedError, check_url
+from inference.egress import EgressError, check_url
 from inference.outputs.base import (
     Json,
     headers_from_json,
@@ -48,8 +48,8 @@ def _target(job: Json) -> Target:
         checked = check_url(
             job["url"], schemes=("rtmp", "rtmps"), allow=tuple(job.get("egress_allow", ()))
         )
-    except EgressRefusedError as error:
-        raise PublishError("address_refused", str(error), retryable=error.retryable) from error
+    except EgressError as error:
+        raise PublishError("address_refused", str(error), retryable=False) from error
     return Target(job["url"], job["stream_key"], checked.addresses, job.get("ca_file"))
 
 

@@ -1,14 +1,15 @@
 """The child that writes MP4 files: `python -m inference.outputs.recorder`.
 
-First line of stdin: {"folder", "name", "headers", "ai_label", "file_seconds", "min_free_bytes"}. A file is a hybrid
-fragmented MP4, flushed at each keyframe: after kill -9 it still plays up to the last fragment. A
-new file begins at the first keyframe after `file_seconds`.
+First line of stdin: {"folder", "name", "headers", "ai_label", "file_seconds", "min_free_bytes"}.
+A file is a hybrid fragmented MP4, flushed at each keyframe: after kill -9 it still plays up to the
+last fragment. A new file begins at the first keyframe after `file_seconds`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import io
 import json
 import shutil
 import sys
@@ -27,6 +28,7 @@ from inference.outputs.base import (
     read_packets,
     report,
 )
+from inference.outputs.rtmp import flv
 
 _CLOCK = Fraction(1, 48_000)
 # Refuse to fill the disk to the last byte: the database lives there too.
@@ -36,9 +38,11 @@ _MIN_FREE_BYTES = 256 * 1024 * 1024
 class Mp4File:
     """One recording file, written as packets come."""
 
-    def __init__(self, path: Path, headers: StreamHeaders, first_pts: int, ai_label: str) -> None:
+    def __init__(
+        self, path: Path, headers: StreamHeaders, first: EncodedPacket, ai_label: str
+    ) -> None:
         self.path = path
-        self.first_pts = self.last_pts = first_pts
+        self.first_pts = self.last_pts = first.pts
         self._container: Any = av.open(
             str(path),
             "w",
@@ -49,28 +53,25 @@ class Mp4File:
             },
         )
         self._container.metadata["AIGC"] = ai_label
-        self._streams = {"video": self._add_video(headers), "aac": self._add_aac(headers)}
+        self._streams = self._add_streams(flv.sample_file(headers, first.data))
 
-    def _add_video(self, headers: StreamHeaders) -> Any:
-        stream = self._container.add_mux_stream(
-            "h264",
-            rate=Fraction(48_000, headers.frame_samples),
-            width=headers.width_px,
-            height=headers.height_px,
-        )
-        stream.time_base = _CLOCK
-        stream.codec_context.extradata = headers.h264
-        return stream
-
-    def _add_aac(self, headers: StreamHeaders) -> Any:
-        stream = self._container.add_mux_stream("aac", rate=48_000, layout="stereo")
-        stream.time_base = _CLOCK
-        stream.codec_context.extradata = headers.aac
-        return stream
+    def _add_streams(self, sample: bytes) -> dict[str, Any]:
+        with av.open(io.BytesIO(sample), format="flv") as template:
+            video, audio = template.streams.video[0], template.streams.audio[0]
+            streams = {
+                "video": self._container.add_stream_from_template(video),
+                "aac": self._container.add_stream_from_template(audio),
+            }
+        # FLV's own field knows 44.1 kHz at most.
+        streams["aac"].codec_context.sample_rate = 48_000
+        for stream in streams.values():
+            stream.time_base = _CLOCK
+        return streams
 
     def write(self, packet: EncodedPacket) -> None:
         """Append one packet. Raises OSError when the disk does not take it."""
-        coded = av.Packet(packet.data)
+        data = flv.avcc(packet.data) if packet.stream == "video" else packet.data
+        coded = av.Packet(data)
         coded.stream = self._streams[packet.stream]
         coded.time_base = _CLOCK
         coded.pts = coded.dts = packet.pts - self.first_pts
@@ -95,7 +96,7 @@ async def _run() -> int:
     recorder = Recorder(job)
     reporter = asyncio.create_task(_report_progress(recorder))
     try:
-        Path(job["folder"]).mkdir(parents=True, exist_ok=True)
+        recorder.make_folder()
         report(state="live")
         async for packet in read_packets(stdin):
             recorder.write(packet)
@@ -123,6 +124,10 @@ class Recorder:
         self._file: Mp4File | None = None
         self.progress = {"bytes": 0, "packets": 0, "pts": 0}
 
+    def make_folder(self) -> None:
+        """Raises OSError where recordings cannot be written."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+
     def write(self, packet: EncodedPacket) -> None:
         """Append a packet, starting a file at a keyframe where one is due. Raises OSError."""
         starts = packet.stream == "video" and packet.is_keyframe
@@ -133,7 +138,7 @@ class Recorder:
         if self._file is None:
             if not starts:
                 return
-            self._file = self._open(packet.pts)
+            self._file = self._open(packet)
         if packet.pts < self._file.first_pts:
             return
         self._file.write(packet)
@@ -141,10 +146,10 @@ class Recorder:
         self.progress["packets"] += 1
         self.progress["pts"] = packet.pts
 
-    def _open(self, first_pts: int) -> Mp4File:
+    def _open(self, first: EncodedPacket) -> Mp4File:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")[:-3]
         path = self._folder / f"{self._name}-{stamp}.mp4"
-        opened = Mp4File(path, self._headers, first_pts, self._ai_label)
+        opened = Mp4File(path, self._headers, first, self._ai_label)
         report(file="opened", path=str(path))
         return opened
 

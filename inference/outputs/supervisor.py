@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final, cast
 
 from inference.media.packets import pack_packet
 
@@ -64,6 +64,7 @@ class OutputSupervisor:
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._child: _Child | None = None
+        self._told = ("stopped", "", 0)
         self.report = OutputReport(job.id, "stopped")
 
     @property
@@ -140,7 +141,8 @@ class OutputSupervisor:
                 )
                 if reading not in done:
                     reading.cancel()
-                    return {} if done else {"message": "the output process hung", "was_live": live_at}
+                    hung = {"message": "the output process hung", "was_live": bool(live_at)}
+                    return {} if done else hung
                 line = reading.result()
                 if line is None or line.get("state") in ("failed", "closed"):
                     ending = line or {"message": "the output process died"}
@@ -162,8 +164,10 @@ class OutputSupervisor:
         self.report = replace(self.report, bitrate_kbps=kbps, dropped=dropped)
 
     def _tell(self, state: str, reason: str) -> None:
-        if (state, reason) == (self.report.state, self.report.reason):
+        told = (state, reason, self.report.reconnects)
+        if told == self._told:
             return
+        self._told = told
         kbps = self.report.bitrate_kbps if state == "live" else 0
         self.report = replace(self.report, state=state, reason=reason, bitrate_kbps=kbps)
         self._on_report(self.report)
@@ -208,10 +212,9 @@ class _Child:
         assert self._process.stdout is not None
         try:
             raw = await self._process.stdout.readline()
-            line: Any = json.loads(raw) if raw else None
+            return cast(Json, json.loads(raw)) if raw else None
         except ValueError:
             return {"state": "failed", "message": "the output process wrote nonsense"}
-        return line
 
     def feed(self, source: PacketSource) -> None:
         """Start passing packets on."""

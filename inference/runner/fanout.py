@@ -20,7 +20,7 @@ from inference.protocol import SAMPLE_RATE_HZ
 _HELD_SAMPLES: Final = SAMPLE_RATE_HZ // 2
 
 
-class SubscriptionClosedError(Exception):
+class SubscriptionClosedError(EOFError):
     """The broadcast has ended or the reader has left: nothing follows."""
 
 
@@ -140,10 +140,10 @@ class Subscription:
     def _admit(self, packet: EncodedPacket) -> bool:
         """Queue the packet unless it belongs before the keyframe that is waited for."""
         if not self._awaits_keyframe:
-            if packet.pts + packet.duration > self._keyframe_pts:
-                self._queue.append(packet)
-                return True
-            return False
+            if packet.pts < self._keyframe_pts:
+                return False
+            self._queue.append(packet)
+            return True
         if packet.stream != "video":
             self._hold(packet)
             return False

@@ -97,7 +97,7 @@ class ChunkReader:
             yield message
 
     def _next_chunk(self) -> tuple[int, Message | None] | None:
-        """(bytes used, message if complete) of the chunk at the buffer's start, None = need more."""
+        """(bytes used, message if complete) of the first chunk; None = need more bytes."""
         basic = self._basic_header()
         if basic is None:
             return None

@@ -16,6 +16,9 @@ from .amf0 import EcmaArray, encode
 _AVC_KEYFRAME: Final = 0x17
 _AVC_INTER: Final = 0x27
 _AAC: Final = 0xAF  # AAC, 44 kHz flag, 16 bit, stereo: fixed by the specification
+_AUDIO_TAG: Final = 8
+_VIDEO_TAG: Final = 9
+_FILE_HEADER: Final = b"FLV\x01\x05\x00\x00\x00\x09" + bytes(4)
 _SPS: Final = 7
 _PPS: Final = 8
 
@@ -86,3 +89,18 @@ def metadata(headers: StreamHeaders, *, ai_label: str) -> bytes:
         AIGC=ai_label,
     )
     return encode("@setDataFrame", "onMetaData", values)
+
+
+def sample_file(headers: StreamHeaders, keyframe: bytes) -> bytes:
+    """An FLV file of headers and one picture: what PyAV needs to learn streams without encoders."""
+    tags = (
+        (_VIDEO_TAG, video_header(headers)),
+        (_AUDIO_TAG, audio_header(headers)),
+        (_VIDEO_TAG, video_tag(keyframe, is_keyframe=True)),
+    )
+    return _FILE_HEADER + b"".join(_file_tag(kind, body) for kind, body in tags)
+
+
+def _file_tag(kind: int, body: bytes) -> bytes:
+    head = bytes([kind]) + len(body).to_bytes(3, "big") + bytes(7)
+    return head + body + struct.pack(">I", len(head) + len(body))

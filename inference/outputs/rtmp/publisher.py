@@ -327,11 +327,14 @@ def _connect_error(error: Exception, place: str) -> PublishError:
         message = f"the certificate of {place} is not valid: {reason}"
         return PublishError("certificate", message, retryable=False)
     if isinstance(error, ssl.SSLError):
-        return PublishError("tls", f"{place} does not speak TLS; is it rtmp:// rather than rtmps://?")
+        message = f"{place} does not speak TLS; is it rtmp:// rather than rtmps://?"
+        return PublishError("tls", message)
     if isinstance(error, ConnectionRefusedError):
         return PublishError("refused", f"nobody listens at {place} (connection refused)")
     if isinstance(error, TimeoutError):
-        return PublishError("timeout", f"{place} did not answer within {STEP_TIMEOUT_SECONDS:.0f} s")
+        return PublishError(
+            "timeout", f"{place} did not answer within {STEP_TIMEOUT_SECONDS:.0f} s"
+        )
     reason = getattr(error, "strerror", None) or str(error)
     return PublishError("unreachable", f"cannot connect to {place}: {reason}")
 

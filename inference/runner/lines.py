@@ -1,0 +1,168 @@
+"""Utterances on their way: what a line is, how the rundown and the operator make one."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import uuid
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from inference.protocol import Cursor, Json, Say, UtteranceSource
+from inference.runner.mixer import Interruption, Segment
+from inference.runner.rundown import Item, Rundown
+from inference.text.script import ScriptError, ScriptSentence, parse_script
+from inference.workers.speech_client import Sentence, Speech
+
+SAMPLES_PER_MS: Final = 48
+SENTENCE_GAP_SAMPLES: Final = 160 * SAMPLES_PER_MS
+CUE_GAP_SAMPLES: Final = 320 * SAMPLES_PER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One utterance to be: its sentences, where it comes from, how it is said.
+
+    item: of the rundown, None for the operator's lines. jump: script lines of an older jump do not
+    move the cursor. gap_samples: silence before it.
+    """
+
+    utterance: str
+    source: UtteranceSource
+    text: str
+    sentences: tuple[ScriptSentence, ...]
+    number: int
+    emotion: int = 3
+    expression: str | None = None
+    gesture: str | None = None
+    item: Item | None = None
+    jump: int = 0
+    gap_samples: int = SENTENCE_GAP_SAMPLES
+
+    @property
+    def is_silence(self) -> bool:
+        return self.item is not None and self.item.is_silence
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A sentence on the clock, as face, captions and viewers follow it."""
+
+    line: Line
+    index: int
+    text: str
+    speech: Speech
+    generation: int
+    start_sample: int
+
+
+class Stage(Protocol):
+    """What follows the speech: face, captions, viewers' pages."""
+
+    def line_placed(self, line: Line, start_sample: int) -> None: ...
+
+    def piece_placed(self, piece: Piece) -> None: ...
+
+    def cut(self, interruption: Interruption) -> None: ...
+
+
+@dataclass(slots=True)
+class OnClock:
+    """A line handed to the mixer. pieces: (offset in samples, sentence index, its speech)."""
+
+    line: Line
+    segment: Segment
+    generation: int
+    start_sample: int | None
+    pieces: list[tuple[int, int, Speech]] = field(default_factory=list)
+    told: int = 0
+    is_cut: bool = False
+    feeder: asyncio.Task[None] | None = None
+
+
+class LineMaker:
+    """Turns rundown positions and operator's commands into lines, numbering them."""
+
+    def __init__(self, rundown: Rundown, language: str) -> None:
+        self._rundown = rundown
+        self._language = language
+        self._numbers = itertools.count(1)
+
+    def script_line(self, position: Cursor, jump: int, behind: OnClock | None) -> Line:
+        """The line of a position. behind: what speaks before it, for the gap."""
+        item = self._rundown.item(position)
+        is_first = position.sentence == 0
+        cue = item.cue
+        return Line(
+            utterance=str(uuid.uuid4()),
+            source="script",
+            text=item.sentence.text,
+            sentences=(item.sentence,),
+            number=next(self._numbers),
+            emotion=cue.emotion if cue else 3,
+            expression=cue.expression if cue and is_first else None,
+            gesture=cue.gesture if cue and is_first else None,
+            item=item,
+            jump=jump,
+            gap_samples=_gap(behind, is_first=is_first),
+        )
+
+    def operator_line(self, command: Say) -> Line:
+        """The line of a `say`. Raises ScriptError for an unknown directive or an empty text."""
+        sentences = parse_script(command.text, self._language)
+        spoken = tuple(sentence for sentence in sentences if sentence.text)
+        if not spoken:
+            raise ScriptError("There is nothing to say in this text.", 0)
+        return Line(
+            utterance=command.utterance,
+            source=command.source,
+            text=command.text,
+            sentences=spoken,
+            number=next(self._numbers),
+            emotion=command.emotion or 3,
+            expression=command.expression,
+            gesture=command.gesture,
+        )
+
+    def sentence(self, sentence: ScriptSentence, emotion: int) -> Sentence:
+        """The request to the voice, in the language its characters tell."""
+        language = language_of(sentence.text, self._language)
+        return Sentence(sentence.text, language, emotion, sentence.directives)
+
+
+def _gap(behind: OnClock | None, *, is_first: bool) -> int:
+    gap = CUE_GAP_SAMPLES if is_first else SENTENCE_GAP_SAMPLES
+    if behind is None or behind.line.is_silence:
+        return gap
+    return gap + round(behind.line.sentences[-1].pause_after_seconds * 48_000)
+
+
+def utterance_data(line: Line, state: str, generation: int, *, reason: str) -> Json:
+    """The fields of an `utterance` event that do not depend on the clock."""
+    at = line.item.position if line.item else None
+    return {
+        "id": line.utterance,
+        "source": line.source,
+        "cue": at.cue if at else None,
+        "sentence": at.sentence if at else None,
+        "loop": at.loop if at else None,
+        "text": line.text,
+        "generation": generation,
+        "state": state,
+        "reason": reason,
+    }
+
+
+def cursor_data(at: Cursor | None) -> Json:
+    """The fields of a `cursor` event."""
+    if at is None:
+        return {"cue": None, "sentence": 0, "loop": 0, "finished": True}
+    return {"cue": at.cue, "sentence": at.sentence, "loop": at.loop, "finished": False}
+
+
+def language_of(text: str, default: str) -> str:
+    """The language a sentence is spoken in: by its characters, else the show's."""
+    if any("\u3400" <= character <= "\u9fff" for character in text):
+        return "zh-CN"
+    has_latin = any(character.isascii() and character.isalpha() for character in text)
+    return "en-US" if has_latin else default

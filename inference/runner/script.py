@@ -1,0 +1,471 @@
+"""Decides what is said next: the rundown, the operator's lines, interrupts, the cursor.
+
+Everything runs on the event loop. `_plan` is called whenever something changed; it compares what
+should come next with what waits in the mixer and corrects it, so each command only sets state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from inference.protocol import Cursor, Interrupt, Json, RunnerSpec, Say, ScriptState
+from inference.runner.lines import (
+    SAMPLES_PER_MS,
+    SENTENCE_GAP_SAMPLES,
+    Line,
+    LineMaker,
+    OnClock,
+    Piece,
+    Stage,
+    cursor_data,
+    utterance_data,
+)
+from inference.runner.mixer import Interruption, Mixer, Segment
+from inference.runner.rundown import Rundown
+from inference.workers.speech_client import Speech, SpeechClient
+
+# Time for the face worker to redraw the frames that begin to speak.
+LEAD_SAMPLES: Final = 60 * SAMPLES_PER_MS
+PREFETCHED_SENTENCES: Final = 3
+
+
+class Script:
+    """The brain of a broadcast. emit(kind, data): an event. on_end(reason): nothing more to say."""
+
+    def __init__(
+        self,
+        spec: RunnerSpec,
+        mixer: Mixer,
+        speech: SpeechClient,
+        stage: Stage,
+        *,
+        emit: Callable[[str, Json], Any],
+        on_end: Callable[[str], None],
+    ) -> None:
+        self._spec = spec
+        self._mixer = mixer
+        self._speech = speech
+        self._stage = stage
+        self._emit = emit
+        self._on_end = on_end
+        self._rundown = Rundown(spec)
+        self._lines = LineMaker(self._rundown, spec.language)
+        self._says: deque[Line] = deque()
+        self._speaking: OnClock | None = None
+        self._waiting: OnClock | None = None
+        self._upcoming: Line | None = None
+        self._jump = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._ending: str | None = None
+        self._has_ended = False
+        self.position: Cursor | None = None
+        self.state: ScriptState = "running"
+
+    # --- life -------------------------------------------------------------------------------
+
+    def start(self, cursor: Cursor, state: ScriptState) -> None:
+        """Begin at a cursor; a state left over from a crash other than paused means running."""
+        self.position = self._rundown.start(cursor)
+        self.state = "paused" if state == "paused" else "running"
+        self._tell_cursor()
+        self._tell_state("")
+        self._plan()
+
+    def warm(self, cursor: Cursor) -> None:
+        """Have the first sentences made before the clock runs."""
+        self.position = self._rundown.start(cursor)
+        self._prefetch(self.position)
+
+    def end(self, reason: str, *, now: bool) -> None:
+        """Say nothing new; `on_end` follows when the sentence has ended, at once with `now`."""
+        self._ending = reason
+        self._drop_says()
+        if now or (self._speaking and self._speaking.line.is_silence):
+            self.cut()
+        self._plan()
+
+    def close(self) -> None:
+        self._has_ended = True
+        self._cancel_timer()
+        for entry in (self._speaking, self._waiting):
+            if entry and entry.feeder:
+                entry.feeder.cancel()
+
+    # --- commands ---------------------------------------------------------------------------
+
+    def say(self, command: Say) -> None:
+        """Speak an operator's line: at the next sentence end, or at once.
+
+        Raises ScriptError when the text holds an unknown directive or nothing to say.
+        """
+        line = self._lines.operator_line(command)
+        if command.interrupt:
+            self.cut()
+            self._says.appendleft(line)
+        else:
+            self._says.append(line)
+            if self._speaking and self._speaking.line.is_silence:
+                self.cut()
+        self._tell_utterance(line, "queued", self._mixer.generation)
+        self._plan()
+
+    def interrupt(self, command: Interrupt) -> Interruption:
+        """Stop speech at once and hold the script. Returns what was cut."""
+        if self.state == "running":
+            self._set_state("held", "interrupted by the operator")
+        interruption = self.cut()
+        self._cancel_timer()
+        if command.resume_after_seconds is not None and self.state == "held":
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(command.resume_after_seconds, self.resume)
+        self._plan()
+        return interruption
+
+    def pause(self) -> None:
+        """Hold the script at the next sentence end."""
+        self._cancel_timer()
+        if self.state != "finished":
+            self._set_state("paused", "paused by the operator")
+        if self._speaking and self._speaking.line.is_silence:
+            self.cut()
+        self._plan()
+
+    def resume(self) -> None:
+        """Go on with the script."""
+        self._cancel_timer()
+        if self.state in ("paused", "held"):
+            self._set_state("running", "")
+        self._plan()
+
+    def skip(self) -> bool:
+        """End the current cue; False when the script has no cue to end."""
+        if self.position is None:
+            return False
+        target = self._rundown.next_cue(self.position)
+        if self._speaking and self._speaking.line.item is not None:
+            self.cut()
+        self._move_to(target)
+        return True
+
+    def take(self, cue: str) -> None:
+        """Jump to a cue at the sentence end. Raises UnknownCueError."""
+        loop = self.position.loop if self.position else 0
+        target = self._rundown.cue_start(cue, loop)
+        if self._speaking and self._speaking.line.is_silence:
+            self.cut()
+        if self.state == "finished":
+            self._set_state("running", "")
+        self._move_to(target)
+
+    def cut(self) -> Interruption:
+        """Raise the generation: nothing that was scheduled is heard any more."""
+        interruption = self._mixer.interrupt()
+        if self._speaking and self._speaking.line.utterance == interruption.utterance:
+            self._speaking.is_cut = True
+        if self._waiting is not None:
+            self._forget(self._waiting)
+            self._waiting = None
+        self._stage.cut(interruption)
+        return interruption
+
+    # --- what the mixer tells (on the event loop) ---------------------------------------------
+
+    def placed(self, utterance: str, start_sample: int) -> None:
+        """The start of a waiting line is known now."""
+        if self._waiting and self._waiting.line.utterance == utterance:
+            self._waiting.start_sample = start_sample
+            self._tell_stage(self._waiting)
+
+    def started(self, utterance: str, generation: int, sample: int) -> None:
+        """Its first sample leaves the clock."""
+        entry = self._waiting
+        if entry is None or entry.line.utterance != utterance:
+            return
+        self._speaking, self._waiting = entry, None
+        entry.start_sample = sample
+        if self._says and self._says[0] is entry.line:
+            self._says.popleft()
+        if self._upcoming is entry.line:
+            self._upcoming = None
+        if not entry.line.is_silence:
+            self._tell_utterance(entry.line, "speaking", generation, sample)
+        self._plan()
+
+    def finished(self, utterance: str, generation: int, played: int, *, completed: bool) -> None:
+        """Its last sample has left the clock; only now it counts as said."""
+        entry = self._speaking
+        if entry is None or entry.line.utterance != utterance:
+            self._failed_before_start(utterance)
+            return
+        self._speaking = None
+        self._forget(entry)
+        if completed:
+            self._said(entry, played)
+        elif not entry.line.is_silence:
+            self._tell_utterance(
+                entry.line, "interrupted", generation, entry.start_sample, played=played
+            )
+        self._plan()
+
+    def speech_ready(self, speech: Speech) -> None:
+        """A sentence has been made, or no voice could make it."""
+        self._plan()
+
+    def tick(self) -> None:
+        """Once a second: a planned duration may have passed."""
+        self._plan()
+
+    def rebased(self) -> None:
+        """The clock jumped; what was on it was cut and will be said again."""
+        if self._waiting is not None:
+            self._forget(self._waiting)
+            self._waiting = None
+        self._plan()
+
+    # --- planning -----------------------------------------------------------------------------
+
+    def _plan(self) -> None:
+        if self._has_ended:
+            return
+        wanted = self._wanted()
+        if self._waiting is not None and self._waiting.line is not wanted:
+            if not self._mixer.revoke(self._waiting.line.utterance):
+                return  # it has just begun; `started` comes and plans again
+            self._forget(self._waiting)
+            self._waiting = None
+        if wanted is None:
+            self._check_end()
+        elif self._waiting is None:
+            self._place(wanted)
+        self._prefetch(self._next_position())
+
+    def _wanted(self) -> Line | None:
+        if self._ending is not None:
+            return None
+        if self._says:
+            return self._says[0]
+        position = self._next_position()
+        if self.state != "running" or position is None or self._is_time_over():
+            return None
+        line = self._upcoming
+        if (
+            line is None
+            or line.item is None
+            or (line.item.position, line.jump)
+            != (
+                position,
+                self._jump,
+            )
+        ):
+            line = self._upcoming = self._lines.script_line(position, self._jump, self._speaking)
+        return line
+
+    def _next_position(self) -> Cursor | None:
+        """The script's sentence behind the one that speaks."""
+        speaking = self._speaking
+        if self.position is None or speaking is None or speaking.is_cut:
+            return self.position
+        if speaking.line.item is None or speaking.line.jump != self._jump:
+            return self.position
+        return self._rundown.after(self.position)
+
+    def _check_end(self) -> None:
+        """Nothing is wanted and nothing speaks: is the broadcast over?"""
+        if self._speaking is not None or self._waiting is not None:
+            return
+        if self._ending is not None:
+            self._finish(self._ending)
+        elif self._is_time_over():
+            self._finish("the planned duration has passed")
+        elif self.state == "running" and self.position is None:
+            self._set_state("finished", "the rundown has ended")
+            if self._spec.ends == "after_rundown":
+                self._finish("the rundown has ended")
+
+    def _finish(self, reason: str) -> None:
+        self._has_ended = True
+        self._on_end(reason)
+
+    def _is_time_over(self) -> bool:
+        if self._spec.ends != "after_duration" or self._spec.duration_seconds is None:
+            return False
+        on_air = self._spec.elapsed_seconds + self._mixer.position / 48_000
+        return on_air >= self._spec.duration_seconds
+
+    def _place(self, line: Line) -> None:
+        """Hand a line to the mixer if its first sentence has been made."""
+        if line.is_silence:
+            assert line.item is not None
+            seconds = max(line.item.sentence.pause_after_seconds, 0.02)
+            samples = np.zeros(round(seconds * 48_000), np.int16)
+            self._schedule(line, Segment.complete(line.utterance, samples, line.number), [])
+            return
+        speech = self._get_speech(line, 0)
+        if speech.error:
+            self._give_up(line, speech.error)
+        elif speech.is_ready:
+            self._schedule(line, *self._first_segment(line, speech))
+
+    def _first_segment(
+        self, line: Line, speech: Speech
+    ) -> tuple[Segment, list[tuple[int, int, Speech]]]:
+        if len(line.sentences) == 1:
+            segment = Segment.complete(line.utterance, speech.samples, line.number)
+        else:
+            segment = Segment(line.utterance, line.number)
+            segment.append(speech.samples)
+        return segment, [(0, 0, speech)]
+
+    def _schedule(
+        self, line: Line, segment: Segment, pieces: list[tuple[int, int, Speech]]
+    ) -> None:
+        gap = line.gap_samples if self._speaking else 0
+        placement = self._mixer.schedule(
+            segment, after="queue", lead_samples=LEAD_SAMPLES, gap_samples=gap
+        )
+        entry = OnClock(line, segment, placement.generation, placement.start_sample, pieces)
+        self._waiting = entry
+        if len(line.sentences) > 1:
+            entry.feeder = asyncio.create_task(self._feed(entry))
+        self._tell_stage(entry)
+
+    async def _feed(self, entry: OnClock) -> None:
+        """Append the later sentences of an operator's line as they are made."""
+        for index in range(1, len(entry.line.sentences)):
+            speech = self._get_speech(entry.line, index, entry.generation)
+            await speech.done.wait()
+            if speech.error:
+                entry.segment.fail()
+                return
+            before = entry.line.sentences[index - 1].pause_after_seconds
+            gap = SENTENCE_GAP_SAMPLES + round(before * 48_000)
+            entry.segment.append(np.zeros(gap, np.int16))
+            entry.pieces.append((entry.segment.available_samples, index, speech))
+            entry.segment.append(speech.samples)
+            self._tell_stage(entry)
+        entry.segment.finish()
+        self._plan()
+
+    def _tell_stage(self, entry: OnClock) -> None:
+        """Tell what became known: the line's start and the pieces not told before."""
+        if entry.start_sample is None:
+            return
+        if entry.told == 0:
+            self._stage.line_placed(entry.line, entry.start_sample)
+        for offset, index, speech in entry.pieces[entry.told :]:
+            text = entry.line.sentences[index].text
+            at = entry.start_sample + offset
+            self._stage.piece_placed(Piece(entry.line, index, text, speech, entry.generation, at))
+        entry.told = max(len(entry.pieces), 1)
+
+    def _prefetch(self, position: Cursor | None) -> None:
+        if self._speech.is_tagged:
+            return  # its sound depends on the generation it will be said in
+        for _ in range(PREFETCHED_SENTENCES):
+            if position is None:
+                return
+            item = self._rundown.item(position)
+            if item.cue is not None and not item.is_silence:
+                self._speech.get(self._lines.sentence(item.sentence, item.cue.emotion), "prefetch")
+            position = self._rundown.after(position)
+
+    def _get_speech(self, line: Line, index: int, generation: int | None = None) -> Speech:
+        sentence = self._lines.sentence(line.sentences[index], line.emotion)
+        if self._speech.is_tagged:
+            said_in = self._mixer.generation if generation is None else generation
+            sentence = replace(sentence, number=line.number, generation=said_in)
+        return self._speech.get(sentence, "answer" if line.source == "answer" else "say")
+
+    # --- endings ----------------------------------------------------------------------------------
+
+    def _said(self, entry: OnClock, played: int) -> None:
+        line = entry.line
+        if line.item is not None and line.jump == self._jump and self.position is not None:
+            self.position = self._rundown.after(self.position)
+        if not line.is_silence:
+            self._tell_utterance(line, "said", entry.generation, entry.start_sample, played=played)
+        if line.item is not None:
+            self._tell_cursor()
+        elif self.state == "held" and not self._says:
+            self.resume()
+
+    def _give_up(self, line: Line, reason: str) -> None:
+        """No voice could say it: tell it, and go on behind it rather than stop the show."""
+        self._tell_utterance(line, "failed", self._mixer.generation, reason=reason)
+        if self._says and self._says[0] is line:
+            self._says.popleft()
+        elif line.item is not None and self.position is not None:
+            self._upcoming = None
+            self._move_to(self._rundown.after(line.item.position))
+            return
+        asyncio.get_running_loop().call_soon(self._plan)
+
+    def _failed_before_start(self, utterance: str) -> None:
+        """A growing line lost its voice before its first sample."""
+        if self._waiting and self._waiting.line.utterance == utterance:
+            line = self._waiting.line
+            self._forget(self._waiting)
+            self._waiting = None
+            self._give_up(line, "the voice failed")
+
+    def _forget(self, entry: OnClock) -> None:
+        if entry.feeder is not None:
+            entry.feeder.cancel()
+        if self._upcoming is entry.line:
+            self._upcoming = None
+
+    def _drop_says(self) -> None:
+        for line in self._says:
+            self._tell_utterance(line, "dropped", self._mixer.generation)
+        self._says.clear()
+
+    def _move_to(self, target: Cursor | None) -> None:
+        self._jump += 1
+        self.position = target
+        self._tell_cursor()
+        self._plan()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- telling ----------------------------------------------------------------------------------
+
+    def _set_state(self, state: ScriptState, reason: str) -> None:
+        if state != self.state:
+            self.state = state
+            self._tell_state(reason)
+
+    def _tell_state(self, reason: str) -> None:
+        self._emit("script.state", {"script": self.state, "reason": reason})
+
+    def _tell_cursor(self) -> None:
+        self._emit("cursor", cursor_data(self.position))
+
+    def _tell_utterance(
+        self,
+        line: Line,
+        state: str,
+        generation: int,
+        start_sample: int | None = None,
+        *,
+        played: int | None = None,
+        reason: str = "",
+    ) -> None:
+        entry = self._speaking
+        total = entry.segment.total_samples if entry and entry.line is line else None
+        data = utterance_data(line, state, generation, reason=reason)
+        data["media_time_ms"] = None if start_sample is None else start_sample // SAMPLES_PER_MS
+        data["played_ms"] = None if played is None else played // SAMPLES_PER_MS
+        data["duration_ms"] = (total or played or 0) // SAMPLES_PER_MS
+        if state == "said" and line.item is not None:
+            # With the cursor in the same event no crash can separate them.
+            data["next"] = cursor_data(self.position)
+        self._emit("utterance", data)

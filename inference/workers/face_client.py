@@ -1,0 +1,123 @@
+"""The core's view of the face worker: a ring of pictures, and what the face must follow.
+
+Each worker gets a ring of its own, so that one that hangs or comes back late can write nothing
+into pictures of its successor. What is on air is told again to a new worker.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from inference.engines.base import FaceSetup, FaceSpeech
+from inference.media.ring import RingReader, ring_path
+from inference.workers.supervisor import WorkerProcess
+from inference.workers.wire import Json
+
+# What a new worker must hear again: the sentence on air and the one behind it, in their pieces.
+_REMEMBERED: Final = 8
+
+
+class FaceClient:
+    """Drives one face engine in a worker.
+
+    attach(ring), detach(): called on the loop when a ring can be shown, and before it is closed.
+    """
+
+    def __init__(
+        self,
+        broadcast: str,
+        engine: str,
+        setup: FaceSetup,
+        *,
+        attach: Callable[[RingReader], None],
+        detach: Callable[[], None],
+        on_state: Callable[[str, int, str], None],
+        on_failed: Callable[[str], None],
+        test_engines: bool = False,
+    ) -> None:
+        self._broadcast = broadcast
+        self._engine = engine
+        self._setup = setup
+        self._attach = attach
+        self._detach = detach
+        self._report_state = on_state
+        self._on_failed = on_failed
+        self._ring: RingReader | None = None
+        self._rings = 0
+        self._speeches: deque[Json] = deque(maxlen=_REMEMBERED)
+        self._expression: Json | None = None
+        self.worker = WorkerProcess(
+            "face",
+            "inference.workers.face",
+            on_message=self._receive,
+            on_started=self._started,
+            on_state=self._state,
+            environment={"TEST_ENGINES": "1"} if test_engines else {},
+            first_message=self._configure,
+        )
+
+    def speak(self, speech: FaceSpeech) -> None:
+        """Follow an utterance (or a piece of it)."""
+        message = {"type": "speech", **dataclasses.asdict(speech)}
+        self._speeches.append(message)
+        self.worker.send(message)
+
+    def cut(self, at_sample: int, generation: int) -> None:
+        """Nothing older than `generation` is shown from `at_sample` on."""
+        self._speeches.clear()
+        self.worker.send({"type": "cut", "at_sample": at_sample, "generation": generation})
+
+    def set_expression(self, name: str, emotion: int, at_sample: int) -> None:
+        message = {"type": "expression", "name": name, "emotion": emotion, "at_sample": at_sample}
+        self._expression = message
+        self.worker.send(message)
+
+    def play_gesture(self, name: str, at_sample: int) -> None:
+        self.worker.send({"type": "gesture", "name": name, "at_sample": at_sample})
+
+    async def close(self) -> None:
+        await self.worker.close()
+        self._drop_ring()
+
+    def _configure(self) -> Json:
+        self._drop_ring()
+        self._rings += 1
+        # The pid keeps a relaunched runner's rings apart from its predecessor's.
+        path = ring_path(self._broadcast, os.getpid() * 1000 + self._rings)
+        self._ring = RingReader.create(
+            path, width_px=self._setup.width_px, height_px=self._setup.height_px
+        )
+        return {
+            "type": "configure",
+            "engine": self._engine,
+            "setup": dataclasses.asdict(self._setup),
+            "ring": str(Path(path)),
+        }
+
+    def _started(self) -> None:
+        if self._ring is not None:
+            self._attach(self._ring)
+        for message in (self._expression, *self._speeches):
+            if message is not None:
+                self.worker.send(message)
+
+    def _state(self, state: str, pid: int, reason: str) -> None:
+        if state == "died":
+            self._drop_ring()
+        self._report_state(state, pid, reason)
+
+    def _receive(self, header: Json, payload: bytes) -> None:
+        if header["type"] == "failed":
+            self._on_failed(str(header.get("message", "the presenter cannot be drawn")))
+
+    def _drop_ring(self) -> None:
+        if self._ring is not None:
+            self._detach()
+            self._ring.unlink()
+            self._ring.close()
+            self._ring = None

@@ -1,0 +1,256 @@
+"""The core's view of the speech worker: ask for a sentence, get its sound, keep the next ones.
+
+The cache is keyed by what is heard (text, voice, emotion ...), never by generation, so it survives
+interrupts. A sentence is made whole before it is used: a worker's death or a failing voice costs a
+retry, never a lost or doubled sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from inference.catalog import get_engine
+from inference.protocol import VoiceSpec
+from inference.workers.supervisor import WorkerProcess
+from inference.workers.wire import Json
+
+Samples = np.ndarray[Any, np.dtype[np.int16]]
+Priority = Literal["say", "answer", "prefetch"]
+
+CACHE_SAMPLES: Final = 180 * 48_000  # three minutes of sound, 17 MB
+REQUEST_SECONDS: Final = 20.0
+MAX_ATTEMPTS: Final = 3
+_NO_SAMPLES: Final = np.empty(0, np.int16)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What is to be heard. directives: (offset in text, name). number, generation: test voices."""
+
+    text: str
+    language: str
+    emotion: int
+    directives: tuple[tuple[int, str], ...] = ()
+    number: int = 0
+    generation: int = 0
+
+
+@dataclass(slots=True)
+class Speech:
+    """A sentence being made. `done` is set when it is whole or has failed on every voice.
+
+    visemes: (seconds, viseme index, weight); words: (seconds, offset); marks: (seconds, name).
+    """
+
+    sentence: Sentence
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    samples: Samples = field(default_factory=lambda: _NO_SAMPLES)
+    visemes: tuple[tuple[float, int, float], ...] = ()
+    words: tuple[tuple[float, int], ...] = ()
+    marks: tuple[tuple[float, str], ...] = ()
+    error: str = ""
+    voice: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        return self.done.is_set() and not self.error
+
+    def loudness(self) -> tuple[float, ...]:
+        """RMS of each 20 ms, 0..1 of full scale."""
+        whole = self.samples[: len(self.samples) // 960 * 960].reshape(-1, 960)
+        means = np.sqrt(np.mean(whole.astype(np.float32) ** 2, axis=1)) / 32768
+        return tuple(round(float(value), 4) for value in means)
+
+
+@dataclass(slots=True)
+class _Request:
+    id: int
+    key: str
+    speech: Speech
+    priority: Priority
+    voice: int = 0
+    attempts: int = 0
+    chunks: list[bytes] = field(default_factory=list)
+    timer: asyncio.TimerHandle | None = None
+
+
+class SpeechClient:
+    """Asks the worker for sentences over an ordered chain of voices."""
+
+    def __init__(
+        self,
+        voices: tuple[VoiceSpec, ...],
+        *,
+        on_ready: Callable[[Speech], None],
+        on_state: Callable[[str, int, str], None],
+        on_voice_failed: Callable[[VoiceSpec, str], None],
+        test_engines: bool = False,
+    ) -> None:
+        self._voices = voices
+        self._on_ready = on_ready
+        self._on_voice_failed = on_voice_failed
+        self._is_tagged = get_engine("speech", voices[0].engine).tagged
+        self._cache: OrderedDict[str, Speech] = OrderedDict()
+        self._requests: dict[int, _Request] = {}
+        self._ids = itertools.count(1)
+        self.worker = WorkerProcess(
+            "speech",
+            "inference.workers.speech",
+            on_message=self._receive,
+            on_started=self._resend,
+            on_state=on_state,
+            environment={"TEST_ENGINES": "1"} if test_engines else {},
+        )
+
+    @property
+    def is_tagged(self) -> bool:
+        """Whether the sound depends on number and generation (test voices)."""
+        return self._is_tagged
+
+    def get(self, sentence: Sentence, priority: Priority) -> Speech:
+        """The speech of a sentence, from the cache or being made from now on."""
+        key = self._key(sentence)
+        speech = self._cache.get(key)
+        if speech is not None:
+            if speech.error:
+                del self._cache[key]  # told once; asked again it is tried again
+                return speech
+            self._cache.move_to_end(key)
+            self._raise_priority(speech, priority)
+            return speech
+        speech = self._cache[key] = Speech(sentence)
+        request = _Request(next(self._ids), key, speech, priority)
+        self._requests[request.id] = request
+        self._send(request)
+        self._trim()
+        return speech
+
+    async def close(self) -> None:
+        for request in self._requests.values():
+            if request.timer:
+                request.timer.cancel()
+        await self.worker.close()
+
+    def _key(self, sentence: Sentence) -> str:
+        tag = (sentence.number, sentence.generation) if self._is_tagged else ()
+        parts = (sentence.text, sentence.language, sentence.emotion, sentence.directives, tag)
+        return json.dumps(parts, ensure_ascii=False)
+
+    def _raise_priority(self, speech: Speech, priority: Priority) -> None:
+        if priority == "prefetch" or speech.done.is_set():
+            return
+        for request in self._requests.values():
+            if request.speech is speech and request.priority == "prefetch":
+                request.priority = priority
+                self.worker.send({"type": "cancel", "request": request.id})
+                self._restart(request)
+                return
+
+    def _restart(self, request: _Request) -> None:
+        """The same request under a new id, so that late messages of the old one are ignored."""
+        self._requests.pop(request.id, None)
+        request.id = next(self._ids)
+        request.chunks = []
+        self._requests[request.id] = request
+        self._send(request)
+
+    def _send(self, request: _Request) -> None:
+        voice = self._voices[request.voice]
+        sentence = request.speech.sentence
+        is_sent = self.worker.send(
+            {
+                "type": "synthesize",
+                "request": request.id,
+                "text": sentence.text,
+                "voice": {
+                    "engine": voice.engine,
+                    "language": sentence.language,
+                    "settings": voice.settings,
+                },
+                "emotion": sentence.emotion,
+                "directives": sentence.directives,
+                "number": sentence.number,
+                "generation": sentence.generation,
+                "priority": request.priority,
+            }
+        )
+        if request.timer:
+            request.timer.cancel()
+        request.timer = None
+        if is_sent:
+            loop = asyncio.get_running_loop()
+            request.timer = loop.call_later(REQUEST_SECONDS, self._late, request.id)
+
+    def _late(self, request_id: int) -> None:
+        if request_id in self._requests:
+            self.worker.kill("a sentence took too long")
+
+    def _resend(self) -> None:
+        """A new worker: everything not yet whole is asked for again."""
+        for request in list(self._requests.values()):
+            request.attempts += 1
+            if request.attempts > MAX_ATTEMPTS:
+                self._fail(request, "the voice process died over it again and again")
+            else:
+                self._restart(request)
+
+    def _receive(self, header: Json, payload: bytes) -> None:
+        request = self._requests.get(header.get("request", 0))
+        if request is None:
+            return
+        kind = header["type"]
+        if kind == "chunk":
+            request.chunks.append(payload)
+        elif kind == "track":
+            self._take_track(request.speech, header)
+        elif kind == "done":
+            self._finish(request)
+        elif kind == "failed":
+            self._fail(request, str(header.get("message", "the voice failed")))
+
+    def _take_track(self, speech: Speech, header: Json) -> None:
+        speech.visemes = tuple((float(s), int(i), float(w)) for s, i, w in header["visemes"])
+        speech.words = tuple((float(s), int(p)) for s, p in header.get("words", ()))
+        speech.marks = tuple((float(s), str(n)) for s, n in header.get("marks", ()))
+
+    def _finish(self, request: _Request) -> None:
+        speech = request.speech
+        speech.samples = np.frombuffer(b"".join(request.chunks), np.int16)
+        speech.voice = self._voices[request.voice].id
+        if len(speech.samples) == 0:
+            self._fail(request, "the voice was silent")
+            return
+        self._settle(request)
+
+    def _fail(self, request: _Request, message: str) -> None:
+        self._on_voice_failed(self._voices[request.voice], message)
+        if request.voice + 1 < len(self._voices):
+            request.voice += 1
+            request.attempts = 0
+            self._restart(request)
+            return
+        request.speech.error = message
+        self._settle(request)
+
+    def _settle(self, request: _Request) -> None:
+        self._requests.pop(request.id, None)
+        if request.timer:
+            request.timer.cancel()
+        request.speech.done.set()
+        self._on_ready(request.speech)
+
+    def _trim(self) -> None:
+        total = sum(len(speech.samples) for speech in self._cache.values())
+        for key in list(self._cache):
+            if total <= CACHE_SAMPLES:
+                return
+            if self._cache[key].done.is_set():
+                total -= len(self._cache.pop(key).samples)
