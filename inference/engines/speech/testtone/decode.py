@@ -122,7 +122,7 @@ def _edges(sound: _Floats, number: int, generation: int, first: int, last: int) 
 
 
 def _edge(sound: _Floats, number: int, generation: int, inside: int, *, step: int) -> int:
-    """The last sample, from `inside` on in this direction, where all tones are half there.
+    """The last sample, from `inside` on in this direction, where the tag is half there.
 
     A symmetric window's envelope passes one half exactly where a tone starts or ends.
     """
@@ -136,17 +136,21 @@ def _edge(sound: _Floats, number: int, generation: int, inside: int, *, step: in
 
 
 def _presence(sound: _Floats, number: int, generation: int, low: int, high: int) -> _Floats:
-    """(high - low,) envelope of the tag's weakest tone, 1 where it sounds fully."""
+    """(high - low,) envelope of the tag's second weakest tone, 1 where it sounds fully.
+
+    Different tags differ in two tones at least (the check digit), and a codec may starve one tone.
+    """
     margin = _WINDOW // 2
     padded = np.zeros(high - low + 2 * margin, np.float32)
     source_low, source_high = max(0, low - margin), min(len(sound), high + margin)
     offset = source_low - (low - margin)
     padded[offset : offset + source_high - source_low] = sound[source_low:source_high]
     seconds = np.arange(len(padded)) / RATE_HZ
-    weakest = np.full(high - low, np.inf)
+    envelopes = []
     for band, digit in enumerate(tag_digits(number, generation)):
         frequency = band_frequencies_hz(band)[digit]
         turned = padded * np.exp(-2j * np.pi * frequency * seconds)
         envelope = np.abs(np.convolve(turned, _HANN, "same"))[margin : margin + high - low]
-        weakest = np.minimum(weakest, envelope / (envelope.max() + 1e-12))
-    return weakest
+        envelopes.append(envelope / (envelope.max() + 1e-12))
+    second: _Floats = np.sort(envelopes, axis=0)[1]
+    return second
