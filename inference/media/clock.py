@@ -93,11 +93,17 @@ class MediaClock:
         """The next sample to leave."""
         return self._sample
 
+    def now_samples(self) -> int:
+        """Where the clock stands by the time that has passed, between ticks too."""
+        return self._anchor_sample + self._elapsed_ns() * SAMPLE_RATE_HZ // _SECOND_NS
+
     def run(self, stopping: threading.Event) -> None:
         """Tick until `stopping` is set."""
         self._anchor(0)
         while not stopping.is_set():
             late_ns = self._wait()
+            if stopping.is_set():
+                return
             if late_ns > REBASE_NS:
                 self._rebase(late_ns)
                 continue

@@ -61,7 +61,7 @@ class VideoEncoder:
         self.spec = spec
         _check(spec)
         self._context = _open_x264(spec, settings or VideoSettings())
-        self._keyframe_wanted = False
+        self._keyframe_wanted = self._keyframe_forced = False
         self._last_keyframe_pts: int | None = None
 
     @property
@@ -69,24 +69,25 @@ class VideoEncoder:
         """SPS and PPS, Annex B."""
         return self._context.extradata or b""
 
-    def request_keyframe(self) -> None:
-        """The next picture that is 0.5 s from the last keyframe becomes one. Any thread."""
-        self._keyframe_wanted = True
+    def request_keyframe(self, *, at_once: bool = False) -> None:
+        """The next picture that is 0.5 s from the last keyframe becomes one. Any thread.
 
-    def encode(self, picture: Picture, frame: int, *, keyframe: bool = False) -> EncodedPacket:
-        """Encode frame number `frame`. picture: (height * 3 // 2, width) uint8 I420, not copied.
-
-        keyframe: make it one whatever the spacing (the clock jumped).
+        at_once: whatever the distance (the clock jumped).
         """
+        self._keyframe_wanted = True
+        self._keyframe_forced |= at_once
+
+    def encode(self, picture: Picture, frame: int) -> EncodedPacket:
+        """Encode frame number `frame`. picture: (height * 3 // 2, width) uint8 I420, not copied."""
         pts = frame * self.spec.frame_samples
         view = av.VideoFrame.from_numpy_buffer(picture, "yuv420p")
         view.pts, view.time_base = frame, self._context.time_base
-        if keyframe or self._is_keyframe_due(pts):
+        if self._is_keyframe_due(pts):
             view.pict_type = PictureType.I
         (packet,) = self._context.encode(view)  # zerolatency: one in, one out
         if packet.is_keyframe:
             self._last_keyframe_pts = pts
-            self._keyframe_wanted = False
+            self._keyframe_wanted = self._keyframe_forced = False
         return EncodedPacket(
             "video",
             pts,
@@ -109,8 +110,10 @@ class VideoEncoder:
         )
 
     def _is_keyframe_due(self, pts: int) -> bool:
-        if not self._keyframe_wanted or self._last_keyframe_pts is None:
-            return self._last_keyframe_pts is None
+        if self._last_keyframe_pts is None or self._keyframe_forced:
+            return True
+        if not self._keyframe_wanted:
+            return False
         return pts - self._last_keyframe_pts >= KEYFRAME_SPACING_SAMPLES
 
 

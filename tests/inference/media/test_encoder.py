@@ -104,8 +104,10 @@ def test_requested_keyframe_keeps_half_a_second_of_distance() -> None:
 def test_keyframe_can_be_forced_at_once() -> None:
     encoder = VideoEncoder(SPEC)
     encoder.encode(picture(0), 0)
+    encoder.request_keyframe(at_once=True)
 
-    assert encoder.encode(picture(0), 1, keyframe=True).is_keyframe
+    assert encoder.encode(picture(0), 1).is_keyframe
+    assert not encoder.encode(picture(0), 2).is_keyframe
 
 
 def test_skipped_frames_leave_a_hole_in_the_pts() -> None:

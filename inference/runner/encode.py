@@ -1,0 +1,260 @@
+"""The stages between the tick and the packets: one thread each, queues of two.
+
+Late pictures are skipped; sound never is: a full sound queue makes the tick wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+from inference.media.clock import TICK_SAMPLES
+from inference.media.encoder import Samples, VideoEncoder
+from inference.media.measure import Meter, Window
+from inference.media.packets import EncodedPacket
+from inference.media.picture import empty_picture, fit_inside, scale_picture
+from inference.media.ring import Picture
+from inference.protocol import SAMPLE_RATE_HZ
+from inference.runner.compose import Composer
+from inference.runner.mixer import TickBlock
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+QUEUE_CAPACITY: Final = 2
+SOUND_WAIT_SECONDS: Final = 1.0
+_THUMBNAIL_SHORT_SIDE_PX: Final = 180
+_MS_PER_SAMPLE: Final = 1000 / SAMPLE_RATE_HZ
+
+Publish = Callable[[EncodedPacket], None]
+Failed = Callable[[str, Exception], None]
+
+
+class Stage(ABC, Generic[T]):
+    """A thread that works off a queue of 2. A failure ends the stage and is told once."""
+
+    def __init__(self, name: str, on_failed: Failed) -> None:
+        self.name = name
+        self.dropped = 0
+        self._on_failed = on_failed
+        self._queue: deque[T] = deque()
+        self._changed = threading.Condition()
+        self._busy = False
+        self._draining = False
+        self._thread = threading.Thread(target=self._run, name=f"media-{name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put_newest(self, item: T) -> None:
+        """Queue it; when full, the oldest is dropped and counted."""
+        with self._changed:
+            if len(self._queue) >= QUEUE_CAPACITY:
+                self._queue.popleft()
+                self.dropped += 1
+            self._append(item)
+
+    def put_all(self, item: T) -> None:
+        """Queue it; when full, wait up to 1 s, then give up on it and count it as dropped."""
+        with self._changed:
+            self._changed.wait_for(self._has_room, SOUND_WAIT_SECONDS)
+            if len(self._queue) >= QUEUE_CAPACITY:
+                self.dropped += 1
+            else:
+                self._append(item)
+
+    def settle(self) -> None:
+        """Wait until everything queued is worked off."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._queue and not self._busy)
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Work off the queue and end; False when that took longer and the thread was left."""
+        with self._changed:
+            self._draining = True
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    @abstractmethod
+    def work(self, item: T) -> None:
+        """Process one item, on the stage's thread."""
+
+    def finish(self) -> None:
+        """Called on the stage's thread after the last item."""
+        return
+
+    def _has_room(self) -> bool:
+        return len(self._queue) < QUEUE_CAPACITY or self._draining
+
+    def _append(self, item: T) -> None:
+        if not self._draining:
+            self._queue.append(item)
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        try:
+            while (item := self._take()) is not None:
+                self.work(item)
+            self.finish()
+        except Exception as error:
+            logger.exception("a media stage failed", extra={"stage": self.name})
+            self._on_failed(self.name, error)
+        finally:
+            with self._changed:
+                self._draining, self._busy = True, False
+                self._queue.clear()
+                self._changed.notify_all()
+
+    def _take(self) -> T | None:
+        with self._changed:
+            self._busy = False
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._queue or self._draining)
+            if not self._queue:
+                return None
+            self._busy = True
+            self._changed.notify_all()
+            return self._queue.popleft()
+
+
+class SoundEncoder(Protocol):
+    """`media.encoder.AacEncoder` or `OpusEncoder`."""
+
+    def encode(self, pts: int, samples: Samples) -> list[EncodedPacket]: ...
+
+    def flush(self) -> list[EncodedPacket]: ...
+
+
+class SoundStage(Stage[TickBlock]):
+    """Encodes every 20 ms of sound."""
+
+    def __init__(
+        self, name: str, encoder: SoundEncoder, publish: Publish, age: Callable[[int], int],
+        on_failed: Failed,
+    ) -> None:  # fmt: skip
+        """age(pts): how many samples the clock is past it."""
+        super().__init__(name, on_failed)
+        self.meter = Meter()
+        self.age_ms = Window()
+        self._encoder = encoder
+        self._publish = publish
+        self._age = age
+
+    def work(self, item: TickBlock) -> None:
+        with self.meter.measure():
+            for packet in self._encoder.encode(item.pts, item.samples):
+                self._publish(packet)
+        self.age_ms.add(self._age(item.pts) * _MS_PER_SAMPLE)
+
+    def finish(self) -> None:
+        for packet in self._encoder.flush():
+            self._publish(packet)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureDue:
+    """Frame number `frame` is due."""
+
+    frame: int
+    generation: int
+
+
+class PictureStage(Stage[PictureDue]):
+    """Composes every frame once and encodes it for the main rendition and, while used, the low one.
+
+    made_pts: of the pictures of about the last 10 s.
+    """
+
+    def __init__(
+        self, composer: Composer, main: VideoEncoder, publish: Publish, age: Callable[[int], int],
+        on_failed: Failed,
+    ) -> None:  # fmt: skip
+        """age(pts): how many samples the clock is past it."""
+        super().__init__("video", on_failed)
+        self.compose_meter, self.encode_meter, self.low_meter = Meter(), Meter(), Meter()
+        self.publish_meter = Meter()
+        self.age_ms = Window()
+        self.made = 0
+        self.made_pts: deque[int] = deque(maxlen=SAMPLE_RATE_HZ * 10 // TICK_SAMPLES)
+        self._composer = composer
+        self._main = main
+        self._publish = publish
+        self._age = age
+        spec = main.spec
+        self._canvas = empty_picture(spec.width_px, spec.height_px)
+        self._low: tuple[VideoEncoder, Picture] | None = None
+        self._snapshots: deque[Future[Picture]] = deque(maxlen=4)
+
+    def set_low(self, encoder: VideoEncoder | None) -> None:
+        """Encode the low rendition too from the next picture on, or no more."""
+        if encoder is None:
+            self._low = None
+        else:
+            self._low = (encoder, empty_picture(encoder.spec.width_px, encoder.spec.height_px))
+
+    def force_keyframes(self) -> None:
+        """The next picture of every rendition is a keyframe: the clock jumped."""
+        low = self._low
+        self._main.request_keyframe(at_once=True)
+        if low is not None:
+            low[0].request_keyframe(at_once=True)
+
+    def request_keyframe(self, rendition: str) -> None:
+        """Ask for a keyframe; of a rendition that is not encoded, nothing happens."""
+        low = self._low
+        if rendition == self._main.spec.id:
+            self._main.request_keyframe()
+        elif low is not None and rendition == low[0].spec.id:
+            low[0].request_keyframe()
+
+    def snapshot(self) -> Future[Picture]:
+        """The next picture made, small: short side 180 px, I420."""
+        future: Future[Picture] = Future()
+        self._snapshots.append(future)
+        return future
+
+    def work(self, item: PictureDue) -> None:
+        with self.compose_meter.measure():
+            self._composer.compose(item.frame, item.generation, self._canvas)
+        with self.encode_meter.measure():
+            packet = self._main.encode(self._canvas, item.frame)
+        with self.publish_meter.measure():
+            self._publish(packet)
+        self.made += 1
+        self.made_pts.append(packet.pts)
+        self.age_ms.add(self._age(packet.pts) * _MS_PER_SAMPLE)
+        self._encode_low(item)
+        self._answer_snapshots()
+
+    def finish(self) -> None:
+        """x264 without delay keeps nothing back; whoever waits for a snapshot gets none."""
+        while self._snapshots:
+            self._snapshots.popleft().cancel()
+
+    def _encode_low(self, item: PictureDue) -> None:
+        low = self._low
+        if low is None:
+            return
+        encoder, canvas = low
+        with self.low_meter.measure():
+            scale_picture(self._canvas, canvas)
+            self._publish(encoder.encode(canvas, item.frame))
+
+    def _answer_snapshots(self) -> None:
+        while self._snapshots:
+            rows, width = self._canvas.shape
+            size = fit_inside(width, rows * 2 // 3, short_side_px=_THUMBNAIL_SHORT_SIDE_PX)
+            small = empty_picture(*size)
+            scale_picture(self._canvas, small)
+            future = self._snapshots.popleft()
+            if future.set_running_or_notify_cancel():
+                future.set_result(small)
