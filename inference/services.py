@@ -36,26 +36,33 @@ def run_folder(broadcast: UUID | str) -> Path:
     return Path(settings.RUNS_DIR) / str(broadcast)
 
 
-def launch_runner(*, launcher: Launcher, broadcast: UUID, lease_epoch: int) -> Runner:
-    """Start a process for this lease epoch. Raises LaunchError, IntegrityError if launched before.
+def open_runner(*, launcher: Launcher, broadcast: UUID, lease_epoch: int) -> Runner:
+    """The row of a launch, in the transaction that claims the epoch; the process comes after.
 
-    The row exists before the process does, and knows the process before that gets its token.
+    Raises IntegrityError when this epoch was launched before.
     """
-    runner = Runner.objects.create(
+    return Runner.objects.create(
         broadcast=broadcast,
         lease_epoch=lease_epoch,
         launcher=launcher.name,
         started_at=timezone.now(),
     )
+
+
+def start_runner(*, launcher: Launcher, runner: Runner) -> None:
+    """Start the process of an opened launch. Raises LaunchError.
+
+    Its handle is recorded before it gets its token: no process runs that nobody knows.
+    """
+    broadcast = str(runner.broadcast)
     request = LaunchRequest(
-        broadcast=str(broadcast),
-        lease_epoch=lease_epoch,
-        token=make_run_token(str(broadcast), lease_epoch),
+        broadcast=broadcast,
+        lease_epoch=runner.lease_epoch,
+        token=make_run_token(broadcast, runner.lease_epoch),
         web_url=settings.RUNNER_LINK_URL,
         run_folder=str(run_folder(broadcast)),
     )
     launcher.start(request, lambda handle: _record(runner, handle))
-    return runner
 
 
 def active_runners() -> QuerySet[Runner]:

@@ -1,0 +1,168 @@
+"""The control loop: the only one that launches. Any number may run; each step is safe to repeat."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from channels.layers import InMemoryChannelLayer, get_channel_layer
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, close_old_connections
+from django.utils import timezone
+
+from inference.launchers.base import Launcher
+from inference.protocol import FENCE_REPLACE_SECONDS
+from inference.services import note_node
+from livestudio.common.log import get_logger
+from streams.poke import CONTROL_GROUP
+from streams.services import airing, launching, reaping, supervision
+
+log = get_logger(__name__)
+
+ROUND_SECONDS: Final = 0.2
+SLOW_ROUND_SECONDS: Final = 1.0
+RARE_ROUND_SECONDS: Final = 10.0
+PLAN_SECONDS: Final = 300.0
+WEB_LOOK_SECONDS: Final = 2.0
+
+
+class Health:
+    """How long database and web have been well, as this loop has seen it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._well_since = {"database": clock(), "web": clock()}
+
+    def note(self, part: str, *, is_well: bool) -> None:
+        """What a look has shown."""
+        if not is_well:
+            self._well_since[part] = self._clock()
+
+    @property
+    def may_judge(self) -> bool:
+        """True after one whole fence period of seeing both well: only then silence means much."""
+        well_seconds = self._clock() - max(self._well_since.values())
+        return well_seconds >= FENCE_REPLACE_SECONDS
+
+
+class Every:
+    """True at most once in so many seconds; the first time at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._due_at = seconds, 0.0
+
+    def is_due(self) -> bool:
+        """Whether it is time; asking takes the turn."""
+        now = time.monotonic()
+        if now < self._due_at:
+            return False
+        self._due_at = now + self._seconds
+        return True
+
+
+class ControlLoop:
+    """Runs rounds until told to stop; a stop finishes the round that is under way."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._wake = threading.Event()
+        self._is_stopping = threading.Event()
+        self._health = Health()
+        self._slow = Every(SLOW_ROUND_SECONDS)
+        self._rare = Every(RARE_ROUND_SECONDS)
+        self._plan = Every(PLAN_SECONDS)
+
+    def stop(self) -> None:
+        """End after this round. Safe in a signal handler and from other threads."""
+        self._is_stopping.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """Until `stop`. Runners stay: they live without the loop."""
+        threading.Thread(target=self._look_at_web, name="web-look", daemon=True).start()
+        if not isinstance(get_channel_layer(), InMemoryChannelLayer):
+            threading.Thread(target=self._listen, name="doorbell", daemon=True).start()
+        while not self._is_stopping.is_set():
+            self._round()
+            self._wake.wait(ROUND_SECONDS)
+            self._wake.clear()
+
+    def _round(self) -> None:
+        try:
+            self.run_once()
+        except (OperationalError, InterfaceError) as error:
+            self._health.note("database", is_well=False)
+            log.warning("database not reachable", reason=type(error).__name__)
+            close_old_connections()
+            self._is_stopping.wait(SLOW_ROUND_SECONDS)
+        except Exception:  # noqa: BLE001 - the edge: one bad row must not stop every show
+            log.exception("control round failed")
+            self._is_stopping.wait(SLOW_ROUND_SECONDS)
+
+    def run_once(self) -> None:
+        """One round: deaths, launches, and what is due of the slower steps."""
+        supervision.note_deaths(self._launcher)
+        launching.launch_due(self._launcher)
+        if self._slow.is_due():
+            self._slow_round()
+        if self._rare.is_due():
+            self._rare_round()
+        if self._plan.is_due():
+            airing.plan_airings(timezone.now())
+
+    def _slow_round(self) -> None:
+        now = timezone.now()
+        may_judge = self._health.may_judge
+        supervision.finish_stopped()
+        supervision.insist(self._launcher, now, may_judge=may_judge)
+        if may_judge:
+            supervision.judge_leases(now)
+        airing.start_due_airings(now)
+
+    def _rare_round(self) -> None:
+        supervision.mend_orphans()
+        reaping.reap_shared_memory()
+        reaping.trim_logs()
+        note_node(socket.gethostname())
+        close_old_connections()
+
+    def _look_at_web(self) -> None:
+        while not self._is_stopping.wait(WEB_LOOK_SECONDS):
+            self._health.note("web", is_well=web_is_well())
+
+    def _listen(self) -> None:
+        while not self._is_stopping.is_set():
+            try:
+                asyncio.run(self._hear_pokes())
+            except Exception as error:  # noqa: BLE001 - polling goes on; only the bell is silent
+                log.warning("doorbell not heard", reason=type(error).__name__)
+                self._is_stopping.wait(SLOW_ROUND_SECONDS)
+
+    async def _hear_pokes(self) -> None:
+        layer: Any = get_channel_layer()
+        channel = await layer.new_channel()
+        await layer.group_add(CONTROL_GROUP, channel)
+        while not self._is_stopping.is_set():
+            await layer.receive(channel)
+            self._wake.set()
+
+
+def web_is_well() -> bool:
+    """Whether the web side that runners dial answers."""
+    address = urlsplit(settings.RUNNER_LINK_URL)
+    secure = address.scheme in ("wss", "https")
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    connection = kind(address.hostname or "", address.port, timeout=WEB_LOOK_SECONDS)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
