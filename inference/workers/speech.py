@@ -134,9 +134,12 @@ class SpeechWorker:
         """Serve until the end of the input."""
         reader = threading.Thread(target=self._read, name="requests", daemon=True)
         reader.start()
-        self._send({"type": "ready", "pid": os.getpid()})
-        while (job := self._queue.take()) is not None:
-            self._serve(job)
+        try:
+            self._send({"type": "ready", "pid": os.getpid()})
+            while (job := self._queue.take()) is not None:
+                self._serve(job)
+        except BrokenPipeError:
+            log.warning("the media core has gone")
         for engine in self._engines.values():
             engine.close()
 
@@ -181,8 +184,7 @@ class SpeechWorker:
         except EngineError as error:
             self._fail(job.request, error)
         except BrokenPipeError:
-            log.warning("the media core has gone")
-            self._queue.close()
+            raise
         except Exception as error:  # noqa: BLE001 - the edge of one request: the next may work
             log.exception("the engine %s crashed", job.engine)
             reason = f"The voice {job.engine} failed: {type(error).__name__}: {error}"
@@ -260,7 +262,9 @@ class _Answer:
         self._timings += chunk.timings
         messages = self._chunks(self._resampler.push(chunk.samples), _MINIMUM_CHUNK_SAMPLES)
         if messages and self._timings and self._sent_samples >= self._next_track_at:
-            self._next_track_at = self._sent_samples + _TRACK_EVERY_SAMPLES
+            # Rarer in a long text: each track repeats all that came before.
+            step = max(_TRACK_EVERY_SAMPLES, self._sent_samples // 2)
+            self._next_track_at = self._sent_samples + step
             messages.append(self._track(is_final=False))
         return messages
 
