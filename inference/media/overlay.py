@@ -13,6 +13,7 @@ from inference.media.picture import Planes, planes
 from inference.media.ring import Picture
 
 Rgba = np.ndarray[Any, np.dtype[np.uint8]]
+Covered = tuple[Picture, ...]
 
 LAYERS: Final = ("title", "caption", "label")  # later ones lie above
 _KEPT_PER_LAYER: Final = 8
@@ -36,12 +37,30 @@ class OverlayPatch:
     height_px: int
     parts: tuple[_Part, _Part, _Part]
 
-    def paste(self, target: Planes) -> None:
-        """Blend it into a picture that it fits into."""
-        luma, *chroma = self.parts
-        _blend(target.y, self.x_px, self.y_px, luma)
-        for plane, part in zip((target.u, target.v), chroma, strict=True):
-            _blend(plane, self.x_px // 2, self.y_px // 2, part)
+    def paste(self, target: Planes) -> Covered:
+        """Blend it into a picture that it fits into; what was there before, for `uncover`."""
+        covered = []
+        for region, part in zip(self._regions(target), self.parts, strict=True):
+            covered.append(region.copy())
+            kept = cv2.multiply(region, part.stays, scale=1 / 255)
+            cv2.add(kept, part.colour, dst=region)
+        return tuple(covered)
+
+    def uncover(self, target: Planes, covered: Covered) -> None:
+        """Undo a `paste`; several are undone in reverse order."""
+        for region, before in zip(self._regions(target), covered, strict=True):
+            np.copyto(region, before)
+
+    def _regions(self, target: Planes) -> tuple[Picture, Picture, Picture]:
+        rows = slice(self.y_px, self.y_px + self.height_px)
+        columns = slice(self.x_px, self.x_px + self.width_px)
+        half_rows = slice(rows.start // 2, rows.stop // 2)
+        half_columns = slice(columns.start // 2, columns.stop // 2)
+        return (
+            target.y[rows, columns],
+            target.u[half_rows, half_columns],
+            target.v[half_rows, half_columns],
+        )
 
 
 def make_patch(image: Rgba, x_px: int, y_px: int) -> OverlayPatch:
@@ -64,13 +83,6 @@ def make_patch(image: Rgba, x_px: int, y_px: int) -> OverlayPatch:
 def _part(colour: Picture, alpha: Picture) -> _Part:
     weighted = cv2.multiply(colour, alpha, scale=1 / 255)
     return _Part(np.asarray(weighted, np.uint8), 255 - alpha)
-
-
-def _blend(plane: Picture, x_px: int, y_px: int, part: _Part) -> None:
-    height, width = part.colour.shape
-    region = plane[y_px : y_px + height, x_px : x_px + width]
-    kept = cv2.multiply(region, part.stays, scale=1 / 255)
-    cv2.add(kept, part.colour, dst=region)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final, Literal, Protocol
 import cv2
 import numpy as np
 
-from inference.media.overlay import OverlayStack
+from inference.media.overlay import Covered, OverlayPatch, OverlayStack
 from inference.media.picture import empty_picture, plain_background, planes
 from inference.media.ring import Picture
 from inference.protocol import SAMPLE_RATE_HZ, RenditionSpec
@@ -59,10 +59,27 @@ class PlainBackground:
         return self._picture
 
 
+class _Canvas:
+    """A picture that remembers what its overlays cover: cheaper than a second whole picture."""
+
+    def __init__(self, width_px: int, height_px: int) -> None:
+        self.picture = empty_picture(width_px, height_px)
+        self._planes = planes(self.picture)
+        self._covered: list[tuple[OverlayPatch, Covered]] = []
+
+    def cover(self, patches: list[OverlayPatch]) -> None:
+        self._covered = [(patch, patch.paste(self._planes)) for patch in patches]
+
+    def uncover(self) -> None:
+        for patch, covered in reversed(self._covered):
+            patch.uncover(self._planes, covered)
+        self._covered = []
+
+
 class Composer:
     """Chooses and finishes pictures. The picture thread composes; any thread attaches and detaches.
 
-    counts: pictures shown by source since the start.
+    counts: pictures shown by source since the start. last_source: of the last one.
     """
 
     def __init__(self, spec: RenditionSpec, overlays: OverlayStack) -> None:
@@ -73,18 +90,13 @@ class Composer:
         self._idle: IdleFrames = PlainBackground(spec.width_px, spec.height_px)
         self._hold_frames = HOLD_SAMPLES // spec.frame_samples
         self._fade_frames = max(1, round(FADE_SAMPLES / spec.frame_samples))
-        self._buffers = [empty_picture(spec.width_px, spec.height_px) for _ in range(3)]
-        self._shown: Picture | None = None  # the last picture, without overlays
-        self._fade_from: Picture | None = None
+        self._canvases = [_Canvas(spec.width_px, spec.height_px) for _ in range(3)]
+        self._shown: _Canvas | None = None
+        self._fade_from: _Canvas | None = None
         self._fade_step = 0
-        self._last_source: Source = "idle"
+        self.last_source: Source = "idle"
         self._last_worker_frame = 0
         self.counts: dict[Source, int] = {"worker": 0, "held": 0, "idle": 0}
-
-    @property
-    def last_source(self) -> Source:
-        """What the last picture came from."""
-        return self._last_source
 
     def attach(self, source: FrameSource) -> FrameSource | None:
         """Show this worker's pictures from the next frame on; the one before it, to be closed.
@@ -113,60 +125,61 @@ class Composer:
             if self._source is not None:
                 self._source.move_clock(frame, generation)
 
-    def compose(self, frame: int, generation: int, out: Picture) -> Source:
-        """Fill out, (height * 3 // 2, width) uint8 I420, with picture number `frame`.
+    def compose(self, frame: int, generation: int) -> Picture:
+        """Picture number `frame` with its overlays, (height * 3 // 2, width) uint8 I420.
 
-        A picture of a generation older than `generation` is not shown.
+        It is valid until the next call. One of a generation older than `generation` is not shown.
         """
-        source = self._choose(frame, generation)
-        assert self._shown is not None
-        np.copyto(out, self._shown)
-        target = planes(out)
-        for patch in self._overlays.due(frame * self._spec.frame_samples, generation):
-            patch.paste(target)
-        self.counts[source] += 1
-        self._last_source = source
-        return source
+        canvas = self._choose(frame, generation)
+        canvas.cover(self._overlays.due(frame * self._spec.frame_samples, generation))
+        self._shown = canvas
+        self.counts[self.last_source] += 1
+        return canvas.picture
 
-    def _choose(self, frame: int, generation: int) -> Source:
-        fresh = self._free_buffer()
-        if self._copy_from_worker(frame, generation, fresh):
+    def _choose(self, frame: int, generation: int) -> _Canvas:
+        """The canvas with the picture of this frame, no overlays on it."""
+        if self._shown is not None:
+            self._shown.uncover()
+        canvas = self._free_canvas()
+        if self._copy_from_worker(frame, generation, canvas.picture):
             self._last_worker_frame = frame
-            self._show(fresh, fresh, changed=self._last_source == "idle")
-            return "worker"
+            return self._fade("worker", canvas)
         if self._may_hold(frame):
-            return "held"
-        changed = self._last_source != "idle"
-        self._show(self._idle.frame(frame), fresh, changed=changed)
-        return "idle"
+            self.last_source = "held"
+            assert self._shown is not None
+            return self._shown
+        np.copyto(canvas.picture, self._idle.frame(frame))
+        return self._fade("idle", canvas)
 
-    def _copy_from_worker(self, frame: int, generation: int, fresh: Picture) -> bool:
+    def _copy_from_worker(self, frame: int, generation: int, out: Picture) -> bool:
         with self._lock:
-            drawn = None if self._source is None else self._source.copy_frame(frame, fresh)
+            drawn = None if self._source is None else self._source.copy_frame(frame, out)
         return drawn is not None and drawn >= generation
 
     def _may_hold(self, frame: int) -> bool:
-        if self._source is None or self._last_source == "idle":
+        if self._source is None or self.last_source == "idle":
             return False
         return frame - self._last_worker_frame <= self._hold_frames
 
-    def _show(self, picture: Picture, mixed: Picture, *, changed: bool) -> None:
-        """Make it the shown picture; in `mixed`, with the one before, while a change fades over."""
+    def _fade(self, source: Source, canvas: _Canvas) -> _Canvas:
+        """Mix with what was shown before, while a change between worker and loop fades over."""
+        changed = (source == "idle") != (self.last_source == "idle")
+        self.last_source = source
         if changed and self._shown is not None:
             self._fade_from, self._fade_step = self._shown, 0
         self._fade_step += 1
         if self._fade_from is None or self._fade_step >= self._fade_frames:
             self._fade_from = None
-            self._shown = picture
-            return
+            return canvas
         share = self._fade_step / self._fade_frames
-        cv2.addWeighted(self._fade_from, 1 - share, picture, share, 0, dst=mixed)
-        self._shown = mixed
+        before, after = self._fade_from.picture, canvas.picture
+        cv2.addWeighted(before, 1 - share, after, share, 0, dst=after)
+        return canvas
 
-    def _free_buffer(self) -> Picture:
+    def _free_canvas(self) -> _Canvas:
         """One that holds neither the shown picture nor the one a fade starts from."""
         used = (self._shown, self._fade_from)
-        return next(b for b in self._buffers if all(b is not other for other in used))
+        return next(canvas for canvas in self._canvases if canvas not in used)
 
     def _check_size(self, width_px: int, height_px: int) -> None:
         wanted = (self._spec.width_px, self._spec.height_px)

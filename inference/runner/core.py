@@ -282,7 +282,7 @@ class MediaCore:
         self._stages: tuple[Stage[Any], ...] = (self._pictures, self._aac, self._opus)
 
     def _run_clock(self) -> None:
-        self._priority = prefer_this_thread()
+        self._priority = prefer_this_thread(real_time=True)
         try:
             self.clock.run(self._stopping)
         except Exception as error:

@@ -5,16 +5,19 @@ Late pictures are skipped; sound never is: a full sound queue makes the tick wai
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Final, Generic, Protocol, TypeVar
 
-from inference.media.clock import TICK_SAMPLES
+from inference.media.clock import TICK_SAMPLES, prefer_this_thread
 from inference.media.encoder import Samples, VideoEncoder
 from inference.media.measure import Meter, Window
 from inference.media.packets import EncodedPacket
@@ -30,6 +33,7 @@ T = TypeVar("T")
 
 QUEUE_CAPACITY: Final = 2
 SOUND_WAIT_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 0.002
 _THUMBNAIL_SHORT_SIDE_PX: Final = 180
 _MS_PER_SAMPLE: Final = 1000 / SAMPLE_RATE_HZ
 
@@ -38,16 +42,18 @@ Failed = Callable[[str, Exception], None]
 
 
 class Stage(ABC, Generic[T]):
-    """A thread that works off a queue of 2. A failure ends the stage and is told once."""
+    """A thread that works off a queue of 2. A failure ends the stage and is told once.
+
+    One thread (the tick) puts. The queue is the one written in C: a condition in Python costs the
+    tick as much as mixing does.
+    """
 
     def __init__(self, name: str, on_failed: Failed) -> None:
         self.name = name
         self.dropped = 0
         self._on_failed = on_failed
-        self._queue: deque[T] = deque()
-        self._changed = threading.Condition()
-        self._busy = False
-        self._draining = False
+        # An event is a mark to be set when it is reached, None the end.
+        self._queue: SimpleQueue[T | threading.Event | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"media-{name}", daemon=True)
 
     def start(self) -> None:
@@ -55,31 +61,35 @@ class Stage(ABC, Generic[T]):
 
     def put_newest(self, item: T) -> None:
         """Queue it; when full, the oldest is dropped and counted."""
-        with self._changed:
-            if len(self._queue) >= QUEUE_CAPACITY:
-                self._queue.popleft()
-                self.dropped += 1
-            self._append(item)
+        if self._queue.qsize() >= QUEUE_CAPACITY:
+            with contextlib.suppress(Empty):
+                oldest = self._queue.get_nowait()
+                if isinstance(oldest, threading.Event):
+                    oldest.set()
+                else:
+                    self.dropped += 1
+        self._queue.put(item)
 
     def put_all(self, item: T) -> None:
         """Queue it; when full, wait up to 1 s, then give up on it and count it as dropped."""
-        with self._changed:
-            self._changed.wait_for(self._has_room, SOUND_WAIT_SECONDS)
-            if len(self._queue) >= QUEUE_CAPACITY:
+        deadline = time.monotonic() + SOUND_WAIT_SECONDS
+        while self._queue.qsize() >= QUEUE_CAPACITY:
+            if time.monotonic() > deadline or not self._thread.is_alive():
                 self.dropped += 1
-            else:
-                self._append(item)
+                return
+            time.sleep(_POLL_SECONDS)
+        self._queue.put(item)
 
     def settle(self) -> None:
-        """Wait until everything queued is worked off."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._queue and not self._busy)
+        """Wait until everything queued so far is worked off."""
+        reached = threading.Event()
+        self._queue.put(reached)
+        while self._thread.is_alive() and not reached.wait(0.05):
+            continue
 
     def stop(self, timeout_seconds: float) -> bool:
         """Work off the queue and end; False when that took longer and the thread was left."""
-        with self._changed:
-            self._draining = True
-            self._changed.notify_all()
+        self._queue.put(None)
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
@@ -92,38 +102,18 @@ class Stage(ABC, Generic[T]):
         """Called on the stage's thread after the last item."""
         return
 
-    def _has_room(self) -> bool:
-        return len(self._queue) < QUEUE_CAPACITY or self._draining
-
-    def _append(self, item: T) -> None:
-        if not self._draining:
-            self._queue.append(item)
-            self._changed.notify_all()
-
     def _run(self) -> None:
+        prefer_this_thread()
         try:
-            while (item := self._take()) is not None:
-                self.work(item)
+            while (item := self._queue.get()) is not None:
+                if isinstance(item, threading.Event):
+                    item.set()
+                else:
+                    self.work(item)
             self.finish()
         except Exception as error:
             logger.exception("a media stage failed", extra={"stage": self.name})
             self._on_failed(self.name, error)
-        finally:
-            with self._changed:
-                self._draining, self._busy = True, False
-                self._queue.clear()
-                self._changed.notify_all()
-
-    def _take(self) -> T | None:
-        with self._changed:
-            self._busy = False
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._queue or self._draining)
-            if not self._queue:
-                return None
-            self._busy = True
-            self._changed.notify_all()
-            return self._queue.popleft()
 
 
 class SoundEncoder(Protocol):
@@ -189,8 +179,6 @@ class PictureStage(Stage[PictureDue]):
         self._main = main
         self._publish = publish
         self._age = age
-        spec = main.spec
-        self._canvas = empty_picture(spec.width_px, spec.height_px)
         self._low: tuple[VideoEncoder, Picture] | None = None
         self._snapshots: deque[Future[Picture]] = deque(maxlen=4)
 
@@ -224,37 +212,37 @@ class PictureStage(Stage[PictureDue]):
 
     def work(self, item: PictureDue) -> None:
         with self.compose_meter.measure():
-            self._composer.compose(item.frame, item.generation, self._canvas)
+            picture = self._composer.compose(item.frame, item.generation)
         with self.encode_meter.measure():
-            packet = self._main.encode(self._canvas, item.frame)
+            packet = self._main.encode(picture, item.frame)
         with self.publish_meter.measure():
             self._publish(packet)
         self.made += 1
         self.made_pts.append(packet.pts)
         self.age_ms.add(self._age(packet.pts) * _MS_PER_SAMPLE)
-        self._encode_low(item)
-        self._answer_snapshots()
+        self._encode_low(picture, item.frame)
+        self._answer_snapshots(picture)
 
     def finish(self) -> None:
         """x264 without delay keeps nothing back; whoever waits for a snapshot gets none."""
         while self._snapshots:
             self._snapshots.popleft().cancel()
 
-    def _encode_low(self, item: PictureDue) -> None:
+    def _encode_low(self, picture: Picture, frame: int) -> None:
         low = self._low
         if low is None:
             return
         encoder, canvas = low
         with self.low_meter.measure():
-            scale_picture(self._canvas, canvas)
-            self._publish(encoder.encode(canvas, item.frame))
+            scale_picture(picture, canvas)
+            self._publish(encoder.encode(canvas, frame))
 
-    def _answer_snapshots(self) -> None:
+    def _answer_snapshots(self, picture: Picture) -> None:
         while self._snapshots:
-            rows, width = self._canvas.shape
+            rows, width = picture.shape
             size = fit_inside(width, rows * 2 // 3, short_side_px=_THUMBNAIL_SHORT_SIDE_PX)
             small = empty_picture(*size)
-            scale_picture(self._canvas, small)
+            scale_picture(picture, small)
             future = self._snapshots.popleft()
             if future.set_running_or_notify_cancel():
                 future.set_result(small)

@@ -35,16 +35,15 @@ class Stand:
         self.composer.set_idle(Idle())
         self.ring = RingReader.create(folder / "a.ring", width_px=64, height_px=64)
         self.worker = RingWriter.attach(folder / "a.ring")
-        self.out = np.zeros((96, 64), np.uint8)
 
     def draw(self, frame: int, generation: int = 0, value: int = WORKER) -> None:
         self.worker.begin_frame(frame)[:] = value
         self.worker.end_frame(frame, generation)
 
     def show(self, frame: int, generation: int = 0) -> tuple[str, int]:
-        source = self.composer.compose(frame, generation, self.out)
-        assert (self.out == self.out[0, 0]).all()
-        return source, int(self.out[0, 0])
+        picture = self.composer.compose(frame, generation)
+        assert (picture == picture[0, 0]).all()
+        return self.composer.last_source, int(picture[0, 0])
 
 
 @pytest.fixture
@@ -65,10 +64,9 @@ def test_idle_loop_plays_from_the_first_frame(stand: Stand) -> None:
 
 
 def test_plain_background_without_idle_loop() -> None:
-    out = np.zeros((96, 64), np.uint8)
-    Composer(SPEC, OverlayStack()).compose(0, 0, out)
+    picture = Composer(SPEC, OverlayStack()).compose(0, 0)
 
-    np.testing.assert_array_equal(out, plain_background(64, 64))
+    np.testing.assert_array_equal(picture, plain_background(64, 64))
 
 
 def test_worker_fades_in_over_120_ms(stand: Stand) -> None:
@@ -148,10 +146,21 @@ def test_overlay_is_not_burnt_into_the_held_picture(stand: Stand) -> None:
     stand.overlays.put("caption", TimedOverlay(white, 0, 1920))
     stand.composer.attach(stand.ring)
     stand.draw(0)
-    stand.composer.compose(0, 0, stand.out)
-    assert stand.out[10, 10] == 235
+    assert stand.composer.compose(0, 0)[10, 10] == 235
 
     assert stand.show(1) == ("held", WORKER)
+
+
+def test_overlay_is_not_burnt_into_a_fade(stand: Stand) -> None:
+    white = make_patch(np.full((16, 16, 4), 255, np.uint8), 8, 8)
+    under = make_patch(np.full((16, 16, 4), 128, np.uint8), 0, 0)
+    stand.overlays.put("title", TimedOverlay(under, 0, 1920))
+    stand.overlays.put("caption", TimedOverlay(white, 0, 1920))
+    stand.composer.compose(0, 0)
+    stand.composer.attach(stand.ring)
+    stand.draw(1)
+
+    assert stand.show(1) == ("worker", 150)
 
 
 def test_wrong_sizes_are_refused(stand: Stand, tmp_path: Path) -> None:
