@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from .environment import ensure_environment
 from .failures import BootstrapError
 from .paths import FRONTEND, STAMPS, VENV
 from .steps import digest, is_stamped, run_quietly, say, write_stamp
@@ -23,11 +22,11 @@ def ensure_frontend() -> None:
     if not (FRONTEND / "package.json").exists():
         say("  frontend/package.json is not there: nothing to build")
         return
+    ensure_node_modules()
     wanted = source_digest(FRONTEND)
     stamp = STAMPS / "frontend"
     if is_stamped(stamp, wanted) and any((FRONTEND / "dist").glob("*")):
         return
-    ensure_node_modules()
     run_npm("Building the frontend", "run", "build")
     write_stamp(stamp, wanted)
 
@@ -44,20 +43,29 @@ def ensure_node_modules() -> None:
 
 
 def frontend_environment() -> dict[str, str]:
-    """Environment in which `node` and `npm` are found; installs Node into `.venv/` if needed."""
-    node_version()
+    """Environment in which `node` and `npm` are found: the machine's, else those in `.venv/`."""
+    if is_node_on_path():
+        return {}
     return {"PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+def is_node_on_path() -> bool:
+    """Whether the machine has Node and npm, new enough for the build."""
+    return _usable_version(os.environ.get("PATH", "")) is not None
 
 
 def node_version() -> str:
     """Version of the Node in use: the one on PATH if new enough, else the one in `.venv/`."""
-    for _ in range(2):
-        for folder in (os.environ.get("PATH", ""), str(VENV / "bin")):
-            version = _version_of(shutil.which("node", path=folder))
-            if parse_version(version) >= OLDEST_NODE and shutil.which("npm", path=folder):
-                return version
-        ensure_environment("node")
-    raise BootstrapError("Node could not be installed; put Node 20.19 or newer on PATH.")
+    for path in (os.environ.get("PATH", ""), str(VENV / "bin")):
+        if version := _usable_version(path):
+            return version
+    raise BootstrapError("Node is missing; put Node 20.19 or newer and npm on PATH.")
+
+
+def _usable_version(path: str) -> str | None:
+    version = _version_of(shutil.which("node", path=path))
+    is_usable = parse_version(version) >= OLDEST_NODE and shutil.which("npm", path=path)
+    return version if is_usable else None
 
 
 def _version_of(node: str | None) -> str:

@@ -7,12 +7,13 @@ import fcntl
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from . import checks
 from .debian import ensure_tools
 from .environment import ensure_environment, write_lock
 from .failures import BootstrapError, require_free_port
-from .frontend import ensure_frontend, ensure_node_modules
+from .frontend import ensure_frontend, is_node_on_path
 from .paths import ROOT, VENV_PYTHON
 from .steps import say
 
@@ -52,8 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 def install(_: Sequence[str]) -> int:
     """Everything that `demo` starts."""
     with exclusive():
-        ensure_environment("base")
-        ensure_frontend()
+        _install_with_frontend("base")
     return 0
 
 
@@ -88,9 +88,18 @@ def lock(_: Sequence[str]) -> int:
 def _install_for_tests() -> None:
     with exclusive():
         ensure_tools()
-        ensure_environment("dev", "mysql")
-        ensure_node_modules()
-        ensure_frontend()
+        _install_with_frontend("dev", "mysql")
+
+
+def _install_with_frontend(*names: str) -> None:
+    """Python packages and the frontend, side by side: each keeps one processor busy."""
+    ensure_environment()
+    if not is_node_on_path():
+        ensure_environment("node")
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        frontend = pool.submit(ensure_frontend)
+        ensure_environment(*names)
+        frontend.result()
 
 
 @contextlib.contextmanager
