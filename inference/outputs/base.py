@@ -26,7 +26,8 @@ Json = dict[str, Any]
 class PacketSource(Protocol):
     """A bounded subscription to the encoded packets, which drops when its reader is slow."""
 
-    dropped: int
+    @property
+    def dropped(self) -> int: ...
 
     def get(self, timeout: float) -> EncodedPacket | None:
         """The next packet, None after `timeout` seconds. Raises EOFError once closed."""

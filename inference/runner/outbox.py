@@ -96,6 +96,14 @@ class Outbox:
         events = (_parse(line) for line in lines[:BATCH_EVENTS])
         return tuple(event for event in events if event is not None)
 
+    def newest(self) -> dict[str, Event]:
+        """The last event of each kind that is not acknowledged: where a dead runner stood."""
+        with self._lock:
+            self._write_waiting()
+            raw = os.pread(self._fd, max(self._size - self._offset, 0), self._offset)
+        events = (_parse(line) for line in raw.splitlines(keepends=True))
+        return {event.kind: event for event in events if event is not None}
+
     def acknowledge(self, sequence: int) -> None:
         """Forget events up to and including `sequence`."""
         with self._lock:

@@ -1,0 +1,162 @@
+"""Lets face, captions and viewers' pages follow the speech that is on the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, Literal
+
+from inference.catalog import EXPRESSIONS, GESTURES
+from inference.engines.base import FaceSpeech
+from inference.media.captions import paginate_caption, render_caption, render_label, render_title
+from inference.media.fonts import FontMissingError
+from inference.media.overlay import OverlayPatch
+from inference.protocol import Json, OverlaySpec, RenditionSpec
+from inference.runner.core import MediaCore
+from inference.runner.lines import SAMPLES_PER_MS, Line, Piece
+from inference.runner.mixer import Interruption
+from inference.workers.face_client import FaceClient
+
+logger = logging.getLogger(__name__)
+
+TITLE_SECONDS: Final = 8.0
+
+
+class Director:
+    """The `Stage` of a broadcast. publish(kind, data): to viewers' pages, nobody stores it."""
+
+    def __init__(
+        self,
+        core: MediaCore,
+        face: FaceClient,
+        overlays: OverlaySpec,
+        rendition: RenditionSpec,
+        publish: Callable[[Literal["caption", "viseme"], Json], None],
+    ) -> None:
+        self._core = core
+        self._face = face
+        self._overlays = overlays
+        self._rendition = rendition
+        self._publish = publish
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._drawing: set[asyncio.Task[None]] = set()
+
+    async def show_overlays(self) -> None:
+        """The AI label for good, and the title for the first seconds."""
+        overlays, size = self._overlays, self._size
+        label = await self._draw(render_label, overlays.label_text, overlays.label_position, *size)
+        if label is not None:
+            self._core.show_label(label)
+        title = await self._draw(render_title, overlays.title, *size)
+        if title is not None:
+            now = self._core.mixer.position
+            self._core.show_title(title, now, now + round(TITLE_SECONDS * 48_000))
+
+    def line_placed(self, line: Line, start_sample: int) -> None:
+        """Expression and gesture of a line begin with its sound."""
+        if line.expression:
+            self._face.set_expression(line.expression, line.emotion, start_sample)
+        if line.gesture and line.gesture != "none":
+            self._face.play_gesture(line.gesture, start_sample)
+        if line.is_silence and line.item is not None:
+            for _, name in line.item.sentence.directives:
+                self._direct(name, line.emotion, start_sample)
+
+    def piece_placed(self, piece: Piece) -> None:
+        """A sentence is on the clock: lips, caption, viewers' pages."""
+        speech = piece.speech
+        self._face.speak(
+            FaceSpeech(
+                utterance=f"{piece.line.utterance}#{piece.index}",
+                generation=piece.generation,
+                start_sample=piece.start_sample,
+                duration_samples=len(speech.samples),
+                visemes=speech.visemes,
+                loudness=speech.loudness(),
+                emotion=piece.line.emotion,
+                marks=speech.marks,
+            )
+        )
+        self._tell_viewers_at_start(piece)
+        if self._overlays.captions:
+            task = asyncio.create_task(self._caption(piece))
+            self._drawing.add(task)
+            task.add_done_callback(self._drawing.discard)
+
+    def cut(self, interruption: Interruption) -> None:
+        """Nothing of what was placed is shown any more."""
+        self._face.cut(interruption.at_sample, interruption.generation)
+        self._core.clear_captions()
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        self._publish("caption", {"utterance": interruption.utterance, "text": ""})
+
+    def set_expression(self, name: str) -> None:
+        """At once, by the operator."""
+        self._face.set_expression(name, 3, self._core.mixer.position)
+
+    def play_gesture(self, name: str) -> None:
+        """At once, by the operator."""
+        self._face.play_gesture(name, self._core.mixer.position)
+
+    def close(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        for task in self._drawing:
+            task.cancel()
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self._rendition.width_px, self._rendition.height_px
+
+    def _direct(self, name: str, emotion: int, at_sample: int) -> None:
+        if name in EXPRESSIONS:
+            self._face.set_expression(name, emotion, at_sample)
+        elif name in GESTURES:
+            self._face.play_gesture(name, at_sample)
+
+    def _tell_viewers_at_start(self, piece: Piece) -> None:
+        start_ms = piece.start_sample // SAMPLES_PER_MS
+        end_ms = start_ms + len(piece.speech.samples) // SAMPLES_PER_MS
+        utterance = piece.line.utterance
+        caption = {
+            "utterance": utterance,
+            "text": piece.text,
+            "start_ms": start_ms,
+            "end_ms": end_ms,
+        }
+        items = [[round(s * 1000), index, weight] for s, index, weight in piece.speech.visemes]
+        viseme = {"utterance": utterance, "start_ms": start_ms, "items": items}
+        ahead = (piece.start_sample - self._core.mixer.position) / 48_000
+
+        def tell() -> None:
+            self._timers.discard(timer)
+            self._publish("caption", caption)
+            self._publish("viseme", viseme)
+
+        timer = asyncio.get_running_loop().call_later(max(0.0, ahead), tell)
+        self._timers.add(timer)
+
+    async def _caption(self, piece: Piece) -> None:
+        pages = await asyncio.to_thread(paginate_caption, piece.text, *self._size)
+        letters = max(1, sum(len(page) for page in pages))
+        at = piece.start_sample
+        below = self._overlays.label_position.startswith("bottom")
+        for page in pages:
+            until = at + len(piece.speech.samples) * len(page) // letters
+            patch = await self._draw(render_caption, page, *self._size, above_label=below)
+            if patch is not None:
+                self._core.add_caption(patch, at, until, piece.generation)
+            at = until
+
+    async def _draw(
+        self, render: Callable[..., OverlayPatch | None], *args: object, **options: object
+    ) -> OverlayPatch | None:
+        """Draw off the loop; a show without a font goes on without text, and says so."""
+        try:
+            return await asyncio.to_thread(render, *args, **options)
+        except (FontMissingError, ValueError) as error:
+            logger.warning("text is not shown", extra={"reason": str(error)})
+            return None

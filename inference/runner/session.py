@@ -1,0 +1,354 @@
+"""One broadcast from start to end: connect, go on air, obey, drain, leave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from inference.engines.base import FaceSetup
+from inference.media.idle import idle_loop_path
+from inference.protocol import (
+    Command,
+    Cursor,
+    Json,
+    ProtocolError,
+    RunnerSpec,
+    ScriptState,
+    decode,
+    decode_command,
+)
+from inference.runner.bootstrap import Arguments
+from inference.runner.commands import CommandDesk
+from inference.runner.core import MediaCore
+from inference.runner.director import Director
+from inference.runner.journal import CommandJournal
+from inference.runner.life import LifePipe
+from inference.runner.link import LinkHandlers, LinkUnreachableError, RunnerLink, StaleRunnerError
+from inference.runner.mixer import Interruption
+from inference.runner.outbox import Outbox
+from inference.runner.output_board import OutputBoard
+from inference.runner.process_memory import proportional_set_mib
+from inference.runner.script import Script
+from inference.workers.face_client import FaceClient
+from inference.workers.speech_client import SpeechClient
+
+logger = logging.getLogger(__name__)
+
+EXIT_OK: Final = 0
+EXIT_STALE: Final = 3
+EXIT_UNREACHABLE: Final = 4
+
+# What the last sentence needs to reach every reader before the outputs close.
+TAIL_SECONDS: Final = 1.0
+DRAIN_SECONDS: Final = 5.0
+METRICS_SECONDS: Final = 0.5
+MEMORY_EVERY_SECONDS: Final = 5.0
+
+
+class _CoreEvents:
+    """Brings what the media threads tell onto the event loop."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._loop = asyncio.get_running_loop()
+
+    def _call(self, method: Any, *args: Any, **options: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the broadcast has ended
+            self._loop.call_soon_threadsafe(lambda: method(*args, **options))
+
+    def placed(self, utterance: str, generation: int, start_sample: int) -> None:
+        self._call(self._session.script.placed, utterance, start_sample)
+
+    def started(self, utterance: str, generation: int, sample: int) -> None:
+        self._call(self._session.script.started, utterance, generation, sample)
+
+    def finished(
+        self, utterance: str, generation: int, played_samples: int, *, completed: bool
+    ) -> None:
+        script = self._session.script
+        self._call(script.finished, utterance, generation, played_samples, completed=completed)
+
+    def underrun(
+        self, utterance: str, generation: int, at_sample: int, silent_samples: int
+    ) -> None:
+        pass  # counted by the mixer, shown in the metrics
+
+    def first_frame(self, pts: int) -> None:
+        self._call(self._session.first_frame, pts)
+
+    def rebased(self, gap_samples: int, interruption: Interruption) -> None:
+        self._call(self._session.rebased, gap_samples, interruption)
+
+    def failed(self, stage: str, error: Exception) -> None:
+        self._call(self._session.end, f"the {stage} stage failed: {error}", now=True, failed=True)
+
+
+class Session:
+    """The parts of one broadcast and their life."""
+
+    def __init__(self, arguments: Arguments) -> None:
+        self._arguments = arguments
+        self._ended = asyncio.Event()
+        self._end_reason = ""
+        self._end_state = "ended"
+        self._is_stale = False
+        self._thumbnail_until = 0.0
+        self._memory: Json = {}
+        self._memory_at = 0.0
+
+    async def run(self) -> int:
+        """The whole life; the process's exit status."""
+        self._watch_life()
+        bootstrap = self._arguments.bootstrap
+        folder = Path(bootstrap.run_folder)
+        outbox, journal = Outbox(folder), CommandJournal(folder)
+        self._outbox = outbox
+        self.link = RunnerLink(
+            bootstrap.web_url,
+            bootstrap.broadcast,
+            bootstrap.lease_epoch,
+            bootstrap.token,
+            outbox,
+            journal=journal,
+        )
+        try:
+            self.spec = await self.link.connect_first()
+        except StaleRunnerError:
+            return EXIT_STALE
+        except LinkUnreachableError:
+            logger.error("the web side cannot be reached")
+            return EXIT_UNREACHABLE
+        await self._broadcast()
+        return EXIT_STALE if self._is_stale else EXIT_OK
+
+    # --- on air -----------------------------------------------------------------------------
+
+    async def _broadcast(self) -> None:
+        self._build()
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(self.speech.worker.run(), name="speech"),
+                tasks.create_task(self.face.worker.run(), name="face"),
+                tasks.create_task(self.link.run(self._handlers()), name="link"),
+                tasks.create_task(self._report_for_ever(), name="report"),
+            ]
+            self._go_on_air()
+            tasks.create_task(self.director.show_overlays(), name="overlays")
+            await self._ended.wait()
+            await self._leave_air()
+            await self._say_goodbye()
+            for task in running:
+                task.cancel()
+
+    def _build(self) -> None:
+        spec = self.spec
+        rendition = spec.renditions[0]
+        setup = FaceSetup(
+            width_px=rendition.width_px,
+            height_px=rendition.height_px,
+            frame_samples=rendition.frame_samples,
+            framing=rendition.framing,
+            background=spec.background,
+            settings=spec.avatar.settings,
+            cache_folder=spec.cache_folder,
+        )
+        idle = idle_loop_path(setup, engine=spec.avatar.engine)
+        self.core = MediaCore(
+            spec.renditions, _CoreEvents(self), idle_path=idle if idle.exists() else None
+        )
+        self._build_workers(spec, setup)
+        self.director = Director(
+            self.core, self.face, spec.overlays, rendition, self.link.publish_live
+        )
+        self.outputs = OutputBoard(spec, self.core, self.link.emit)
+        self.script = Script(
+            spec,
+            self.core.mixer,
+            self.speech,
+            self.director,
+            emit=self.link.emit,
+            on_end=self._script_ended,
+        )
+        self.desk = CommandDesk(self)
+
+    def _build_workers(self, spec: RunnerSpec, setup: FaceSetup) -> None:
+        self.speech = SpeechClient(
+            spec.voices,
+            on_ready=lambda speech: self.script.speech_ready(speech),
+            on_state=lambda state, pid, reason: self._worker("speech", state, pid, reason),
+            on_voice_failed=self._voice_failed,
+            test_engines=spec.test_engines,
+        )
+        self.face = FaceClient(
+            spec.broadcast,
+            spec.avatar.engine,
+            setup,
+            attach=self.core.attach_ring,
+            detach=self.core.detach_ring,
+            on_state=lambda state, pid, reason: self._worker("face", state, pid, reason),
+            on_failed=lambda message: self._worker("face", "failed", 0, message),
+            test_engines=spec.test_engines,
+        )
+
+    def _go_on_air(self) -> None:
+        cursor, state = self._standing()
+        self.link.emit("runner.started", {"pid": os.getpid(), "lease_epoch": self.spec.lease_epoch})
+        self.script.warm(cursor)
+        self.core.start()
+        self.outputs.open()
+        self.script.start(cursor, state)
+
+    def _standing(self) -> tuple[Cursor, ScriptState]:
+        """Where the script goes on: what a dead runner wrote and the web has not stored, first."""
+        newest = self._outbox.newest()
+        cursor, state = self.spec.cursor, self.spec.script
+        if "cursor" in newest:
+            with contextlib.suppress(ProtocolError):
+                cursor = decode(Cursor, newest["cursor"].data)
+        if "script.state" in newest and newest["script.state"].data["script"] == "paused":
+            state = "paused"
+        return cursor, state
+
+    # --- what happens -------------------------------------------------------------------------
+
+    def first_frame(self, pts: int) -> None:
+        """The first picture has left the encoder: the broadcast is live."""
+        self.link.emit("broadcast.first_frame", {"media_time_ms": pts // 48})
+        self.link.emit("broadcast.state", {"state": "live", "reason": ""})
+
+    def rebased(self, gap_samples: int, interruption: Interruption) -> None:
+        """The machine stood still; the sentence starts again."""
+        self.link.emit("clock.rebased", {"gap_ms": gap_samples // 48})
+        self.director.cut(interruption)
+        self.script.rebased()
+
+    def end(self, reason: str, *, now: bool, failed: bool = False) -> None:
+        """End the broadcast: at once, or when the sentence has ended."""
+        self._end_state = "failed" if failed else "ended"
+        self._end_reason = reason
+        if failed:
+            self._ended.set()
+            return
+        self.link.emit("broadcast.state", {"state": "stopping", "reason": reason})
+        self.script.end(reason, now=now)
+
+    def _script_ended(self, reason: str) -> None:
+        self._end_reason = self._end_reason or reason
+        self._ended.set()
+
+    def _stale(self, reason: str) -> None:
+        """Another runner has taken over: leave the air at once, tell nobody."""
+        self._is_stale = True
+        self._ended.set()
+
+    def _worker(self, kind: str, state: str, pid: int, reason: str) -> None:
+        data = {"kind": kind, "pid": pid, "state": state, "reason": reason}
+        self.link.emit("worker", data)
+
+    def _voice_failed(self, voice: Any, message: str) -> None:
+        self._worker(f"voice:{voice.engine}", "failed", 0, message)
+
+    async def _obey(self, command: Command) -> Json | None:
+        return await self.desk.execute(decode_command(command.name, command.args))
+
+    # --- leaving --------------------------------------------------------------------------------
+
+    async def _leave_air(self) -> None:
+        if not self._is_stale:
+            await asyncio.sleep(TAIL_SECONDS)
+        self.script.close()
+        self.director.close()
+        await self.desk.close()
+        await self.outputs.close()
+        await asyncio.to_thread(self.core.stop)
+        await asyncio.gather(self.face.close(), self.speech.close())
+
+    async def _say_goodbye(self) -> None:
+        if self._is_stale:
+            return
+        self.link.emit(
+            "broadcast.state",
+            {
+                "state": self._end_state,
+                "reason": self._end_reason,
+                "summary": self.metrics(),
+            },
+        )
+        await self.link.drain(DRAIN_SECONDS)
+
+    # --- reports --------------------------------------------------------------------------------
+
+    async def _report_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(METRICS_SECONDS)
+            self.script.tick()
+            await self._measure_memory()
+            self.link.publish_metrics(self.metrics())
+            if time.monotonic() < self._thumbnail_until:
+                await self._send_thumbnail()
+
+    async def _measure_memory(self) -> None:
+        if time.monotonic() - self._memory_at < MEMORY_EVERY_SECONDS:
+            return
+        self._memory_at = time.monotonic()
+        pids = {"core": os.getpid(), **{worker["kind"]: worker["pid"] for worker in self.workers()}}
+        self._memory = await asyncio.to_thread(proportional_set_mib, pids)
+
+    async def _send_thumbnail(self) -> None:
+        jpeg = await asyncio.to_thread(self.core.thumbnail)
+        if jpeg:
+            self.link.publish_thumbnail(jpeg)
+
+    def _want_thumbnail(self, seconds: float) -> None:
+        self._thumbnail_until = time.monotonic() + min(seconds, 30.0)
+
+    def metrics(self) -> Json:
+        """The live numbers of the broadcast."""
+        return {
+            **self.core.metrics(),
+            "outputs": self.outputs.metrics(),
+            "viewers": self.desk.viewer_count(),
+            "memory_mib": self._memory,
+            "link_reconnects": self.link.reconnects,
+        }
+
+    def workers(self) -> tuple[Json, ...]:
+        """The processes of this broadcast beside the core."""
+        pairs = (("speech", self.speech.worker.pid), ("face", self.face.worker.pid))
+        named = [{"kind": kind, "pid": pid} for kind, pid in pairs if pid]
+        return (*named, *self.outputs.workers())
+
+    # --- wiring ---------------------------------------------------------------------------------
+
+    def _handlers(self) -> LinkHandlers:
+        return LinkHandlers(
+            on_command=self._obey,
+            on_stale=self._stale,
+            on_signal=self.desk.signal,
+            on_thumbnail_wanted=self._want_thumbnail,
+            metrics=self.metrics,
+            workers=self.workers,
+        )
+
+    def _watch_life(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._asked_to_leave, "the runner was asked to end")
+        if self._arguments.life_fd is not None:
+            life = LifePipe(
+                self._arguments.life_fd,
+                lambda: self._asked_to_leave("the platform was shut down"),
+            )
+            life.watch()
+
+    def _asked_to_leave(self, reason: str) -> None:
+        if hasattr(self, "script"):
+            self.end(reason, now=True)
+        else:
+            raise SystemExit(EXIT_OK)
