@@ -57,7 +57,8 @@ def get_broadcast_output_for(
     try:
         return get_row(rows, output_id, "output on this broadcast")
     except NotFoundError:
-        row = rows.filter(output__pk=_uuid_or_none(output_id)).first()
+        key = _uuid_or_none(output_id)
+        row = rows.filter(output__pk=key).first() if key else None
         if row is None:
             raise
         return row
@@ -75,7 +76,9 @@ def get_recording_for(user: User, recording_id: Id) -> Recording:
 
 def get_any_broadcast(broadcast_id: UUID) -> Broadcast:
     """For holders of a signed address, which members alone are given. Raises NotFoundError."""
-    return get_row(Broadcast.objects.select_related("show"), broadcast_id, "broadcast")
+    rows = Broadcast.objects.select_related("show")
+    broadcast: Broadcast = get_row(rows, broadcast_id, "broadcast")
+    return broadcast
 
 
 def get_any_recording(recording_id: UUID) -> Recording:
@@ -90,6 +93,8 @@ def get_watchable_broadcast(viewer: Viewer, target_id: Id) -> Broadcast:
     (private and nobody signed in), NotLiveError (a show that is not on air).
     """
     key = _uuid_or_none(target_id)
+    if key is None:
+        raise NotFoundError("There is no such broadcast.")
     broadcast = _broadcast_or_live_airing(key)
     if broadcast is None:
         show = Show.objects.filter(pk=key, archived_at=None).select_related("organization").first()
@@ -108,9 +113,7 @@ def can_watch(viewer: Viewer, show: Show) -> bool:
     return isinstance(viewer, User) and has_permission(viewer, "broadcast.view", show.organization)
 
 
-def _broadcast_or_live_airing(key: UUID | None) -> Broadcast | None:
-    if key is None:
-        return None
+def _broadcast_or_live_airing(key: UUID) -> Broadcast | None:
     rows = Broadcast.objects.select_related("show__organization", "organization")
     return rows.filter(pk=key).first() or rows.filter(active_key=key).first()
 

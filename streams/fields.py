@@ -33,7 +33,7 @@ class WholeNumberField(serializers.IntegerField):
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
-        return data
+        return int(data)
 
 
 class FlagField(serializers.BooleanField):
@@ -44,7 +44,7 @@ class FlagField(serializers.BooleanField):
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
             self.fail("invalid")
-        return data
+        return bool(data)
 
 
 class TextField(serializers.CharField):

@@ -78,9 +78,11 @@ class BroadcastAdmin(ReadOnly, OrganizationScopedAdmin):
     list_display = ("title", "state", "script", "started_at", "ended_at", "organization", "watch")
     list_filter = ("organization", "state")
     date_hierarchy = None
-    fields = ("title", "organization", "state", "reason", "script", "cursor", "watch")
-    fields += ("started_by", "started_at", "first_frame_at", "ended_at")
-    fields += ("runner_pid", "lease_epoch", "launch_attempts", "workers", "metrics")
+    fields = (
+        "title", "organization", "state", "reason", "script", "cursor", "watch",
+        "started_by", "started_at", "first_frame_at", "ended_at",
+        "runner_pid", "lease_epoch", "launch_attempts", "workers", "metrics",
+    )  # fmt: skip
     readonly_fields = fields
     inlines = (OutputsOnAirInline, UtteranceInline, EventInline, CommandInline)
     actions = ("stop_broadcasts",)

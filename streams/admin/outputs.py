@@ -43,7 +43,7 @@ class OutputForm(OneOrganizationForm):
         return key
 
     def _post_clean(self) -> None:
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]  # a hook of Django without types
         if not self.errors:
             self._check_address()
 
@@ -62,8 +62,9 @@ class OutputAdmin(OrganizationScopedAdmin):
     form = OutputForm
     view_permission = "output.view"
     edit_permission = "output.edit"
-    fields = ("organization", "name", "kind", "url", "stream_key", "key_ends_in")
-    fields += ("key_per_broadcast",)
+    fields = (
+        "organization", "name", "kind", "url", "stream_key", "key_ends_in", "key_per_broadcast",
+    )  # fmt: skip
     readonly_fields = ("key_ends_in",)
     list_display = ("name", "kind", "url", "key_ends_in", "key_per_broadcast", "organization")
     list_filter = ("organization", "kind")

@@ -39,7 +39,7 @@ class ShowForm(OneOrganizationForm):
         return values
 
     def _post_clean(self) -> None:
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]  # a hook of Django without types
         if not self.errors:
             with_form_errors(self, lambda: check_show(self.instance))
 
@@ -48,7 +48,7 @@ class CueForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable a
     """A cue, checked by the parser that plays it."""
 
     def _post_clean(self) -> None:
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]  # a hook of Django without types
         show = self.instance.show if self.instance.show_id or self.instance._state.adding else None
         # Of a show that is itself wrong, the language and the presenter are not known.
         if not self.errors and show is not None and show.voice_id and show.avatar_id:
@@ -79,8 +79,9 @@ class CueInline(OrganizationScopedInline):
     organization_field = "show__organization"
     view_permission = "show.view"
     edit_permission = "show.edit"
-    fields = ("position", "kind", "text", "expression", "gesture", "emotion", "clip")
-    fields += ("pause_seconds",)
+    fields = (
+        "position", "kind", "text", "expression", "gesture", "emotion", "clip", "pause_seconds",
+    )  # fmt: skip
 
 
 class ScheduleInline(OrganizationScopedInline):

@@ -94,10 +94,11 @@ def make_verb_view(name: str, answer: type[serializers.Serializer[Any]] | None =
     """The view class of one verb; answer: the shape of what it tells, for the schema."""
     body = verbs.VERBS[name].body
     view = type(f"{name.title().replace('_', '')}View", (VerbView,), {"verb": name})
-    decorate = extend_schema(
+    documented = extend_schema(
         operation_id=f"broadcasts_{name}", request=body, responses={202: answer or verbs.EmptyBody}
     )
-    view.post = decorate(VerbView.post)  # type: ignore[attr-defined]  # made one line above
+    # Of the class, not of `VerbView.post`: that one method would carry the last verb's schema.
+    view = extend_schema_view(post=documented)(view)
     return view
 
 

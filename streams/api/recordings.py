@@ -23,7 +23,7 @@ class RecordingFileView(Endpoint):
     """The MP4 of a recording."""
 
     permission_classes: ClassVar[Any] = [AllowAny]
-    content_negotiation_class: ClassVar[Any] = OneKindOfAnswer
+    content_negotiation_class = OneKindOfAnswer
 
     @extend_schema(responses={(200, "video/mp4"): OpenApiTypes.BINARY})
     def get(self, request: Any, recording_id: UUID) -> HttpResponseBase:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal, cast
 
 from django.conf import settings
 from django.utils import timezone
@@ -21,6 +21,7 @@ from inference.protocol import (
     OverlaySpec,
     RenditionSpec,
     RunnerSpec,
+    ScriptState,
     VoiceSpec,
     decode,
     encode,
@@ -101,7 +102,7 @@ def build_runner_spec(
         outputs=tuple(output_spec(row) for row in broadcast.outputs.select_related("output")),
         record=broadcast.recording_wanted,
         cursor=decode(Cursor, broadcast.cursor),
-        script=broadcast.script,
+        script=cast(ScriptState, broadcast.script),
         resume=broadcast.lease_epoch > 1,
         ice=ice_spec(),
         fence=fence,
@@ -133,7 +134,7 @@ def output_spec(row: BroadcastOutput) -> OutputSpec:
         url=_file_path(row) if row.kind == OutputKind.FILE else row.url,
         stream_key="" if waits else open_stream_key(row),
         rendition=MAIN_RENDITION,
-        desired=OutputDesired(row.desired).value,
+        desired=cast(Literal["live", "waiting_for_key", "stopped"], row.desired),
     )
 
 
