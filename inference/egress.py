@@ -24,8 +24,9 @@ URL_MAX_CHARACTERS: Final = 2000
 
 _DEFAULT_PORTS: Final = {"rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
 _HOST_NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
-# Spellings of IPv4 that resolvers accept and people do not write: 127.1, 0x7f.1, 0177.0.0.1.
-_ODD_IPV4: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+)){0,3}\.?", re.I)
+# Resolvers read a name that ends in a number as IPv4, in spellings people do not write: 127.1,
+# 0x7f.1, 0177.0.0.1.
+_NUMBER: Final = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _NAT64: Final = (
     ipaddress.IPv6Network("64:ff9b::/96"),
     ipaddress.IPv6Network("64:ff9b:1::/48"),
@@ -130,10 +131,12 @@ def _host_of(parts: SplitResult) -> str:
     host = (parts.hostname or "").lower()
     if not host:
         raise EgressError("The address has no host name.")
+    if "%" in host:
+        raise EgressError(f"{host} names a network card of this machine; leave out the % part.")
     if ":" in host:
         _parse_address(host, host)
         return host
-    if _ODD_IPV4.fullmatch(host):
+    if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
         _check_plain_ipv4(host)
         return host
     if not _HOST_NAME.fullmatch(host) or len(host) > 253:
@@ -181,7 +184,7 @@ def _refusal(address: Address) -> str | None:
     for flag, reason in (
         (address.is_unspecified, "which is no address to connect to"),
         (address.is_loopback, "this machine itself"),
-        (address.is_link_local, "a link-local address"),
+        (address.is_link_local or _is_site_local(address), "a link-local address"),
         (address.is_multicast, "a multicast address"),
         (address.is_private, "a private address"),
         (address.is_reserved and address.version == 4, "a reserved address"),
@@ -190,6 +193,11 @@ def _refusal(address: Address) -> str | None:
         if flag:
             return reason
     return None
+
+
+def _is_site_local(address: Address) -> bool:
+    # fec0::/10, retired by RFC 3879 and still routed inside some sites.
+    return isinstance(address, ipaddress.IPv6Address) and address.is_site_local
 
 
 def _matches(address: Address, allow: tuple[str, ...]) -> bool:

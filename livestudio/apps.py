@@ -10,7 +10,8 @@ class LiveStudioConfig(AppConfig):
     verbose_name = "LiveStudio"
 
     def ready(self) -> None:
-        from livestudio import checks, wiring
+        # `schema` tells the OpenAPI generator about our sign-in by being imported.
+        from livestudio import checks, schema, wiring  # noqa: F401 - see above
 
         checks.register_all()
         wiring.connect()

@@ -1,0 +1,146 @@
+"""Probes, pages and what browsers are told about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from livestudio import pages
+
+pytestmark = pytest.mark.django_db
+
+
+def test_livez_needs_no_database(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        answer = Client().get("/livez")
+
+    assert answer.status_code == 200
+
+
+def test_readyz_names_each_part() -> None:
+    answer = Client().get("/readyz")
+
+    assert answer.status_code == 200, answer.content
+    assert answer.json() == {
+        "ready": True,
+        "parts": {"database": "ok", "migrations": "ok", "channel_layer": "ok", "disk": "ok"},
+    }
+
+
+def test_readyz_says_which_part_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down() -> None:
+        raise OSError("password of the database")
+
+    monkeypatch.setitem(pages.PROBES, "database", break_down)
+    monkeypatch.setattr(pages, "FREE_DISK_MIB_NEEDED", 1 << 60)
+
+    answer = Client().get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["parts"] == {
+        "database": "failed",
+        "migrations": "ok",
+        "channel_layer": "ok",
+        "disk": "the disk is almost full",
+    }
+    assert b"password" not in answer.content
+
+
+def test_readyz_sees_migrations_that_are_not_applied() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'voices'")
+
+    answer = Client().get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["migrations"] == "migrations are not applied"
+
+
+def test_metrics_are_for_allowed_addresses_only() -> None:
+    here = Client().get("/metrics")
+    elsewhere = Client().get("/metrics", REMOTE_ADDR="203.0.113.9")
+
+    assert here.status_code == 200
+    assert b"process_cpu_seconds_total" in here.content
+    assert elsewhere.status_code == 404
+
+
+def test_metrics_judge_the_forwarded_address_behind_a_proxy(settings: Any) -> None:
+    settings.IS_PRODUCTION = True
+
+    forwarded = Client().get("/metrics", headers={"X-Forwarded-For": "127.0.0.1, 203.0.113.9"})
+
+    assert forwarded.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/studio/", "/studio/shows/new", "/watch/018f4b1e-0000-7000-8000-000000000000/"]
+)
+def test_frontend_pages_serve_the_build_or_tell_how_to_make_it(
+    settings: Any, tmp_path: Path, path: str
+) -> None:
+    settings.FRONTEND_DIST = tmp_path
+    missing = Client().get(path)
+    (tmp_path / "index.html").write_text("<!doctype html><title>LiveStudio</title>")
+    built = Client().get(path)
+
+    assert missing.status_code == 503
+    assert b"npm run build" in missing.content
+    assert missing["Retry-After"]
+    assert built.status_code == 200
+    assert b"<title>LiveStudio</title>" in built.content
+    assert built["Cache-Control"] == "no-cache"
+
+
+def test_root_leads_to_the_studio() -> None:
+    answer = Client().get("/")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/studio/")
+
+
+@pytest.mark.parametrize("path", ["/studio/", "/admin/login/", "/api/v1/voices/", "/nothing"])
+def test_pages_carry_the_strict_policy(path: str) -> None:
+    policy = Client().get(path)["Content-Security-Policy"]
+
+    assert "script-src 'self';" in policy + ";"
+    assert "style-src 'self';" in policy + ";"
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_only_the_docs_page_may_style_inline() -> None:
+    answer = Client().get("/api/v1/docs/")
+
+    assert answer.status_code == 200
+    policy = answer["Content-Security-Policy"]
+    assert "style-src 'self' 'unsafe-inline'" in policy
+    assert "script-src 'self';" in policy + ";"
+    assert b"<script>" not in answer.content
+
+
+def test_schema_holds_our_views_and_the_one_error_form() -> None:
+    answer = Client().get("/api/v1/schema/?format=json")
+
+    schema = answer.json()
+    assert answer.status_code == 200
+    assert "/api/v1/voices/{voice_id}/preview/" in schema["paths"]
+    codes = schema["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["code"]
+    assert "device_mismatch" in codes["enum"]
+    token = schema["paths"]["/api/v1/auth/token/"]["post"]["responses"]
+    assert token["default"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/Error"
+    }
+
+
+def test_cors_lets_listed_origins_in_and_no_other(settings: Any) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
+
+    listed = Client().get("/api/v1/schema/", headers={"Origin": "https://app.example.org"})
+    other = Client().get("/api/v1/schema/", headers={"Origin": "https://evil.example"})
+
+    assert listed["Access-Control-Allow-Origin"] == "https://app.example.org"
+    assert "Access-Control-Allow-Origin" not in other
