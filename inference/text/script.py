@@ -6,6 +6,7 @@ The web side checks cue texts with the function the runner plays them by. Standa
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -122,16 +123,14 @@ def _sentences_of(section: _Section) -> list[ScriptSentence]:
         names = tuple((0, name) for _, name in section.directives)
         return [ScriptSentence("", names, section.pause_after_seconds)]
     sentences = []
+    waiting = deque(section.directives)
     for index, (start, end) in enumerate(spans):
         is_last = index == len(spans) - 1
         # A directive belongs to the sentence it stands in or before; behind all, to the last.
-        first = 0 if index == 0 else spans[index - 1][1]
-        last = len(section.text) + 1 if is_last else end
-        directives = tuple(
-            (min(max(offset, start), end) - start, name)
-            for offset, name in section.directives
-            if first <= offset < last
-        )
+        directives = []
+        while waiting and (is_last or waiting[0][0] < end):
+            offset, name = waiting.popleft()
+            directives.append((min(max(offset, start), end) - start, name))
         pause = section.pause_after_seconds if is_last else 0.0
-        sentences.append(ScriptSentence(section.text[start:end], directives, pause))
+        sentences.append(ScriptSentence(section.text[start:end], tuple(directives), pause))
     return sentences

@@ -14,7 +14,11 @@ _ALWAYS_END: Final = "。！？；…"
 _MAYBE_END: Final = ".!?;"  # also inside decimals, abbreviations and addresses
 _CLOSERS: Final = "”’\"')）】」』》]}"
 _COMMA: Final = re.compile(r"[，、：——]|[,:](?!\d)")
-_ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_ADDRESS: Final = re.compile(
+    r"(?:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+"
+)
+# How far a decision looks around: keeps the time for a long text in proportion to its length.
+_LOOK_CHARACTERS: Final = 48
 # Never the end of a sentence: a name or number follows.
 _TITLES: Final = frozenset("mr mrs ms dr prof st vs e.g i.e fig approx gen rev hon mt".split())
 # The end of a sentence only when the next word starts with a capital.
@@ -32,43 +36,52 @@ def split_sentences(text: str) -> list[Span]:
 
 
 def _rough_spans(text: str) -> list[Span]:
-    addresses = [match.span() for match in _ADDRESS.finditer(text)]
+    in_address = _address_mask(text)
     spans: list[Span] = []
     start = position = 0
     while position < len(text):
-        end = _sentence_end(text, start, position, addresses)
-        if end is None:
+        marks_end = _marks_end(text, position, in_address)
+        if position == marks_end:
             position += 1
             continue
-        spans.append((start, end))
-        start = position = end
+        is_line_end = text[position] == "\n"
+        end = marks_end if is_line_end else _closers_end(text, marks_end)
+        if is_line_end or not _goes_on(text, start, position, marks_end, end):
+            spans.append((start, end))
+            start = end
+        position = end
     spans.append((start, len(text)))
     return spans
 
 
-def _sentence_end(text: str, start: int, position: int, addresses: list[Span]) -> int | None:
-    """Where the sentence ends if the character at `position` ends one."""
-    character = text[position]
-    if character == "\n":
+def _address_mask(text: str) -> bytearray:
+    """1 for each character inside an address; its last one may end the sentence."""
+    mask = bytearray(len(text))
+    for match in _ADDRESS.finditer(text):
+        first, last = match.start(), match.end() - 1
+        mask[first:last] = b"\1" * (last - first)
+    return mask
+
+
+def _marks_end(text: str, position: int, in_address: bytearray) -> int:
+    """Behind the run of marks at `position`; `position` itself where no sentence can end."""
+    if text[position] == "\n":
         return position + 1
-    if character not in _ALWAYS_END + _MAYBE_END:
-        return None
-    if any(first <= position < last - 1 for first, last in addresses):
-        return None
-    end = position + 1
-    while end < len(text) and text[end] in _ALWAYS_END + _MAYBE_END:
+    end = position
+    while end < len(text) and text[end] in _ALWAYS_END + _MAYBE_END and not in_address[end]:
         end += 1
-    marks_end = end
+    return end
+
+
+def _closers_end(text: str, end: int) -> int:
     while end < len(text) and text[end] in _CLOSERS:
         end += 1
-    if _goes_on(text, start, position, marks_end, end):
-        return None
     return end
 
 
 def _goes_on(text: str, start: int, position: int, marks_end: int, end: int) -> bool:
     """Whether the sentence continues behind marks at `position` that closers follow to `end`."""
-    rest = text[end:]
+    rest = text[end : end + _LOOK_CHARACTERS]
     following = rest.lstrip(" \t")
     if end > marks_end and following[:1].islower():
         return True  # "Really?" she said.
@@ -78,7 +91,8 @@ def _goes_on(text: str, start: int, position: int, marks_end: int, end: int) -> 
         return not _starts_quote(rest[0])
     if text[position] != "." or marks_end - position > 1:
         return False
-    return _is_abbreviation(text[start:position], following)
+    before = text[max(start, position - _LOOK_CHARACTERS) : position]
+    return _is_abbreviation(before, following)
 
 
 def _starts_quote(character: str) -> bool:

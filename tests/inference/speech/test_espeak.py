@@ -126,7 +126,25 @@ def test_rate_pitch_and_emotion_are_heard(engine: EspeakEngine) -> None:
     assert pitch_hz(levels[4]) > pitch_hz(levels[0]) * 1.1
     loudness = [float(np.sqrt((level.astype(float) ** 2).mean())) for level in levels]
     assert loudness[4] > loudness[0] * 1.2
-    assert max(int(np.abs(level.astype(int)).max()) for level in levels) <= 32767
+
+
+@pytest.mark.parametrize(("text", "language"), [(ZH, "zh-CN"), (EN, "en-US")])
+def test_both_voices_are_as_loud_and_the_loudest_does_not_clip(
+    engine: EspeakEngine, text: str, language: str
+) -> None:
+    def speech(gender: str, emotion: int) -> Samples:
+        settings = {"gender": gender}
+        return speak(engine, text, language, settings=settings, emotion=emotion)[0]
+
+    loudness = [
+        20 * np.log10(np.sqrt((speech(gender, 3).astype(float) ** 2).mean()) / 32768)
+        for gender in ("female", "male")
+    ]
+    peaks = [int(np.abs(speech(gender, 5).astype(int)).max()) for gender in ("female", "male")]
+
+    assert abs(loudness[0] - loudness[1]) < 2
+    assert all(-26 < level < -17 for level in loudness)
+    assert max(peaks) < 32000
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -88,6 +89,27 @@ def test_any_text_gives_sentences_or_a_script_error(text: str) -> None:
     for sentence in script:
         assert all(0 <= offset <= len(sentence.text) for offset, _ in sentence.directives)
         assert sentence.text == sentence.text.strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a." * 20_000,
+        "a. " * 20_000,
+        "." * 50_000 + "a",
+        "a" * 60_000 + "@",
+        "a@b.c " * 10_000,
+        "a. [happy]" * 5_000,
+        r"\[" * 20_000,
+        "，" * 60_000,
+    ],
+    ids=lambda text: text[:6],
+)
+def test_long_texts_take_time_in_proportion(text: str) -> None:
+    before = time.process_time()
+    parse_script(text, "zh-CN")
+
+    assert time.process_time() - before < 2  # quadratic steps took 16 s and more
 
 
 def test_the_web_side_may_import_the_parser() -> None:

@@ -34,6 +34,7 @@ def sentences(text: str) -> list[str]:
         ("See www.a.com/x?b=1! Now.", ["See www.a.com/x?b=1!", "Now."]),
         ("Mail me@a.co.uk. Thanks.", ["Mail me@a.co.uk.", "Thanks."]),
         ('"Really?" she said. "Go!" Then', ['"Really?" she said.', '"Go!"', "Then"]),
+        ('One\n"Two"\n(Three)', ["One", '"Two"', "(Three)"]),
         ("Wait... what?", ["Wait...", "what?"]),
         ("？？？", []),
         ("", []),

@@ -20,7 +20,8 @@ from inference.engines.speech.visemes import phonemes_to_visemes
 from inference.text.normalise import NormalisedText, normalise
 
 # Variants by intelligibility (word error rate of a recogniser, among the 90 variants shipped).
-_VARIANTS: Final = {"female": "f5", "male": "edward"}
+# With each the volume that makes both as loud as another and keeps the peaks off the limit.
+_VARIANTS: Final = {"female": ("f5", 0.85), "male": ("edward", 0.65)}
 _VOICES: Final = {"zh-CN": "cmn", "en-US": "en-us"}
 _BASE_RATE_WPM: Final = {"zh-CN": 170, "en-US": 165}
 _MIDDLE: Final = 50  # eSpeak's neutral pitch, on its scale of 0..99
@@ -191,12 +192,13 @@ def voice_settings(request: SpeechRequest) -> VoiceSettings:
     rate = _number(request.settings, "rate", 1.0, _RATE_LIMITS)
     pitch = _number(request.settings, "pitch", 0, _PITCH_LIMITS)
     rate_factor, pitch_shift, pitch_range, volume = _EMOTIONS[request.emotion]
+    variant, loudness = _VARIANTS[gender]
     return VoiceSettings(
-        name=f"{_VOICES[request.language]}+{_VARIANTS[gender]}",
+        name=f"{_VOICES[request.language]}+{variant}",
         rate_wpm=round(_BASE_RATE_WPM[request.language] * rate * rate_factor),
         pitch=min(99, max(0, round(_MIDDLE + pitch + pitch_shift))),
         pitch_range=pitch_range,
-        volume=volume,
+        volume=round(volume * loudness),
     )
 
 
