@@ -30,12 +30,13 @@ os.environ["SECRET_KEY"] = "tests-only-" + "x" * 50
 os.environ["TEST_ENGINES"] = "1"
 
 from livestudio.settings import *  # noqa: E402, F403 - only after the environment is set
+from livestudio.settings import DATA_DIR  # noqa: E402 - as above
 
 ALLOWED_HOSTS = ["*"]
 # bcrypt takes a quarter of a second on purpose; the cast signs in thousands of times.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-STATIC_ROOT = os.path.join(_data_folder, "static")
-os.mkdir(STATIC_ROOT)  # whitenoise warns where it is missing
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir()  # whitenoise warns where it is missing
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
