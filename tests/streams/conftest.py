@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.cache import cache
+from django.test import Client as Browser
 
 from accounts.roles import Role
 from streams.models import Broadcast
@@ -55,3 +56,11 @@ def nobody(db: None) -> Client:
 def broadcast(cast: Cast) -> Broadcast:
     """Live, of Alice's organization."""
     return put_live(cast)
+
+
+@pytest.fixture
+def browser(cast: Cast) -> Browser:
+    """Alice in the admin."""
+    browser = Browser()
+    browser.force_login(cast.alice)
+    return browser
