@@ -46,26 +46,6 @@ class SystemTime:
         time.sleep(duration_ns / _SECOND_NS)
 
 
-class FakeTime:
-    """Time that passes only by sleeping. on_sleep: called before each sleep, to settle threads."""
-
-    def __init__(self, on_sleep: Callable[[], None] | None = None) -> None:
-        self.now_ns = 0
-        self.suspended_ns = 0
-        self.on_sleep = on_sleep
-
-    def monotonic_ns(self) -> int:
-        return self.now_ns
-
-    def boottime_ns(self) -> int:
-        return self.now_ns + self.suspended_ns
-
-    def sleep_ns(self, duration_ns: int) -> None:
-        if self.on_sleep is not None:
-            self.on_sleep()
-        self.now_ns += duration_ns
-
-
 class MediaClock:
     """Counts samples against time. Only its own thread moves it; any thread may read `sample`.
 

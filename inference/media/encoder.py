@@ -189,10 +189,13 @@ class AacEncoder:
 
 
 class OpusEncoder:
-    """48 kHz mono Opus, 20 ms, low delay, for WebRTC."""
+    """48 kHz mono Opus, 20 ms, low delay, for WebRTC.
+
+    Complexity 5 as browsers use it on phones: a quarter less work, the same ears.
+    """
 
     def __init__(self) -> None:
-        options = {"application": "lowdelay", "frame_duration": "20"}
+        options = {"application": "lowdelay", "frame_duration": "20", "compression_level": "5"}
         self._context = _open_audio("libopus", "mono", "s16", OPUS_BITRATE, options)
 
     def encode(self, pts: int, samples: Samples) -> list[EncodedPacket]:

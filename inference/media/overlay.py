@@ -16,7 +16,7 @@ Rgba = np.ndarray[Any, np.dtype[np.uint8]]
 Covered = tuple[Picture, ...]
 
 LAYERS: Final = ("title", "caption", "label")  # later ones lie above
-_KEPT_PER_LAYER: Final = 8
+_KEPT_PER_LAYER: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,7 @@ class TimedOverlay:
 class OverlayStack:
     """The layers over the picture. Thread-safe.
 
-    capacity: 8 timed patches a layer; overflow: the oldest goes, counted nowhere because the newest
-    one that is due always wins.
+    capacity: 32 timed patches a layer; overflow: the oldest goes, uncounted: it had its time.
     """
 
     def __init__(self) -> None:

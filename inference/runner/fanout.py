@@ -54,6 +54,7 @@ class Subscription:
         self._hub = hub
         self._capacity = capacity_samples
         self._queue: deque[EncodedPacket] = deque()
+        self._queued = dict.fromkeys(streams, 0)  # samples by stream
         self._held: deque[EncodedPacket] = deque()
         self._ready = threading.Condition()
         self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
@@ -142,7 +143,7 @@ class Subscription:
         if not self._awaits_keyframe:
             if packet.pts < self._keyframe_pts:
                 return False
-            self._queue.append(packet)
+            self._append(packet)
             return True
         if packet.stream != "video":
             self._hold(packet)
@@ -151,8 +152,10 @@ class Subscription:
             return False
         self._awaits_keyframe = False
         self._keyframe_pts = packet.pts
-        self._queue.append(packet)
-        self._queue.extend(p for p in self._held if p.pts >= packet.pts)
+        self._append(packet)
+        for held in self._held:
+            if held.pts >= packet.pts:
+                self._append(held)
         self._held.clear()
         return True
 
@@ -162,10 +165,17 @@ class Subscription:
             self._held.popleft()
 
     def _span(self) -> int:
-        if not self._queue:
-            return 0
-        last = self._queue[-1]
-        return last.pts + last.duration - self._queue[0].pts
+        """How much media waits. Not the distance of first and last pts: the clock may jump."""
+        return max(self._queued.values())
+
+    def _append(self, packet: EncodedPacket) -> None:
+        self._queue.append(packet)
+        self._queued[stream_key(packet)] += packet.duration
+
+    def _popleft(self) -> EncodedPacket:
+        packet = self._queue.popleft()
+        self._queued[stream_key(packet)] -= packet.duration
+        return packet
 
     def _overflow(self) -> None:
         self._overflows += 1
@@ -174,11 +184,12 @@ class Subscription:
             self._clear()
             return
         while self._span() > self._capacity:
-            self._queue.popleft()
+            self._popleft()
             self._dropped += 1
 
     def _clear(self) -> None:
         self._queue.clear()
+        self._queued = dict.fromkeys(self.streams, 0)
         self._held.clear()
         # Drop to the next keyframe: half a GOP shows as smear for seconds.
         self._awaits_keyframe = self.rendition is not None
@@ -187,7 +198,7 @@ class Subscription:
         if not self._queue:
             raise SubscriptionClosedError(self.name)
         self._delivered += 1
-        return self._queue.popleft()
+        return self._popleft()
 
     def _wake(self) -> None:
         self._ready.notify()

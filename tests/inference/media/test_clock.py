@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from inference.media.clock import TICK_SAMPLES, FakeTime, MediaClock
+from inference.media.clock import TICK_SAMPLES, MediaClock
+from tests.inference.fake_time import FakeTime
 
 MILLISECOND = 1_000_000
 

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from inference.media.captions import render_label
-from inference.media.clock import FakeTime
 from inference.media.packets import EncodedPacket, StreamHeaders
 from inference.media.ring import Picture
 from inference.protocol import RenditionSpec
 from inference.runner.core import CoreError, MediaCore, QuietCoreListener
 from inference.runner.fanout import Subscription, SubscriptionClosedError
 from inference.runner.mixer import Interruption, Samples, Segment
+from tests.inference.fake_time import FakeTime
 
 FPS = {25: 1920, 30: 1600, 15: 3200}
 

@@ -80,6 +80,14 @@ def test_slow_reader_drops_to_the_next_keyframe(hub: Hub, requests: list[str]) -
     assert (subscription.stats.dropped, subscription.stats.overflows) == (6, 1)
 
 
+def test_jump_of_the_clock_is_no_overflow(hub: Hub) -> None:
+    subscription = hub.subscribe("quick", {"video:main"}, capacity_seconds=0.2)
+    for packet in (video(0, key=True), video(1), video(500, key=True), video(501)):
+        hub.publish(packet)
+
+    assert read(subscription) == [b"v0", b"v1", b"v500", b"v501"]
+
+
 def test_slow_reader_costs_the_others_nothing(hub: Hub) -> None:
     hub.subscribe("slow", {"video:main"}, capacity_seconds=0.2)
     quick = hub.subscribe("quick", {"video:main"}, capacity_seconds=10)

@@ -1,0 +1,83 @@
+"""The core on real time, with a worker that draws into a real ring from another thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inference.media.packets import EncodedPacket
+from inference.media.ring import LEAD_FRAMES, RingReader, RingWriter
+from inference.protocol import RenditionSpec
+from inference.runner.core import MediaCore, QuietCoreListener
+from inference.runner.fanout import Subscription, SubscriptionClosedError
+from inference.runner.mixer import Segment
+
+pytestmark = pytest.mark.live
+
+SPEC = RenditionSpec("main", 640, 360, 1920, 1000)
+
+
+class Painter(threading.Thread):
+    """Draws what the ring's clock asks for until it is stopped."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self._ring = RingWriter.attach(path)
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        done = -1
+        while not self.stopping.wait(0.002):
+            frame, generation = self._ring.clock()
+            for number in range(max(done + 1, frame), frame + LEAD_FRAMES + 1):
+                self._ring.begin_frame(number)[:] = 60 + number % 50
+                self._ring.end_frame(number, generation)
+                done = number
+
+
+def read(subscription: Subscription) -> Iterator[EncodedPacket]:
+    while True:
+        try:
+            packet = subscription.get(10)
+        except SubscriptionClosedError:
+            return
+        assert packet is not None
+        yield packet
+
+
+def test_four_seconds_on_air(tmp_path: Path) -> None:
+    core = MediaCore([SPEC], QuietCoreListener())
+    ring = RingReader.create(tmp_path / "live.ring", width_px=640, height_px=360)
+    painter = Painter(tmp_path / "live.ring")
+    core.attach_ring(ring)
+    subscription = core.hub.subscribe("reader", {"video:main", "aac", "opus"})
+    packets: list[EncodedPacket] = []
+    reader = threading.Thread(target=lambda: packets.extend(read(subscription)))
+
+    core.start()
+    painter.start()
+    reader.start()
+    core.mixer.schedule(Segment.complete("a", np.full(96_000, 900, np.int16)), lead_samples=960)
+    time.sleep(4)
+    metrics = core.metrics()
+    assert core.stop(10)
+    reader.join(10)
+    painter.stopping.set()
+    painter.join(10)
+
+    opus = [p.pts for p in packets if p.stream == "opus"]
+    aac = [p.pts for p in packets if p.stream == "aac"]
+    video = [p.pts for p in packets if p.stream == "video"]
+    assert opus == list(range(opus[0], opus[-1] + 1, 960))
+    assert aac == list(range(aac[0], aac[-1] + 1, 1024))
+    assert video == sorted(set(video))
+    assert all(pts % 1920 == 0 for pts in video)
+    assert len(opus) >= 190
+    assert len(video) + metrics["dropped"] >= 95
+    assert metrics["source"] in ("worker", "held")
+    assert not reader.is_alive()
