@@ -45,7 +45,9 @@ def explain(step: str, output: str) -> str:
         )
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
-    return f"{step} failed: {(errors or lines or ['no output'])[-1]}"
+    # The first error is the cause, the ones after it follow from it.
+    reason = (errors or lines[-1:] or ["no output"])[0]
+    return f"{step} failed: {reason}"
 
 
 def require_disk(folder: Path, *, needed_mib: int, purpose: str) -> None:
