@@ -2,6 +2,7 @@ import { ApiError, errorFromResponse, toApiError } from './errors'
 import type {
   Broadcast,
   BroadcastEvent,
+  BroadcastState,
   CommandArguments,
   CommandName,
   Me,
@@ -67,12 +68,19 @@ function urlOf(path: string, query: Record<string, string> = {}): URL {
   return url
 }
 
+/** Another request may have renewed the refused token already: then that one is used. */
+async function hasNewerAccess(refused: string): Promise<boolean> {
+  const isRenewed = credentials.access !== null && credentials.access !== refused
+  return isRenewed || renewSession()
+}
+
 /** One request; an expired access token is renewed by the cookie and the request repeated once. */
 async function request(path: string, init: RequestInit, query?: Record<string, string>) {
   const url = urlOf(path, query)
+  const used = credentials.access
   let response = await send(url, init)
-  if (response.status === 401 && credentials.access && !path.startsWith('auth/')) {
-    if (await renewSession()) response = await send(url, init)
+  if (response.status === 401 && used && !path.startsWith('auth/token/')) {
+    if (await hasNewerAccess(used)) response = await send(url, init)
     else onSignedOut()
   }
   if (!response.ok) throw await errorFromResponse(response)
@@ -161,7 +169,11 @@ export async function getMe(): Promise<Me> {
 export const listShows = () => getPages<Show>('shows/')
 export const getShow = (id: string) => getJson<Show>(`shows/${id}/`)
 export const listOutputs = () => getPages<Output>('outputs/')
-export const listBroadcasts = (state: string) => getPages<Broadcast>('broadcasts/', { state })
+/** `states`: those wanted, such as `['live', 'recovering']`. */
+export function listBroadcasts(states: readonly BroadcastState[]): Promise<Broadcast[]> {
+  return getPages<Broadcast>('broadcasts/', { state: states.join(',') })
+}
+
 export const getBroadcast = (id: string) => getJson<Broadcast>(`broadcasts/${id}/`)
 
 export function startShow(id: string, idempotencyKey: string): Promise<Broadcast> {

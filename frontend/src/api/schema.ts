@@ -62,9 +62,10 @@ export interface Me {
   organizations: Organization[]
 }
 
+/** `position` is absent in the rundown of a broadcast, which lies in order. */
 export interface Cue {
   id: string
-  position: number
+  position?: number
   kind: CueKind
   text: string
   expression: Expression
@@ -133,6 +134,10 @@ export interface Broadcast {
   script: ScriptState
   outputs: BroadcastOutput[]
   metrics: Metrics | null
+  /** Title and cues as they were when the broadcast started. */
+  title?: string
+  rundown?: Cue[]
+  record?: boolean
   thumbnail_url: string | null
   watch_url: string
   runner?: { pid: number; lease_epoch: number; workers: WorkerProcess[] } | null

@@ -46,7 +46,9 @@ export const useConsoleStore = defineStore('console', () => {
   /** Before the welcome the rights are not known: the server decides anyway. */
   const canSteer = computed(() => allows('broadcast.steer'))
   const canReplaceKey = computed(() => allows('broadcast.replace_key'))
-  const speaking = computed(() => utterances.value.find((item) => item.state === 'speaking') ?? null)
+  const title = computed(() => broadcast.value?.title || show.value?.title || '')
+  /** The rundown on air is the one the broadcast started with, even if the show was edited since. */
+  const cues = computed(() => broadcast.value?.rundown ?? show.value?.cues ?? [])
   const lastSequence = computed(() => events.value.at(-1)?.sequence ?? 0)
 
   function allows(permission: string): boolean {
@@ -121,8 +123,10 @@ export const useConsoleStore = defineStore('console', () => {
         permissions.value = message.permissions
         if (typeof message.broadcast === 'object') setBroadcast(message.broadcast)
         return
-      case 'state':
-        return patch(message.data)
+      case 'state': {
+        const { script, ...fields } = message.data
+        return patch(script ? { ...fields, script } : fields)
+      }
       case 'cursor': {
         const { script, ...cursor } = message.data
         return patch(script ? { cursor, script } : { cursor })
@@ -232,9 +236,11 @@ export const useConsoleStore = defineStore('console', () => {
     isOver,
     canSteer,
     canReplaceKey,
-    speaking,
+    title,
+    cues,
     open,
     close,
+    patch,
     run,
     switchOutput,
     replaceOutputKey,

@@ -5,6 +5,9 @@ import * as api from '@/api/client'
 import { toApiError, type ApiError } from '@/api/errors'
 import type { Broadcast, Output, Show } from '@/api/schema'
 
+/** A broadcast that starts or recovers is as much "running" as a live one. */
+const RUNNING = ['live', 'starting', 'recovering', 'stopping'] as const
+
 /** Shows of the organization and what is running of them now. */
 export const useDirectoryStore = defineStore('directory', () => {
   const shows = ref<Show[]>([])
@@ -15,12 +18,8 @@ export const useDirectoryStore = defineStore('directory', () => {
 
   async function load(): Promise<void> {
     try {
-      // A broadcast that starts or recovers is as much "running" as a live one.
-      const states = ['live', 'starting', 'recovering', 'stopping']
-      const lists = states.map((state) => api.listBroadcasts(state))
-      const [foundShows, ...running] = await Promise.all([api.listShows(), ...lists])
-      shows.value = foundShows
-      broadcasts.value = uniqueById(running.flat())
+      const lists = [api.listShows(), api.listBroadcasts(RUNNING)] as const
+      ;[shows.value, broadcasts.value] = await Promise.all(lists)
       error.value = null
     } catch (failure) {
       error.value = toApiError(failure)
@@ -46,7 +45,3 @@ export const useDirectoryStore = defineStore('directory', () => {
 
   return { shows, broadcasts, outputs, isLoaded, error, load, loadOutputs, start, titleOf }
 })
-
-function uniqueById(items: Broadcast[]): Broadcast[] {
-  return [...new Map(items.map((item) => [item.id, item])).values()]
-}

@@ -56,7 +56,8 @@ function session(state, request, path, body) {
 function ticket(state, body) {
   const value = randomUUID()
   state.tickets.set(value, body)
-  return { status: 201, body: { ticket: value, expires_in: 30 } }
+  const broadcast = state.world.broadcast.id
+  return { status: 201, body: { ticket: value, expires_in: 30, broadcast, ice_servers: [] } }
 }
 
 async function whep(state, path, offer) {
@@ -72,8 +73,8 @@ function lists(state, path, url) {
   if (path === 'shows/') return { body: page(world.shows) }
   if (path === 'outputs/') return { body: page(world.outputs) }
   if (path === 'broadcasts/') {
-    const wanted = url.searchParams.get('state')
-    return { body: page([world.broadcast].filter((item) => item.state === wanted)) }
+    const wanted = (url.searchParams.get('state') ?? '').split(',')
+    return { body: page([world.broadcast].filter((item) => wanted.includes(item.state))) }
   }
   return null
 }

@@ -139,6 +139,9 @@ export function createWorld() {
     broadcast: {
       id: IDS.broadcast,
       show: IDS.show,
+      title: '秋季新品专场',
+      rundown: RUNDOWN,
+      record: true,
       state: 'live',
       reason: '',
       started_at: new Date(Date.now() - 53_000).toISOString(),
@@ -170,7 +173,7 @@ export function metricsAt(n) {
     held: 2 + Math.floor(n / 30),
     dropped: Math.floor(n / 55),
     encode_ms: 6.8 + wave(5, 1.6),
-    av_skew_ms: 4 + wave(9, 5),
+    skew_ms: 4 + wave(9, 5),
     first_audio_ms: 42 + wave(11, 9),
     interrupt_ms: 63 + wave(13, 8),
     viewers: 7 + Math.round(wave(12, 3)),
