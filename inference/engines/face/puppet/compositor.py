@@ -15,6 +15,7 @@ import numpy as np
 from inference.engines.base import Picture
 from inference.engines.face.puppet import eyes, mouth
 from inference.engines.face.puppet.bake import Art, Pixels, sprite_size
+from inference.engines.face.puppet.coverage import Plan, plan_layers
 from inference.engines.face.puppet.warp import LayerWarp, Region
 
 Pose = dict[str, float]
@@ -33,21 +34,27 @@ def blend(canvas: Pixels, over: Any) -> None:
 
 
 class Compositor:
-    """Owns the working pictures of one size; not thread-safe."""
+    """Owns the working pictures of one size; not thread-safe.
 
-    def __init__(self, art: Art) -> None:
+    planned: False draws every layer everywhere, which is slow and the measure of the plan.
+    """
+
+    def __init__(self, art: Art, *, planned: bool = True) -> None:
         self._art = art
         rig, scale = art.rig, art.placement.scale
         height, width = art.ground.shape[:2]
         self._height, self._width = height, width
+        everywhere = Plan((0, 0, width, height), ((0, 0, width, height),), ())
+        self._plans = plan_layers(art) if planned else [everywhere] * len(rig.layers)
         self._warps = [
-            LayerWarp(rig, layer, art.layers[layer.name], art.placement, (width, height))
-            for layer in rig.layers
+            LayerWarp(rig, layer, art.layers[layer.name], art.placement, plan.region)
+            for layer, plan in zip(rig.layers, self._plans, strict=True)
         ]
-        self._region = _union([warp.region for warp in self._warps])
+        self._region = _union([plan.region for plan in self._plans])
         x0, y0, x1, y1 = self._region
         self._ground = np.ascontiguousarray(art.ground[y0:y1, x0:x1])
         self._canvas = np.empty_like(self._ground)
+        self._scratch = np.empty_like(self._ground)
         self._face = art.layers["head"]
         self._head = self._face.pixels.copy()
         self._scale = scale
@@ -57,15 +64,21 @@ class Compositor:
         """Draw into out: (height * 3 // 2, width) uint8 I420, BT.601 limited range."""
         self._draw_face(pose)
         np.copyto(self._canvas, self._ground)
-        x0, y0, _, _ = self._region
-        for warp in self._warps:
-            source = self._head if warp.name == "head" else None
-            left, top, right, bottom = warp.region
-            blend(
-                self._canvas[top - y0 : bottom - y0, left - x0 : right - x0],
-                warp.apply(pose, source),
-            )
+        for warp, plan in zip(self._warps, self._plans, strict=True):
+            warp.bend(pose)
+            pixels = self._head if warp.name == "head" else self._art.layers[warp.name].pixels
+            for part in plan.copied:
+                warp.pull(pixels, part, self._part(part))
+            for part in plan.blended:
+                over = self._scratch[: part[3] - part[1], : part[2] - part[0]]
+                warp.pull(pixels, part, over)
+                blend(self._part(part), over)
         self._write_i420(out)
+
+    def _part(self, part: Region) -> Pixels:
+        """The canvas under a rectangle of the picture."""
+        left, top = self._region[:2]
+        return self._canvas[part[1] - top : part[3] - top, part[0] - left : part[2] - left]
 
     def _write_i420(self, out: Picture) -> None:
         np.copyto(out, self._art.ground_i420)

@@ -25,7 +25,8 @@ TARGETS: Final = np.array([
     (0.18, 0.30, 0.00), (0.20, -0.10, 0.45), (0.85, 0.15, 0.00), (0.48, 0.50, 0.00),
     (0.28, 0.85, 0.00), (0.62, -0.10, 0.60), (0.28, -0.15, 1.00),
 ])  # fmt: skip
-_DOMINANCE: Final = {"sil": 1.2, "PP": 6.0, "FF": 6.0, "CH": 0.8, "RR": 0.8}
+# p, b, m need no more here: `_closures` shuts them in any case, and vowels beside them stay open.
+_DOMINANCE: Final = {"sil": 1.2, "PP": 2.5, "FF": 4.0, "CH": 0.8, "RR": 0.8}
 _VOWELS: Final = frozenset(("aa", "E", "I", "O", "U"))
 _PP: Final = VISEMES.index("PP")
 

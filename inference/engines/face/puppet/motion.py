@@ -21,25 +21,26 @@ _GAZE_SLOT_SECONDS: Final = 1.7
 _SACCADE_SECONDS: Final = 0.07
 _BREATH_SECONDS: Final = 3.9
 _LOUDNESS_STEP_SECONDS: Final = 0.020
+_WORD: Final = (1 << 64) - 1
 
 
-def random_unit(seed: int, slot: Any) -> Any:
-    """A number in 0..1 for each whole slot, always the same (splitmix64)."""
-    with np.errstate(over="ignore"):
-        value = np.asarray(slot, np.int64).astype(np.uint64)
-        value = value * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed * 7919 + 12345)
-        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        value = value ^ (value >> np.uint64(31))
-    return (value >> np.uint64(11)).astype(np.float64) / float(1 << 53)
+def random_unit(seed: int, slot: int) -> float:
+    """A number in 0..1 for each slot, always the same (splitmix64)."""
+    value = (slot * 0x9E3779B97F4A7C15 + seed * 7919 + 12345) & _WORD
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & _WORD
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB & _WORD
+    return (value ^ (value >> 31)) / _WORD
 
 
 def noise(seed: int, times: Any) -> Any:
-    """Smooth noise in -1..1, one random value per unit of `times`."""
+    """Smooth noise in -1..1, one random value per unit; times: a number or an array."""
     whole = np.floor(times)
     share = times - whole
     share = share * share * share * (share * (share * 6 - 15) + 10)
-    low, high = random_unit(seed, whole), random_unit(seed, whole + 1)
+    first, last = int(np.min(whole)), int(np.max(whole))
+    values = np.array([random_unit(seed, slot) for slot in range(first, last + 2)])
+    index = (whole - first).astype(np.int64)
+    low, high = values[index], values[index + 1]
     return 2 * (low + share * (high - low)) - 1
 
 
@@ -54,9 +55,9 @@ def blink(seed: int, seconds: float) -> float:
     slot = math.floor(seconds / _BLINK_SLOT_SECONDS)
     closed = 0.0
     for number in (slot - 1, slot):
-        start = (number + 0.5 * float(random_unit(seed, number))) * _BLINK_SLOT_SECONDS
+        start = (number + 0.5 * random_unit(seed, number)) * _BLINK_SLOT_SECONDS
         closed = max(closed, _blink_shape((seconds - start) / _BLINK_SECONDS))
-        if float(random_unit(seed + 1, number)) < 0.12:
+        if random_unit(seed + 1, number) < 0.12:
             closed = max(closed, _blink_shape((seconds - start - 0.34) / _BLINK_SECONDS))
     return closed
 
@@ -71,7 +72,7 @@ def _blink_shape(share: float) -> float:
 def gaze(seed: int, seconds: float) -> tuple[float, float]:
     """Where the eyes look, x and y in -1..1: mostly at the viewer, with small darts aside."""
     slot = math.floor(seconds / _GAZE_SLOT_SECONDS)
-    start = (slot + 0.4 * float(random_unit(seed + 5, slot))) * _GAZE_SLOT_SECONDS
+    start = (slot + 0.4 * random_unit(seed + 5, slot)) * _GAZE_SLOT_SECONDS
     share = smooth((seconds - start) / _SACCADE_SECONDS)
     before, after = _gaze_target(seed, slot - 1), _gaze_target(seed, slot)
     drift = 0.03 * float(noise(seed + 9, seconds * 2.1))
@@ -82,10 +83,10 @@ def gaze(seed: int, seconds: float) -> tuple[float, float]:
 
 
 def _gaze_target(seed: int, slot: int) -> tuple[float, float]:
-    if float(random_unit(seed + 6, slot)) < 0.62:
+    if random_unit(seed + 6, slot) < 0.62:
         return 0.0, 0.0
-    x = 0.7 * float(random_unit(seed + 7, slot)) - 0.35
-    y = 0.36 * float(random_unit(seed + 8, slot)) - 0.18
+    x = 0.7 * random_unit(seed + 7, slot) - 0.35
+    y = 0.36 * random_unit(seed + 8, slot) - 0.18
     return x, y
 
 

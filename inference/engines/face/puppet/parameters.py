@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 Pose = dict[str, float]
@@ -33,6 +34,15 @@ PARAMETERS: Final[dict[str, tuple[float, float, float]]] = {
     "ParamHairFront": (0.0, -1.0, 1.0),
     "ParamHairSide": (0.0, -1.0, 1.0),
     "ShoulderLift": (0.0, -6.0, 6.0),
+}
+
+# How far this drawing may turn: softly limited, because it knows no more than one view.
+LIMITS: Final = {
+    "ParamAngleX": 14.0,
+    "ParamAngleY": 11.0,
+    "ParamAngleZ": 7.0,
+    "ParamBodyAngleX": 6.0,
+    "ParamBodyAngleZ": 2.0,
 }
 
 
@@ -91,6 +101,8 @@ def rest_pose() -> Pose:
 
 
 def clamp_pose(pose: Pose) -> None:
-    """Bring every parameter into its range, in place."""
+    """Bring every parameter into its range, angles softly, in place."""
+    for name, limit in LIMITS.items():
+        pose[name] = limit * math.tanh(pose[name] / limit)
     for name, (_, lowest, highest) in PARAMETERS.items():
         pose[name] = min(max(pose[name], lowest), highest)

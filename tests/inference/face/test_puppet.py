@@ -1,0 +1,228 @@
+"""The drawn presenter: the same moment is the same picture, and each command is seen in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from inference.catalog import EXPRESSIONS, GESTURES
+from inference.engines.base import VISEMES, EngineError, FaceSetup, FaceSpeech
+from inference.engines.face.puppet import motion
+from inference.engines.face.puppet.bake import load_art
+from inference.engines.face.puppet.compositor import Compositor
+from inference.engines.face.puppet.coverage import extreme_poses
+from inference.engines.face.puppet.engine import PuppetEngine, create_engine
+from inference.engines.face.puppet.parameters import PARAMETERS, rest_pose
+
+WIDTH, HEIGHT, FRAME_SAMPLES = 480, 270, 1920
+AA = VISEMES.index("aa")
+
+
+@pytest.fixture(scope="module")
+def setup(tmp_path_factory: pytest.TempPathFactory) -> FaceSetup:
+    folder = str(tmp_path_factory.mktemp("cache"))
+    settings = {"character": "lin"}
+    return FaceSetup(WIDTH, HEIGHT, FRAME_SAMPLES, "full", "studio", settings, folder)
+
+
+@pytest.fixture
+def engine(setup: FaceSetup) -> PuppetEngine:
+    return create_engine(setup)
+
+
+def _speech(start_seconds: float = 1.0, generation: int = 1, **changes: object) -> FaceSpeech:
+    track = [((0.2 * i, AA, 1.0), (0.2 * i + 0.12, VISEMES.index("PP"), 1.0)) for i in range(15)]
+    visemes = tuple(item for pair in track for item in pair)
+    loudness = tuple(0.3 if step % 20 < 12 else 0.01 for step in range(150))
+    speech = FaceSpeech("u1", generation, round(start_seconds * 48_000), 144_000, visemes, loudness)
+    return replace(speech, **changes)
+
+
+def _widest(engine: PuppetEngine, start: float) -> float:
+    """The widest opening of the mouth in the 400 ms from `start`."""
+    return max(engine.pose(start + 0.02 * i)["ParamMouthOpenY"] for i in range(20))
+
+
+def _render(engine: PuppetEngine, seconds: float) -> np.ndarray:
+    picture = np.zeros((HEIGHT * 3 // 2, WIDTH), np.uint8)
+    engine.render(round(seconds * 48_000), 1, picture)
+    return picture
+
+
+def test_same_moment_is_the_same_picture_whatever_came_between(setup: FaceSetup) -> None:
+    first, second = create_engine(setup), create_engine(setup)
+    for engine in (first, second):
+        engine.set_expression("happy", 3, 24_000)
+        engine.start_speech(_speech())
+    forward = {t: _render(first, t) for t in (0.2, 1.3, 1.34, 2.0, 500.0)}
+
+    for seconds in (2.0, 500.0, 1.34, 0.2, 1.3):
+        assert np.array_equal(_render(second, seconds), forward[seconds])
+        assert np.array_equal(_render(first, seconds), forward[seconds])
+
+
+def test_cut_closes_the_mouth_and_keeps_newer_speech(engine: PuppetEngine) -> None:
+    engine.start_speech(_speech())
+    engine.start_speech(_speech(5.0, utterance="u2"))
+    assert _widest(engine, 2.0) > 0.3
+
+    engine.cut(round(2.0 * 48_000), 2)
+    engine.start_speech(_speech(3.0, 2, utterance="u3"))
+
+    assert _widest(engine, 1.59) > 0.3
+    assert max(_widest(engine, 2.07), _widest(engine, 2.4)) <= 0.02
+    assert _widest(engine, 3.2) > 0.3
+    assert _widest(engine, 6.2) <= 0.02
+
+
+def test_same_utterance_again_replaces_what_is_known(engine: PuppetEngine) -> None:
+    engine.start_speech(_speech(visemes=(), loudness=()))
+    assert engine.pose(2.0)["ParamMouthOpenY"] == 0.0
+
+    engine.start_speech(_speech())
+
+    assert _widest(engine, 1.8) > 0.3
+
+
+@pytest.mark.parametrize("name", [name for name in EXPRESSIONS if name != "neutral"])
+def test_expression_fades_in_and_is_seen(setup: FaceSetup, name: str) -> None:
+    engine, neutral = create_engine(setup), create_engine(setup)
+
+    engine.set_expression(name, 3, 48_000)
+
+    assert np.array_equal(_render(engine, 0.99), _render(neutral, 0.99))
+    changed = np.abs(_render(engine, 1.5).astype(int) - _render(neutral, 1.5)).max()
+    assert changed > 40
+    steps = [engine.pose(1.0 + 0.04 * i) for i in range(8)]
+    for parameter in ("ParamMouthForm", "ParamEyeLSmile", "ParamBrowLY"):
+        assert (
+            max(abs(b[parameter] - a[parameter]) for a, b in zip(steps, steps[1:], strict=False))
+            < 0.5
+        )
+
+
+def test_emotion_scales_the_expression(engine: PuppetEngine, setup: FaceSetup) -> None:
+    flat, excited = create_engine(setup), create_engine(setup)
+
+    flat.set_expression("happy", 1, 0)
+    excited.set_expression("happy", 5, 0)
+
+    assert excited.pose(1.0)["ParamCheek"] > 2 * flat.pose(1.0)["ParamCheek"] > 0
+
+
+def test_mark_in_a_sentence_shows_and_returns(engine: PuppetEngine) -> None:
+    engine.start_speech(_speech(marks=((0.5, "happy"), (0.6, "wave"), (0.7, "pause 0.3"))))
+
+    assert engine.pose(1.4)["ParamCheek"] == 0.0
+    assert engine.pose(2.5)["ParamCheek"] == pytest.approx(0.5)
+    assert engine.pose(6.0)["ParamCheek"] == 0.0
+
+
+def test_lips_close_under_any_expression(engine: PuppetEngine) -> None:
+    engine.set_expression("surprised", 5, 0)
+    engine.start_speech(_speech())
+
+    openings = [engine.pose(1.0 + 0.04 * i)["ParamMouthOpenY"] for i in range(8, 70)]
+
+    assert sum(opening <= 0.02 for opening in openings) >= 12
+
+
+@pytest.mark.parametrize("name", [name for name in GESTURES if name != "none"])
+def test_gesture_moves_and_ends(setup: FaceSetup, name: str) -> None:
+    engine, still = create_engine(setup), create_engine(setup)
+
+    engine.play_gesture(name, 48_000)
+
+    assert engine.pose(1.8) != still.pose(1.8)
+    assert engine.pose(4.5) == still.pose(4.5)
+
+
+def test_voice_moves_the_head(setup: FaceSetup) -> None:
+    engine, still = create_engine(setup), create_engine(setup)
+    engine.start_speech(_speech())
+
+    moved = [
+        engine.pose(t)["ParamAngleY"] - still.pose(t)["ParamAngleY"] for t in np.arange(1, 4, 0.04)
+    ]
+
+    assert np.ptp(moved) > 1.0
+    assert engine.pose(20.0) == still.pose(20.0)
+
+
+def test_blinks_come_two_to_six_seconds_apart() -> None:
+    times = np.arange(0.0, 240.0, 0.02)
+    closed = np.array([motion.blink(7, time) for time in times.tolist()]) > 0.5
+    starts = times[1:][closed[1:] & ~closed[:-1]]
+    gaps = np.diff(starts)
+
+    assert 1.0 - closed.mean() > 0.9
+    assert gaps[gaps > 0.5].min() >= 1.6
+    assert gaps.max() <= 6.0
+
+
+def test_unknown_names_are_refused_with_the_known_ones(
+    engine: PuppetEngine, setup: FaceSetup
+) -> None:
+    with pytest.raises(EngineError, match="thinking"):
+        engine.set_expression("smug", 3, 0)
+    with pytest.raises(EngineError, match="1 to 5"):
+        engine.set_expression("happy", 9, 0)
+    with pytest.raises(EngineError, match="open_hands"):
+        engine.play_gesture("bow", 0)
+    for changes, words in (
+        ({"settings": {"character": "bob"}}, "There are: lin"),
+        ({"background": "moon"}, "studio"),
+        ({"framing": "feet"}, "close"),
+        ({"settings": {"seed": -1}}, "seed"),
+    ):
+        with pytest.raises(EngineError, match=words):
+            create_engine(replace(setup, **changes))
+
+
+def test_damaged_cache_is_baked_again(setup: FaceSetup, tmp_path: Path) -> None:
+    fresh = replace(setup, cache_folder=str(tmp_path))
+    before = _render(create_engine(fresh), 1.0)
+    (path,) = tmp_path.glob("*.pack")
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 0xFF
+    path.write_bytes(content)
+
+    after = _render(create_engine(fresh), 1.0)
+
+    assert np.array_equal(before, after)
+    assert path.read_bytes() != bytes(content)
+
+
+def test_plan_of_tiles_loses_nothing(setup: FaceSetup) -> None:
+    """Drawing only the planned tiles is drawing everything, in any pose."""
+    art = load_art(setup)
+    planned, whole = Compositor(art), Compositor(art, planned=False)
+    first, second = (np.zeros((HEIGHT * 3 // 2, WIDTH), np.uint8) for _ in range(2))
+
+    for pose in [rest_pose(), *extreme_poses()[::4]]:
+        planned.draw(pose, first)
+        whole.draw(pose, second)
+        # The grids of the two lie differently, which shifts edges by a fraction of a pixel.
+        assert cv2.blur(cv2.absdiff(first, second), (5, 5)).max() <= 24
+
+
+@pytest.mark.parametrize("size", [(640, 360), (720, 1280)])
+def test_figure_reaches_the_lower_edge(tmp_path: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    setup = FaceSetup(width, height, 1920, "full", "#00ff00", {}, str(tmp_path))
+    picture = np.zeros((height * 3 // 2, width), np.uint8)
+
+    create_engine(setup).render(0, 0, picture)
+
+    blue = picture[height : height * 5 // 4].reshape(height // 2, width // 2)
+    assert blue[1, 1] == pytest.approx(54, abs=3)
+    assert np.all(blue[-1, width // 4 - 20 : width // 4 + 20] > 90)
+
+
+def test_rest_pose_lies_within_the_ranges() -> None:
+    for rest, lowest, highest in PARAMETERS.values():
+        assert lowest <= rest <= highest
