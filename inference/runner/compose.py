@@ -85,7 +85,9 @@ class Composer:
     def __init__(self, spec: RenditionSpec, overlays: OverlayStack) -> None:
         self._spec = spec
         self._overlays = overlays
-        self._lock = threading.Lock()
+        # Two locks: the tick must not wait while the picture thread copies a picture.
+        self._copy_lock = threading.Lock()
+        self._clock_lock = threading.Lock()
         self._source: FrameSource | None = None
         self._idle: IdleFrames = PlainBackground(spec.width_px, spec.height_px)
         self._hold_frames = HOLD_SAMPLES // spec.frame_samples
@@ -104,15 +106,11 @@ class Composer:
         Raises WrongSizeError.
         """
         self._check_size(source.width_px, source.height_px)
-        with self._lock:
-            before, self._source = self._source, source
-        return before
+        return self._replace(source)
 
     def detach(self) -> FrameSource | None:
         """Use the source no more, not even in this moment; it may be closed."""
-        with self._lock:
-            before, self._source = self._source, None
-        return before
+        return self._replace(None)
 
     def set_idle(self, idle: IdleFrames) -> None:
         """Play this loop when there is no worker. Raises WrongSizeError."""
@@ -121,7 +119,7 @@ class Composer:
 
     def move_clock(self, frame: int, generation: int) -> None:
         """Tell the worker what is due. Called by the tick thread."""
-        with self._lock:
+        with self._clock_lock:
             if self._source is not None:
                 self._source.move_clock(frame, generation)
 
@@ -151,8 +149,13 @@ class Composer:
         np.copyto(canvas.picture, self._idle.frame(frame))
         return self._fade("idle", canvas)
 
+    def _replace(self, source: FrameSource | None) -> FrameSource | None:
+        with self._copy_lock, self._clock_lock:
+            before, self._source = self._source, source
+        return before
+
     def _copy_from_worker(self, frame: int, generation: int, out: Picture) -> bool:
-        with self._lock:
+        with self._copy_lock:
             drawn = None if self._source is None else self._source.copy_frame(frame, out)
         return drawn is not None and drawn >= generation
 
