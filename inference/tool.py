@@ -4,6 +4,7 @@
     preview         {engine, language, settings, text}        -> WAV, 16-bit mono
     avatar-preview  {engine, settings, cache_folder}          -> PNG, 960x540
     encoders        {}                                        -> JSON {name: "ok" or what is wrong}
+    font            {}                                        -> JSON {path} of the caption font
 A refusal ends it with status 1 and `{"code", "message", "retryable"}` as the last line of stderr.
 Engines print what they like to stdout: it is sent to stderr before they are loaded.
 """
@@ -130,10 +131,21 @@ def _try_encoder(name: str) -> str:
     return "ok" if any(packet.size for packet in packets) else "made no packet"
 
 
+def find_caption_font(request: Json) -> bytes:
+    """The font that captions are drawn with. Raises EngineError when there is none."""
+    from inference.media.fonts import FontMissingError, find_font  # loads Pillow
+
+    try:
+        return json.dumps({"path": str(find_font().path)}).encode()
+    except FontMissingError as error:
+        raise EngineError("font_missing", str(error), retryable=False) from error
+
+
 TOOLS: Final[dict[str, Callable[[Json], bytes]]] = {
     "preview": preview_voice,
     "avatar-preview": preview_avatar,
     "encoders": try_encoders,
+    "font": find_caption_font,
 }
 
 

@@ -290,7 +290,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"BuildStateEnum": "avatars.models.Avatar.State"},
+    "ENUM_NAME_OVERRIDES": {
+        "BuildStateEnum": "avatars.models.Avatar.State",
+        "UtteranceStateEnum": "streams.models.broadcast.UtteranceState",
+        "ExpressionEnum": "inference.catalog.EXPRESSIONS",
+        "GestureEnum": "inference.catalog.GESTURES",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "livestudio.schema.add_error_form",
