@@ -168,11 +168,13 @@ def summarise(broadcast: Broadcast, figures: OnAirFigures) -> dict[str, Any]:
     first, ended = broadcast.first_frame_at, broadcast.ended_at
     on_air = (ended - first).total_seconds() if first and ended else 0.0
     recording = broadcast.recordings.order_by("created_at").first()
+    goodbye = broadcast.events.filter(kind="broadcast.state").order_by("-sequence").first()
+    final = {**figures.newest, **(goodbye.data.get("summary") or {} if goodbye else {})}
     return {
         "seconds_on_air": round(on_air, 1),
-        "frames": figures.newest.get("frames", 0),
-        "held": figures.newest.get("held", 0),
-        "dropped": figures.newest.get("dropped", 0),
+        "frames": final.get("frames", 0),
+        "held": final.get("held", 0),
+        "dropped": final.get("dropped", 0),
         "av_skew_ms_p95": figures.skew_ms_p95,
         "first_frame_ms": _first_frame_ms(broadcast),
         "recording": str(settings.RECORDINGS_DIR / recording.path) if recording else None,

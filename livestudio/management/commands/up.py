@@ -19,6 +19,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
+from django.utils import timezone
 
 from accounts.roles import SYSTEM
 from avatars.builtins import BUILT_IN_AVATARS
@@ -115,7 +116,7 @@ class Site:
         logs = Path(settings.DATA_DIR) / "logs" if is_quiet else None
         life = ["--life-fd", str(self._life_read)]
         manage = str(settings.BASE_DIR / "manage.py")
-        daphne = ["daphne", "-b", host, "-p", str(port), "livestudio.asgi:application"]
+        daphne = ["daphne", "-v", "0", "-b", host, "-p", str(port), "livestudio.asgi:application"]
         commands = {
             "web": [sys.executable, "-m", "livestudio.child", *life, *daphne],
             "control": [sys.executable, manage, "run_control", *life],
@@ -176,13 +177,14 @@ class Site:
     def stay_on_air(
         self, broadcast: Broadcast, figures: demos.OnAirFigures, seconds: float | None
     ) -> None:
-        """Until told to stop, the broadcast ends, or `seconds` have passed."""
-        until = None if seconds is None else time.monotonic() + seconds
+        """Until told to stop, the broadcast ends, or `seconds` passed since its first frame."""
 
         def is_done() -> bool:
             broadcast.refresh_from_db()
             figures.note(broadcast.metrics)
-            return broadcast.is_over or (until is not None and time.monotonic() >= until)
+            since = broadcast.first_frame_at
+            on_air_seconds = (timezone.now() - since).total_seconds() if since else 0.0
+            return broadcast.is_over or (seconds is not None and on_air_seconds >= seconds)
 
         self.supervise_until(is_done)
 
