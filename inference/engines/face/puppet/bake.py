@@ -128,7 +128,7 @@ def _bake(
         arrays[f"layer:{name}"], origins[name] = baked.pixels, [baked.left_px, baked.top_px]
     arrays |= _bake_sprites(placement.scale)
     iris = (rig.folder / "iris.svg").read_text()
-    arrays["iris"] = _sprite(iris, (-22, -22, 44, 44), placement.scale)
+    arrays["iris"] = _sprite(iris, (-24, -24, 48, 48), placement.scale)
     return arrays, {"origins": origins}
 
 

@@ -22,6 +22,8 @@ Pose = dict[str, float]
 Box = tuple[int, int, int, int]
 
 _LEAST: Final = 0.02
+# Half the side of the iris sprite, in art units.
+_IRIS: Final = 24
 
 cv2.setNumThreads(1)
 
@@ -134,7 +136,7 @@ class Compositor:
         x = forms["ParamEyeBallX"]["iris_shift"] * pose["ParamEyeBallX"]
         y = -forms["ParamEyeBallY"]["iris_shift"] * pose["ParamEyeBallY"]
         move = np.array(
-            [[1, 0, (x - 22 - left) * scale], [0, 1, (y - 24 - top) * scale]], np.float32
+            [[1, 0, (x - _IRIS - left) * scale], [0, 1, (y - _IRIS - top) * scale]], np.float32
         )
         size = (white.shape[1], white.shape[0])
         iris = cv2.warpAffine(self._art.iris, move, size)

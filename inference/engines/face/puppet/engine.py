@@ -15,6 +15,7 @@ from inference.engines.face.puppet.idle import create_idle_painter
 from inference.engines.face.puppet.parameters import (
     EMOTION_SCALE,
     EXPRESSION_POSES,
+    REST_SMILE,
     Pose,
     clamp_pose,
     rest_pose,
@@ -127,7 +128,7 @@ class PuppetEngine:
         presence = utterance.presence(seconds)
         moment = np.array([seconds, seconds + 0.12])
         activity = float(utterance.voice.activity(moment).max()) * presence
-        feeling_form = pose["ParamMouthForm"] - 0.4
+        feeling_form = pose["ParamMouthForm"] - REST_SMILE
         pose["ParamMouthForm"] += activity * (form + 0.45 * feeling_form - pose["ParamMouthForm"])
         pose["MouthPucker"] += activity * (pucker - pose["MouthPucker"])
         # The mouth of an expression gives way to the lips, else a p would not close.

@@ -12,11 +12,11 @@ OPENINGS: Final = (0.0, 0.12, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.2)
 SMILES: Final = (0.0, 0.5, 1.0)
 BROW_FORMS: Final = (-1.0, 0.0, 1.0)
 # Left, top, width, height around the middle of the eye and of the brow, in art units.
-EYE_BOX: Final = (-42, -36, 84, 64)
+EYE_BOX: Final = (-46, -38, 92, 70)
 BROW_BOX: Final = (-42, -20, 84, 40)
 
-_INNER: Final = (26.0, 8.0)
-_OUTER: Final = (-28.0, 2.5)
+_INNER: Final = (28.0, 9.0)
+_OUTER: Final = (-30.0, 2.0)
 _DEFS: Final = """<defs>
 <linearGradient id="white" x1="0" y1="0" x2="0" y2="1">
 <stop offset="0" stop-color="#d5cfdb"/><stop offset=".4" stop-color="#f8f6fa"/>
@@ -24,6 +24,9 @@ _DEFS: Final = """<defs>
 <linearGradient id="lid" gradientUnits="userSpaceOnUse" x1="0" y1="-20" x2="0" y2="-4">
 <stop offset="0" stop-color="#2a0f0a" stop-opacity=".55"/>
 <stop offset="1" stop-color="#2a0f0a" stop-opacity="0"/></linearGradient>
+<linearGradient id="brow" x1="0" y1="0" x2="1" y2="0">
+<stop offset="0" stop-color="#5b3a35"/><stop offset=".7" stop-color="#6b463f"/>
+<stop offset="1" stop-color="#7d564d" stop-opacity=".75"/></linearGradient>
 <linearGradient id="lash" x1="0" y1="0" x2="1" y2="0">
 <stop offset="0" stop-color="#1d0f0f"/><stop offset="1" stop-color="#3d2320"/></linearGradient>
 </defs>"""
@@ -33,22 +36,22 @@ class EyeShape:
     """The two lids of one eye as heights of their Bezier handles, y downwards."""
 
     def __init__(self, opening: float, smile: float) -> None:
-        closed = 17.0 - 25.0 * smile
+        closed = 18.0 - 34.0 * smile
         self.opening = opening
         self.smile = smile
-        self.upper = closed + (-25.0 - closed) * min(opening, 1.0) - 6.0 * max(0.0, opening - 1.0)
-        lower_open = 22.0 - 13.0 * smile
+        self.upper = closed + (-24.5 - closed) * min(opening, 1.0) - 6.0 * max(0.0, opening - 1.0)
+        lower_open = 22.5 - 12.0 * smile
         self.lower = closed + (lower_open - closed) * min(1.0, 1.25 * opening)
 
     def upper_lid(self, lift: float = 0.0) -> str:
         """From the outer to the inner corner."""
         y = self.upper - lift
-        return f"C -19 {y - 1:.2f} 13 {y - 1:.2f} {_INNER[0]} {_INNER[1]}"
+        return f"C -20 {y - 1:.2f} 15 {y - 1:.2f} {_INNER[0]} {_INNER[1]}"
 
     def lower_lid(self) -> str:
         """From the inner to the outer corner."""
         y = self.lower
-        return f"C 14 {y:.2f} -16 {y:.2f} {_OUTER[0]} {_OUTER[1]}"
+        return f"C 15 {y:.2f} -17 {y + 1:.2f} {_OUTER[0]} {_OUTER[1]}"
 
     def outline(self) -> str:
         return f"M {_OUTER[0]} {_OUTER[1]} {self.upper_lid()} {self.lower_lid()} Z"
@@ -70,13 +73,13 @@ def lash_svg(opening: float, smile: float) -> str:
 
 def brow_svg(form: float) -> str:
     """One brow; form -1 flat, 1 high arch."""
-    arch = -7.0 - 5.0 * form
+    arch = -6.0 - 5.0 * form
     path = (
-        f"M 30 6 C 24 {arch + 7:.2f} 2 {arch - 1:.2f} -14 {arch:.2f} "
-        f"C -24 {arch + 2:.2f} -31 2 -35 7 C -28 1 -20 {arch + 6:.2f} -12 {arch + 5:.2f} "
-        f"C 2 {arch + 6:.2f} 20 {arch + 12:.2f} 29 11 C 32 11 32 7 30 6 Z"
+        f"M 32 -1 C 20 {0.4 * arch - 4:.2f} 0 {arch - 3:.2f} -13 {arch - 1:.2f} "
+        f"C -24 {arch + 1:.2f} -32 0 -37 6 C -30 2 -22 {arch + 6:.2f} -12 {arch + 5.5:.2f} "
+        f"C 2 {arch + 4.5:.2f} 20 {0.4 * arch + 5:.2f} 31 6.5 C 35 6 35 0 32 -1 Z"
     )
-    return _svg(BROW_BOX, f'<path d="{path}" fill="#5a3834" opacity=".88"/>')
+    return _svg(BROW_BOX, f'<path d="{path}" fill="url(#brow)"/>')
 
 
 def _shadow(shape: EyeShape) -> str:
@@ -85,37 +88,38 @@ def _shadow(shape: EyeShape) -> str:
     shift = 25.0 + shape.upper
     return (
         f'<clipPath id="eye"><path d="{shape.outline()}"/></clipPath><g clip-path="url(#eye)">'
-        f'<rect x="-42" y="-36" width="84" height="64" fill="url(#lid)" '
+        f'<rect x="-46" y="-38" width="92" height="70" fill="url(#lid)" '
         f'transform="translate(0 {0.75 * shift + 1:.2f})"/></g>'
     )
 
 
 def _lashes(shape: EyeShape) -> str:
-    thick = 4.6 if shape.opening > 0.3 else 3.4
+    wide = min(1.0, shape.opening / 0.4)
+    thick = 3.6 + 1.6 * wide
     x, y = _OUTER
-    droop = 2.5 * (1 - min(shape.opening, 1.0)) * (1 - shape.smile)
+    # A shut eye hangs its wing down, or lifts it in a smile.
+    droop = (1 - min(shape.opening, 1.0)) * (3.5 - 4.0 * shape.smile)
+    inner_x, inner_y = _INNER
     path = (
-        f"M {x - 6.5} {y - 5 + 2 * droop:.2f} L {x} {y} {shape.upper_lid()} "
-        f"C 13 {shape.upper - 0.55 * thick:.2f} -19 {shape.upper - 1.5 * thick:.2f} "
-        f"{x - 2} {y - 3.2 + droop:.2f} Z"
+        f"M {x - 6} {y - 4.5 + droop:.2f} L {x} {y} {shape.upper_lid()} "
+        f"L {inner_x + 0.5} {inner_y - 1.2} "
+        f"C 15 {shape.upper - 1.1 * thick:.2f} -20 {shape.upper - 1.75 * thick:.2f} "
+        f"{x - 6} {y - 4.5 + droop:.2f} Z"
     )
-    flicks = "".join(
-        f'<path d="M {x + dx} {y + dy:.2f} q -4 {bend} -{reach} {bend - 2.4}" fill="none" '
-        f'stroke="#1d0f0f" stroke-width="1.6" stroke-linecap="round"/>'
-        for dx, dy, bend, reach in (
-            (2.0, -4.5 + droop, -2.0 + droop, 7.0),
-            (6.5, -9.0 * min(1.0, shape.opening) + 2 * droop, -3.0 + 1.6 * droop, 6.5),
-        )
+    flick = (
+        f'<path d="M {x + 2} {y - 4 + 0.5 * droop:.2f} q -5 {-1.5 + 0.5 * droop:.2f} '
+        f'-8.500 {-5.5 + droop:.2f}" fill="none" stroke="#25120f" stroke-width="1.7" '
+        f'stroke-linecap="round"/>'
     )
-    return f'<path d="{path}" fill="url(#lash)"/>{flicks}'
+    return f'<path d="{path}" fill="url(#lash)"/>{flick}'
 
 
 def _crease(shape: EyeShape) -> str:
     if shape.opening < 0.15:
         return ""
     strength = min(1.0, shape.opening) * 0.75
-    y = shape.upper - 9.5
-    path = f"M -25 {0.30 * y + 1:.2f} C -16 {y:.2f} 10 {y - 1:.2f} 23 {0.12 * y + 2:.2f}"
+    y = shape.upper - 10.5
+    path = f"M -29 {0.30 * y + 1:.2f} C -18 {y:.2f} 12 {y - 1:.2f} 26 {0.14 * y + 3:.2f}"
     return (
         f'<path d="{path}" fill="none" stroke="#b56f5c" stroke-width="1.5" '
         f'stroke-linecap="round" opacity="{strength:.2f}"/>'
@@ -126,10 +130,10 @@ def _lower_line(shape: EyeShape) -> str:
     if shape.opening < 0.1:
         return ""
     y = shape.lower
-    path = f"M 22 {8 + 0.1 * y:.2f} C 12 {y:.2f} -16 {y + 0.5:.2f} -27 3.5"
+    path = f"M 19 {9 + 0.22 * y:.2f} C 11 {y:.2f} -16 {y + 1:.2f} -29 4"
     return (
-        f'<path d="{path}" fill="none" stroke="#8a5648" stroke-width="1.4" '
-        'stroke-linecap="round" opacity=".7"/>'
+        f'<path d="{path}" fill="none" stroke="#9a6454" stroke-width="1.3" '
+        'stroke-linecap="round" opacity=".65"/>'
     )
 
 

@@ -10,7 +10,7 @@ OPENINGS: Final = (0.0, 0.04, 0.09, 0.16, 0.25, 0.36, 0.49, 0.64, 0.81, 1.0)
 FORMS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)
 PUCKERS: Final = (0.0, 0.35, 0.7, 1.0)
 # Left, top, width, height of a sprite around the anchor of the mouth, in art units.
-BOX: Final = (-46, -26, 92, 76)
+BOX: Final = (-48, -26, 96, 78)
 
 _DEFS: Final = """<defs>
 <linearGradient id="upper" x1="0" y1="0" x2="0" y2="1">
@@ -34,10 +34,10 @@ class MouthShape:
     def __init__(self, opening: float, form: float, pucker: float) -> None:
         smile, sulk = max(form, 0.0) * (1 - pucker), max(-form, 0.0)
         self.smile = smile
-        self.half = (25 + 7 * smile - 1.5 * sulk) * (1 - 0.48 * pucker) * (1 - 0.10 * opening)
+        self.half = (27 + 8 * smile - 1.5 * sulk) * (1 - 0.48 * pucker) * (1 - 0.10 * opening)
         self.height = 33 * opening * (1 - 0.1 * pucker)
-        self.corner = (-4.8 * form) * (1 - 0.7 * pucker) + 0.12 * self.height
-        self.top = 2.4 * smile - 1.6 * sulk - 0.16 * self.height
+        self.corner = (-5.6 * form) * (1 - 0.7 * pucker) + 0.12 * self.height
+        self.top = 3.0 * smile - 1.6 * sulk - 0.16 * self.height
         self.bottom = self.top + self.height
         self.upper_lip = (6.4 - 1.5 * smile + 1.4 * pucker) * (1 - 0.12 * opening)
         self.lower_lip = 8.8 - 1.6 * smile + 1.8 * pucker
@@ -126,11 +126,13 @@ def _cavity(shape: MouthShape) -> str:
 
 
 def _corners(shape: MouthShape) -> str:
-    """Small shadows where the lips meet, deeper in a smile."""
-    x, y, depth = shape.half + 2.4, shape.corner, 0.35 + 0.4 * shape.smile
+    """Soft dimples where a smile ends."""
+    if shape.smile < 0.1:
+        return ""
+    x, y = shape.half + 3.2, shape.corner
     return "".join(
-        f'<path d="M {sign * x:.2f} {y - 1.6 - shape.smile:.2f} '
-        f'q {sign * 2.6:.2f} 1.4 {sign * 1.4:.2f} 4" fill="none" stroke="#b5604f" '
-        f'stroke-width="1.3" stroke-linecap="round" opacity="{depth:.2f}"/>'
+        f'<path d="M {sign * x:.2f} {y - 2.6:.2f} q {sign * 2.2:.2f} 1.5 {sign * 1.6:.2f} 4.2" '
+        f'fill="none" stroke="#c9806c" stroke-width="1.4" stroke-linecap="round" '
+        f'opacity="{0.5 * shape.smile:.2f}"/>'
         for sign in (-1, 1)
     )

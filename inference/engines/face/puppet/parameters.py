@@ -7,6 +7,9 @@ from typing import Final
 
 Pose = dict[str, float]
 
+# The friendly face of a host who says nothing.
+REST_SMILE: Final = 0.55
+
 # (rest, lowest, highest), names and ranges as in Live2D. MouthPucker and ShoulderLift are ours.
 PARAMETERS: Final[dict[str, tuple[float, float, float]]] = {
     "ParamAngleX": (0.0, -30.0, 30.0),
@@ -24,7 +27,7 @@ PARAMETERS: Final[dict[str, tuple[float, float, float]]] = {
     "ParamBrowRAngle": (0.0, -1.0, 1.0),
     "ParamBrowLForm": (0.0, -1.0, 1.0),
     "ParamBrowRForm": (0.0, -1.0, 1.0),
-    "ParamMouthForm": (0.4, -1.0, 1.0),
+    "ParamMouthForm": (REST_SMILE, -1.0, 1.0),
     "ParamMouthOpenY": (0.0, 0.0, 1.0),
     "MouthPucker": (0.0, 0.0, 1.0),
     "ParamCheek": (0.0, 0.0, 1.0),
