@@ -47,7 +47,7 @@ def test_short_key_gives_no_hint(alice: Client) -> None:
 @pytest.mark.parametrize(
     ("url", "word"),
     [
-        ("", "blank"),
+        ("", "空"),
         ("rtmp://", "host"),
         ("rtmp:///live", "host"),
         ("http://127.0.0.1/live", "rtmp://"),
