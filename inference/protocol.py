@@ -299,7 +299,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "utterance": ("id", "source", "text", "generation", "state"),
     "output": ("id", "state", "reason"),  # + bitrate_kbps dropped reconnects
     "recording": ("id", "path", "state", "reason"),  # recording | finished | failed
-    "worker": ("kind", "pid", "state", "reason"),  # started | died
+    "worker": ("kind", "pid", "state", "reason"),  # started | died | ended | failed
     "clock.rebased": ("gap_ms",),
     "viewer.failed": ("viewer", "step", "reason"),
 }

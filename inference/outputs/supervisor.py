@@ -127,7 +127,9 @@ class OutputSupervisor:
             return await self._follow(child)
         finally:
             self._child = None
-            await child.close()
+            for line in await child.close():
+                if "file" in line:
+                    self._on_line(line)
 
     async def _follow(self, child: _Child) -> Json:
         live_at = 0.0
@@ -250,8 +252,8 @@ class _Child:
         self._dropped_seen = self._source.dropped
         return dropped
 
-    async def close(self) -> None:
-        """End of file, three seconds to finish, then SIGKILL."""
+    async def close(self) -> list[Json]:
+        """End of file, three seconds to finish, then SIGKILL; what it still had to say."""
         self._closing.set()
         if self._source is not None:
             self._source.close()
@@ -271,6 +273,10 @@ class _Child:
         if stuck and self._thread is not None:
             await asyncio.to_thread(self._thread.join)
             os.close(self._pipe)
+        lines = []
+        while (line := await self.read_line()) is not None:
+            lines.append(line)
+        return lines
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):

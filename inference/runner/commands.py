@@ -17,7 +17,6 @@ from inference.protocol import (
     Say,
     SetExpression,
     SetRecording,
-    Signal,
     Skip,
     StartOutput,
     Stop,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class CommandDesk:
-    """Commands and viewers' signals of one session."""
+    """Commands of one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -49,15 +48,6 @@ class CommandDesk:
             raise CommandRefused("unknown_output", str(error)) from error
         except ScriptError as error:
             raise CommandRefused("invalid_text", error.message) from error
-
-    async def signal(self, signal: Signal) -> None:
-        """A viewer's WebRTC signalling."""
-
-    def viewer_count(self) -> int:
-        return 0
-
-    async def close(self) -> None:
-        """Let the viewers go."""
 
     async def _execute(self, command: Any) -> Json | None:
         match command:

@@ -198,10 +198,10 @@ class MediaCore:
         """
         if rendition == LOW_RENDITION:
             with self._low_lock:
-                self._low_users += 1
                 if self._low_encoder is None:
                     self._low_encoder = VideoEncoder(self._low_spec(), self._settings)
                     self._pictures.set_low(self._low_encoder)
+                self._low_users += 1
         return self.headers(rendition)
 
     def release_rendition(self, rendition: str) -> None:

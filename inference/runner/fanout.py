@@ -57,7 +57,7 @@ class Subscription:
         self._queued = dict.fromkeys(streams, 0)  # samples by stream
         self._held: deque[EncodedPacket] = deque()
         self._ready = threading.Condition()
-        self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
+        self._waiter: tuple[_Waker, asyncio.Future[None]] | None = None
         self._awaits_keyframe = False
         self._keyframe_pts = -(1 << 62)
         self._closed = False
@@ -96,7 +96,7 @@ class Subscription:
                     return self._pop()
                 loop = asyncio.get_running_loop()
                 future = loop.create_future()
-                self._waiter = (loop, future)
+                self._waiter = (self._hub.waker(loop), future)
             await future
 
     def take(self) -> EncodedPacket | None:
@@ -205,20 +205,44 @@ class Subscription:
         waiter, self._waiter = self._waiter, None
         if waiter is None:
             return
-        loop, future = waiter
-        try:
-            loop.call_soon_threadsafe(_resolve, future)
-        except RuntimeError:  # the loop of this reader is gone
-            self._closed = True
+        waker, future = waiter
+        if not waker.wake(future):
+            self._closed = True  # the loop of this reader is gone
 
     def _ask_keyframe(self) -> None:
         if self.rendition is not None:
             self._hub.request_keyframe(self.rendition)
 
 
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+class _Waker:
+    """Wakes the tasks of one event loop from encoder threads, all that wait with one call.
+
+    A call costs a write to the loop's pipe: with 20 viewers more than the packets themselves.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._futures: deque[asyncio.Future[None]] = deque()
+        self._called = False
+
+    def wake(self, future: asyncio.Future[None]) -> bool:
+        """False when the loop is closed."""
+        self._futures.append(future)
+        if self._called:
+            return True
+        self._called = True
+        try:
+            self._loop.call_soon_threadsafe(self._resolve)
+        except RuntimeError:
+            return False
+        return True
+
+    def _resolve(self) -> None:
+        self._called = False  # first: what is appended from now on brings its own call
+        while self._futures:
+            future = self._futures.popleft()
+            if not future.done():
+                future.set_result(None)
 
 
 class Hub:
@@ -234,6 +258,7 @@ class Hub:
         # Replaced whole, never changed: publishing takes no lock.
         self._subscriptions: tuple[Subscription, ...] = ()
         self._by_stream: dict[str, tuple[Subscription, ...]] = {}
+        self._wakers: dict[asyncio.AbstractEventLoop, _Waker] = {}
 
     def subscribe(
         self,
@@ -275,6 +300,10 @@ class Hub:
     def request_keyframe(self, rendition: str) -> None:
         """Ask the encoder for a keyframe soon; requests closer than 0.5 s share one."""
         self._on_keyframe_request(rendition)
+
+    def waker(self, loop: asyncio.AbstractEventLoop) -> _Waker:
+        """What wakes the tasks of a loop; called on that loop."""
+        return self._wakers.setdefault(loop, _Waker(loop))
 
     def stats(self) -> dict[str, SubscriptionStats]:
         """By name of the subscription."""

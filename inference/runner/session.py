@@ -35,6 +35,7 @@ from inference.runner.outbox import Outbox
 from inference.runner.output_board import OutputBoard
 from inference.runner.process_memory import proportional_set_mib
 from inference.runner.script import Script
+from inference.runner.signalling import Viewers
 from inference.workers.face_client import FaceClient
 from inference.workers.speech_client import SpeechClient
 
@@ -137,6 +138,7 @@ class Session:
                 tasks.create_task(self.face.worker.run(), name="face"),
                 tasks.create_task(self.link.run(self._handlers()), name="link"),
                 tasks.create_task(self._report_for_ever(), name="report"),
+                tasks.create_task(self.viewers.watch(), name="viewers"),
             ]
             self._go_on_air()
             tasks.create_task(self.director.show_overlays(), name="overlays")
@@ -176,6 +178,13 @@ class Session:
             on_end=self._script_ended,
         )
         self.desk = CommandDesk(self)
+        self.viewers = Viewers(
+            self.core,
+            spec.ice,
+            spec.viewer_limit,
+            send=self.link.send_signal,
+            emit=self.link.emit,
+        )
 
     def _build_workers(self, spec: RunnerSpec, setup: FaceSetup) -> None:
         self.speech = SpeechClient(
@@ -264,7 +273,7 @@ class Session:
             await asyncio.sleep(TAIL_SECONDS)
         self.script.close()
         self.director.close()
-        await self.desk.close()
+        await self.viewers.close()
         await self.outputs.close()
         await asyncio.to_thread(self.core.stop)
         await asyncio.gather(self.face.close(), self.speech.close())
@@ -313,7 +322,7 @@ class Session:
         return {
             **self.core.metrics(),
             "outputs": self.outputs.metrics(),
-            "viewers": self.desk.viewer_count(),
+            "viewers": len(self.viewers),
             "memory_mib": self._memory,
             "link_reconnects": self.link.reconnects,
         }
@@ -330,7 +339,7 @@ class Session:
         return LinkHandlers(
             on_command=self._obey,
             on_stale=self._stale,
-            on_signal=self.desk.signal,
+            on_signal=self.viewers.handle,
             on_thumbnail_wanted=self._want_thumbnail,
             metrics=self.metrics,
             workers=self.workers,

@@ -107,7 +107,7 @@ class FaceClient:
                 self.worker.send(message)
 
     def _state(self, state: str, pid: int, reason: str) -> None:
-        if state == "died":
+        if state != "started":
             self._drop_ring()
         self._report_state(state, pid, reason)
 

@@ -203,7 +203,7 @@ class SpeechClient:
                 self._restart(request)
 
     def _receive(self, header: Json, payload: bytes) -> None:
-        request = self._requests.get(header.get("request", 0))
+        request = self._requests.get(int(header.get("request", 0)))
         if request is None:
             return
         kind = header["type"]

@@ -124,7 +124,8 @@ class WorkerProcess:
         self._is_ready = False
         code = await self._process.wait()
         reason = reason or f"exit status {code}"
-        self._on_state("died", self._process.pid, reason)
+        state = "ended" if self._closing.is_set() else "died"
+        self._on_state(state, self._process.pid, reason)
         return reason
 
     async def _spawn(self) -> asyncio.subprocess.Process:

@@ -1,0 +1,202 @@
+"""Viewers of a broadcast: offers in, answers out, the limit, the rungs of quality."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from inference.media import ice
+from inference.media.tracks import AsyncPacketSource, PacketTrack
+from inference.protocol import IceSpec, Json, Signal
+from inference.runner.core import LOW_BITRATE_KBPS, LOW_RENDITION, CoreError, MediaCore
+from inference.runner.fanout import Subscription
+from inference.runner.viewer import NoH264Error, Viewer
+
+logger = logging.getLogger(__name__)
+
+VIEWER_SECONDS: Final = 1.0  # of media a viewer may fall behind before pictures are dropped
+CHECK_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 5
+
+
+class Viewers:
+    """All viewers. send(signal): to the web side. emit(kind, data): an event.
+
+    capacity: `limit` viewers; one more is refused. Joins are answered one at a time.
+    """
+
+    def __init__(
+        self,
+        core: MediaCore,
+        spec: IceSpec,
+        limit: int,
+        *,
+        send: Callable[[Signal], None],
+        emit: Callable[[str, Json], object],
+    ) -> None:
+        self._core = core
+        self._spec = spec
+        self._limit = limit
+        self._send = send
+        self._emit = emit
+        self._configuration = ice.configuration(spec)
+        self._viewers: dict[str, Viewer] = {}
+        self._rungs: dict[str, str] = {}
+        self._joining = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        ice.use_addresses(spec)
+        ice.use_ports(spec, asyncio.get_running_loop())
+
+    def __len__(self) -> int:
+        return len(self._viewers)
+
+    async def handle(self, signal: Signal) -> None:
+        """One signal of a viewer; what is wrong with it is answered as `error`."""
+        viewer = self._viewers.get(signal.viewer)
+        if signal.kind == "offer":
+            self._in_background(self._join(signal))
+        elif signal.kind == "bye":
+            self._in_background(self._leave(signal.viewer))
+        elif signal.kind == "candidate" and viewer is not None:
+            try:
+                await viewer.add_candidate(signal.data)
+            except (ValueError, KeyError, IndexError):
+                self._refuse(signal, "bad_candidate", "The ICE candidate cannot be read.")
+        else:
+            self._refuse(signal, "unknown_viewer", "This viewer is not connected.")
+
+    async def watch(self) -> None:
+        """For ever: move weak viewers down a rung."""
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            for viewer in list(self._viewers.values()):
+                if viewer.is_connected and viewer.health.is_weak:
+                    self._step_down(viewer)
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*(self._leave(viewer) for viewer in list(self._viewers)))
+
+    # --- joining and leaving --------------------------------------------------------------------
+
+    async def _join(self, signal: Signal) -> None:
+        async with self._joining:
+            await self._leave(signal.viewer)
+            if len(self._viewers) >= self._limit:
+                message = f"The broadcast has its {self._limit} viewers; try again later."
+                self._refuse(signal, "viewer_limit", message, RETRY_SECONDS)
+                return
+            viewer = self._viewers[signal.viewer] = self._make(signal.viewer)
+            self._rungs[signal.viewer] = self._core.spec.id
+            if not await self._answer(viewer, signal):
+                await self._leave(signal.viewer)
+                return
+            with contextlib.suppress(TimeoutError):
+                # Handshakes of many viewers at once would starve the clock.
+                async with asyncio.timeout(2):
+                    await viewer.wait_connected()
+        await self._give_up_unconnected(viewer)
+
+    async def _answer(self, viewer: Viewer, signal: Signal) -> bool:
+        try:
+            sdp = await viewer.answer(str(signal.data.get("sdp", "")))
+        except NoH264Error as error:
+            message = f"This browser cannot play H.264 by WebRTC: {error}."
+            self._refuse(signal, "no_h264", message)
+        except Exception:
+            # aiortc raises whatever its parser met; the offer is the viewer's, not ours.
+            logger.warning("offer not understood", exc_info=True)
+            self._refuse(signal, "bad_offer", "The SDP offer cannot be understood.")
+        else:
+            data = {"sdp": ice.announce_public_address(sdp, self._spec)}
+            self._send(Signal(signal.viewer, signal.id, "answer", data))
+            return True
+        return False
+
+    async def _give_up_unconnected(self, viewer: Viewer) -> None:
+        try:
+            await viewer.wait_connected()
+        except TimeoutError:
+            if self._viewers.get(viewer.id) is viewer:
+                self._lost(viewer.id, "ice", "no connection to the viewer within 15 s")
+
+    async def _leave(self, viewer_id: str) -> None:
+        viewer = self._viewers.pop(viewer_id, None)
+        rung = self._rungs.pop(viewer_id, "")
+        if viewer is not None:
+            await viewer.close()
+        if rung == LOW_RENDITION:
+            self._core.release_rendition(LOW_RENDITION)
+
+    def _lost(self, viewer_id: str, step: str, reason: str) -> None:
+        """A connection failed or ended by itself."""
+        if step != "closed":
+            self._emit("viewer.failed", {"viewer": viewer_id, "step": step, "reason": reason})
+        data = {"code": f"{step}_failed" if step != "closed" else "closed", "message": reason}
+        self._send(Signal(viewer_id, "", "error", data))
+        self._in_background(self._leave(viewer_id))
+
+    def _make(self, viewer_id: str) -> Viewer:
+        main = self._core.spec
+        return Viewer(
+            viewer_id,
+            self._configuration,
+            PacketTrack("video", lambda: self._open_video(viewer_id, main.id)),
+            PacketTrack("audio", lambda: (self._subscribe(viewer_id, "opus"), b"")),
+            bitrate_kbps=main.bitrate_kbps,
+            on_picture_lost=lambda: self._picture_lost(viewer_id),
+            on_closed=self._lost,
+        )
+
+    # --- rungs ----------------------------------------------------------------------------------
+
+    def _step_down(self, viewer: Viewer) -> None:
+        """From the main picture to 360p, from there to sound only."""
+        if self._rungs.get(viewer.id) == self._core.spec.id:
+            try:
+                self._core.acquire_rendition(LOW_RENDITION)
+            except CoreError as error:
+                logger.warning("no low rendition", extra={"reason": str(error)})
+                return
+            self._rungs[viewer.id] = LOW_RENDITION
+            viewer.set_bitrate(LOW_BITRATE_KBPS)
+            viewer.video.switch(lambda: self._open_video(viewer.id, LOW_RENDITION))
+            self._tell(viewer, "low", "the network is weak: 360p")
+        elif self._rungs.get(viewer.id) == LOW_RENDITION:
+            self._rungs[viewer.id] = "sound"
+            viewer.set_bitrate(0)
+            viewer.video.stop()
+            self._core.release_rendition(LOW_RENDITION)
+            self._tell(viewer, "sound", "the network is too weak for pictures")
+
+    def _tell(self, viewer: Viewer, rung: str, reason: str) -> None:
+        data = {"state": "live", "rendition": rung, "reason": reason}
+        self._send(Signal(viewer.id, "", "state", data))
+
+    def _picture_lost(self, viewer_id: str) -> None:
+        rung = self._rungs.get(viewer_id, "sound")
+        if rung != "sound":
+            self._core.hub.request_keyframe(rung)
+
+    def _open_video(self, viewer_id: str, rendition: str) -> tuple[AsyncPacketSource, bytes]:
+        source = self._subscribe(viewer_id, f"video:{rendition}")
+        return source, self._core.headers(rendition).h264
+
+    def _subscribe(self, viewer_id: str, stream: str) -> Subscription:
+        name = f"viewer {viewer_id[:8]} {stream}"
+        return self._core.hub.subscribe(name, {stream}, capacity_seconds=VIEWER_SECONDS)
+
+    # --- telling --------------------------------------------------------------------------------
+
+    def _refuse(self, signal: Signal, code: str, message: str, retry: int | None = None) -> None:
+        data: Json = {"code": code, "message": message, "retry_after_seconds": retry}
+        self._send(Signal(signal.viewer, signal.id, "error", data))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,262 @@
+"""One WebRTC viewer: a peer connection that gets the show's own packets.
+
+Uses four private places of aiortc 1.16 (pinned; `tests/inference/runner/test_viewers.py` fails if
+they move): the sender's `_send_keyframe`, `_handle_rtcp_packet`, `_ssrc` and the DTLS transport's
+`_send_rtp`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from aiortc import (
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RtcpPsfbPacket,
+    RtcpRrPacket,
+    RtcpSrPacket,
+    unpack_remb_fci,
+)
+from aiortc.sdp import candidate_from_sdp
+
+from inference.media.tracks import PacketTrack
+
+logger = logging.getLogger(__name__)
+
+# A join must be seen through before the next begins, or be given up.
+CONNECT_SECONDS: Final = 15.0
+PACE_FACTOR: Final = 1.5
+_BURST_BYTES: Final = 24_000
+_LOSS_LIMIT: Final = 0.05
+_REMB_SECONDS: Final = 3.0
+_SETTLE_SECONDS: Final = 5.0
+_PLI_LIMIT: Final = 3
+_PLI_SECONDS: Final = 10.0
+
+
+class NoH264Error(Exception):
+    """The viewer's offer has no H.264 that we can send."""
+
+
+class Health:
+    """Whether a viewer's network carries the picture, from its RTCP reports.
+
+    Weak: more than 5 % lost, REMB below what is sent for 3 s, or 3 PLIs in 10 s; never in the
+    first 5 s, in which browsers still feel their way up.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.reset()
+
+    def reset(self) -> None:
+        """After a join or a switch: judge by new reports."""
+        self._plis: deque[float] = deque(maxlen=_PLI_LIMIT)
+        self._low_since: float | None = None
+        self._loss = 0.0
+        self._began = self._clock()
+
+    def lost(self, fraction: float) -> None:
+        """A receiver report. fraction: 0..1 of the packets since the last one."""
+        self._loss = fraction
+
+    def estimated(self, kbps: float, sent_kbps: float) -> None:
+        """A receiver's estimate of what it can get, against what it is sent."""
+        if kbps >= sent_kbps:
+            self._low_since = None
+        elif self._low_since is None:
+            self._low_since = self._clock()
+
+    def picture_lost(self) -> None:
+        """A PLI or FIR."""
+        self._plis.append(self._clock())
+
+    @property
+    def is_weak(self) -> bool:
+        now = self._clock()
+        if now - self._began < _SETTLE_SECONDS:
+            return False
+        starved = self._low_since is not None and now - self._low_since >= _REMB_SECONDS
+        asks = len(self._plis) == _PLI_LIMIT and now - self._plis[0] <= _PLI_SECONDS
+        return self._loss > _LOSS_LIMIT or starved or asks
+
+
+class Pacer:
+    """A token bucket over one stream's RTP packets: a keyframe must not leave as one burst."""
+
+    def __init__(self, kbps: float) -> None:
+        self.bytes_per_second = kbps * 125
+        self._tokens = float(_BURST_BYTES)
+        self._at = time.monotonic()
+        self._window = (self._at, 0)
+        self.sent_kbps = 0.0
+
+    async def spend(self, size: int) -> None:
+        """Wait until `size` bytes may leave."""
+        now = time.monotonic()
+        self._count(size, now)
+        self._tokens += (now - self._at) * self.bytes_per_second
+        self._tokens, self._at = min(self._tokens, _BURST_BYTES) - size, now
+        if self._tokens < 0:
+            await asyncio.sleep(-self._tokens / self.bytes_per_second)
+
+    def _count(self, size: int, now: float) -> None:
+        began, total = self._window
+        if now - began >= 1.0:
+            self.sent_kbps = total / 125 / (now - began)
+            began, total = now, 0
+        self._window = (began, total + size)
+
+
+class Viewer:
+    """A peer connection from offer to end.
+
+    on_picture_lost(): PLI or FIR. on_closed(step, reason): it is over; step names what failed:
+    ice | dtls | closed.
+    """
+
+    def __init__(
+        self,
+        viewer: str,
+        configuration: RTCConfiguration,
+        video: PacketTrack,
+        audio: PacketTrack,
+        *,
+        bitrate_kbps: int,
+        on_picture_lost: Callable[[], None],
+        on_closed: Callable[[str, str, str], None],
+    ) -> None:
+        self.id = viewer
+        self.health = Health()
+        self.video = video
+        self.audio = audio
+        self._on_picture_lost = on_picture_lost
+        self._on_closed = on_closed
+        self._pacer = Pacer(bitrate_kbps * PACE_FACTOR)
+        self._connected = asyncio.Event()
+        self._is_closing = False
+        self._connection = RTCPeerConnection(configuration)
+        self._connection.on("connectionstatechange", self._state_changed)
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connected.is_set()
+
+    async def answer(self, offer: str) -> str:
+        """The SDP answer with all candidates. Raises NoH264Error, ValueError for a bad offer."""
+        if "H264/90000" not in offer:
+            raise NoH264Error("the offer has no H.264")
+        connection = self._connection
+        video_sender = connection.addTrack(self.video)
+        connection.addTrack(self.audio)
+        # Before setRemoteDescription: later it is ignored, VP8 wins and H.264 is sent as VP8.
+        transceiver = next(t for t in connection.getTransceivers() if t.kind == "video")
+        transceiver.setCodecPreferences(_h264_codecs())
+        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        self._check_codec(transceiver)
+        await connection.setLocalDescription(await connection.createAnswer())
+        self._watch(video_sender)
+        return str(connection.localDescription.sdp)
+
+    async def add_candidate(self, data: dict[str, Any]) -> None:
+        """A trickled candidate. Raises ValueError when it is malformed."""
+        text = str(data.get("candidate") or "")
+        if not text:
+            return
+        candidate = candidate_from_sdp(text.removeprefix("candidate:"))
+        candidate.sdpMid = data.get("sdpMid")
+        candidate.sdpMLineIndex = data.get("sdpMLineIndex")
+        await self._connection.addIceCandidate(candidate)
+
+    async def wait_connected(self) -> None:
+        """Until media flows. Raises TimeoutError."""
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await self._connected.wait()
+
+    def set_bitrate(self, kbps: int) -> None:
+        """After a switch to another rendition."""
+        self.health.reset()
+        self._pacer.bytes_per_second = max(kbps, 1) * PACE_FACTOR * 125
+
+    async def close(self) -> None:
+        self._is_closing = True
+        self.video.stop()
+        self.audio.stop()
+        await self._connection.close()
+
+    def _check_codec(self, transceiver: RTCRtpTransceiver) -> None:
+        codecs = transceiver._codecs
+        if not codecs or codecs[0].mimeType.lower() != "video/h264":
+            raise NoH264Error("H.264 packetization mode 1 was not agreed on")
+
+    def _state_changed(self) -> None:
+        state = self._connection.connectionState
+        if state == "connected":
+            self._connected.set()
+            self.health.reset()
+            return
+        if state not in ("failed", "closed") or self._is_closing:
+            return
+        if self._connected.is_set():
+            self._on_closed(self.id, "closed", "the viewer's connection was lost")
+        else:
+            ice = self._connection.iceConnectionState
+            step = "dtls" if ice in ("connected", "completed") else "ice"
+            self._on_closed(self.id, step, f"the {step.upper()} connection could not be made")
+
+    def _watch(self, sender: RTCRtpSender) -> None:
+        """Hook the reports in and the pacer out."""
+        handle, ssrc = sender._handle_rtcp_packet, sender._ssrc
+
+        async def handle_report(packet: Any) -> None:
+            self._judge(packet, ssrc)
+            await handle(packet)
+
+        sender._handle_rtcp_packet = handle_report  # type: ignore[method-assign]
+        sender._send_keyframe = self._picture_lost  # type: ignore[method-assign]
+        transport = sender.transport
+        send, marker = transport._send_rtp, struct.pack(">I", ssrc)
+
+        async def send_paced(data: bytes) -> None:
+            # RTP carries its SSRC in bytes 8..12; RTCP carries it in 4..8 and is never held up.
+            if data[8:12] == marker:
+                await self._pacer.spend(len(data))
+            await send(data)
+
+        transport._send_rtp = send_paced  # type: ignore[method-assign]
+
+    def _picture_lost(self) -> None:
+        self.health.picture_lost()
+        self._on_picture_lost()
+
+    def _judge(self, packet: Any, ssrc: int) -> None:
+        if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
+            for report in packet.reports:
+                if report.ssrc == ssrc:
+                    self.health.lost(report.fraction_lost / 256)
+        elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
+            try:
+                bitrate, _ = unpack_remb_fci(packet.fci)
+            except ValueError:
+                return
+            self.health.estimated(bitrate / 1000, self._pacer.sent_kbps)
+
+
+def _h264_codecs() -> list[Any]:
+    return [
+        codec
+        for codec in RTCRtpSender.getCapabilities("video").codecs
+        if codec.mimeType.lower() in ("video/h264", "video/rtx")
+    ]
