@@ -1,4 +1,4 @@
-"""Mandarin text as it is spoken: numbers, money, times, units, and readings eSpeak gets wrong.
+"""Mandarin text as it is spoken: numbers, money, times and units written out.
 
 Each rule answers a misreading that was heard in eSpeak's phonemes; what it reads well is left.
 """
@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from inference.text.chinese_numbers import say_count, say_number, spell, spell_phone
+from inference.text.chinese_readings import READING_RULES
 from inference.text.rewriting import NormalisedText, Rule, drop_symbols, rewrite, unchanged
 
 _NUMBER: Final = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
@@ -30,34 +31,11 @@ _MEASURES: Final = (
 )
 _MEASURE_WORDS: Final = "小时|分钟|秒|公斤|公里|厘米|毫升"
 
-# Readings that eSpeak chooses wrongly, with the right one as pinyin, which it accepts inline.
-_READINGS: Final = {
-    "长大": "zhang3大", "长高": "zhang3高", "长胖": "zhang3胖", "长肉": "zhang3肉",
-    "长痘": "zhang3痘", "长斑": "zhang3斑", "长出": "zhang3出", "长成": "zhang3成",
-    "长个": "zhang3个", "长了": "zhang3了", "还钱": "huan2钱", "还款": "huan2款",
-    "还贷": "huan2贷", "还账": "huan2账", "没还": "没huan2", "得加": "dei3加",
-    "都得": "都dei3", "还得": "还dei3", "一行字": "yi4hang2字", "行家": "hang2家",
-    "倒计时": "dao4计时", "似的": "shi4的", "佣金": "yong4金", "雇佣": "雇yong1",
-    "削皮": "xiao1皮", "卷发": "juan3发", "薄荷": "bo4荷", "系鞋带": "ji4鞋带",
-}  # fmt: skip
-
-# eSpeak spells the syllables xiong, qiong, jiong in English letters; these spellings it speaks
-# with the right sounds and tones.
-_MISSING_SYLLABLES: Final = {
-    "xong1": "凶兄胸汹匈", "xong2": "熊雄", "qong2": "穷琼穹茕邛", "jong1": "扃",
-    "jong3": "囧窘迥炯",
-}  # fmt: skip
-_SYLLABLES: Final = {
-    character: spelling
-    for spelling, characters in _MISSING_SYLLABLES.items()
-    for character in characters
-}
-
 
 def normalise_chinese(text: str) -> NormalisedText:
     """The text as eSpeak's Mandarin voice must get it, with the source of each character."""
     cleaned = drop_symbols(unchanged(text), keep="°℃㎡")
-    return rewrite(rewrite(cleaned, _NUMBER_RULES), _READING_RULES)
+    return rewrite(rewrite(cleaned, _NUMBER_RULES), READING_RULES)
 
 
 def _date(match: re.Match[str]) -> str | None:
@@ -196,17 +174,4 @@ _NUMBER_RULES: Final[tuple[Rule, ...]] = (
     (re.compile(rf"{_NUMBER}{_NOT_IN_NUMBER}"), _plain),
     (re.compile(r"\d+"), _plain),
     (re.compile("[" + re.escape("".join(_SYMBOLS)) + "]"), _symbol),
-)
-
-_READING_RULES: Final[tuple[Rule, ...]] = (
-    # eSpeak's dictionary spells most words with the suffix 儿 as English letters and digits.
-    (
-        re.compile(r"(?<=[\u4e00-\u9fff])(?<![女婴幼少孤胎男健宠产])儿(?![子童女歌科媳时])"),
-        lambda match: "er5",
-    ),
-    (
-        re.compile("|".join(sorted(_READINGS, key=len, reverse=True))),
-        lambda match: _READINGS[match[0]],
-    ),
-    (re.compile("[" + "".join(_SYLLABLES) + "]"), lambda match: _SYLLABLES[match[0]]),
 )

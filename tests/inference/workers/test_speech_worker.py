@@ -259,8 +259,8 @@ class Session:
             os.fdopen(self._answers, "rb"),
             os.fdopen(answers, "wb"),
         ]
-        worker = speech.SpeechWorker(self.streams[0], self.streams[3])
-        self.thread = threading.Thread(target=worker.run, daemon=True)
+        self.worker = speech.SpeechWorker(self.streams[0], self.streams[3])
+        self.thread = threading.Thread(target=self.worker.run, daemon=True)
         self.thread.start()
         assert self.read()["type"] == "ready"
 
@@ -290,6 +290,11 @@ class Session:
                 found.append((header["request"], header.get("code", header["type"])))
         return found
 
+    def wait_until_queued(self, request: str) -> None:
+        """Until the reading thread has taken this request, and with it all sent before it."""
+        waiting = self.worker._queue._waiting
+        _wait_for(lambda: any(job.request == request for _, _, job in list(waiting)))
+
     def finish(self) -> None:
         self.streams[1].close()
         self.engine.permits.release(100)
@@ -312,7 +317,8 @@ def test_the_most_urgent_waiting_request_goes_first(session: Session) -> None:
     for text, priority in (("p", "prefetch"), ("a", "answer"), ("s1", "say"), ("s2", "say")):
         session.ask(text, priority)
     session.send({"type": "cancel", "request": "nobody"})
-    session.ask("explode", "say")  # the last of the says: all others are queued when it fails
+    session.ask("explode", "say")
+    session.wait_until_queued("explode")
 
     session.engine.permits.release(100)
 
@@ -349,9 +355,9 @@ def test_waiting_and_running_requests_are_cancelled(session: Session) -> None:
     session.ask("kept", "say")
     session.send({"type": "cancel", "request": "waiting"})
     session.send({"type": "cancel", "request": "running"})
-    session.ask("explode", "say")
     session.send({"type": "nonsense"})
-    time.sleep(0.05)  # the reading thread has taken them all
+    session.ask("explode", "say")
+    session.wait_until_queued("explode")
 
     session.engine.permits.release(100)
 
