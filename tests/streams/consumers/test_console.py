@@ -1,4 +1,4 @@
-"""The console websocket: tickets, rights at each command, and answers instead of dropped sockets."""
+"""The console websocket: tickets, rights at each command, answers instead of dropped sockets."""
 
 from __future__ import annotations
 
