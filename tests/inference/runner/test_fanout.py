@@ -149,6 +149,29 @@ async def test_task_reader_is_woken_from_another_thread(hub: Hub) -> None:
     assert (await reader).data == b"o1"
 
 
+async def test_many_task_readers_are_all_woken_in_order(hub: Hub) -> None:
+    subscriptions = [hub.subscribe(str(n), {"opus"}) for n in range(20)]
+
+    async def read_three(subscription: Subscription) -> list[bytes]:
+        return [(await subscription.next()).data for _ in range(3)]
+
+    readers = [asyncio.create_task(read_three(subscription)) for subscription in subscriptions]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(lambda: [hub.publish(opus(number)) for number in range(3)])
+
+    assert await asyncio.gather(*readers) == [[b"o0", b"o1", b"o2"]] * 20
+
+
+async def test_cancelled_reader_takes_no_packet_with_it(hub: Hub) -> None:
+    subscription = hub.subscribe("task", {"opus"})
+    reader = asyncio.create_task(subscription.next())
+    await asyncio.sleep(0)
+    reader.cancel()
+    hub.publish(opus(1))
+
+    assert (await subscription.next()).data == b"o1"
+
+
 async def test_closed_hub_lets_readers_finish(hub: Hub) -> None:
     subscription = hub.subscribe("task", {"opus"})
     hub.publish(opus(1))
