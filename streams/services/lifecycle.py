@@ -48,7 +48,7 @@ def start_broadcast(
     require_ready(show)
     with transaction.atomic():
         broadcast = _open(show, actor, occurrence)
-        for output in show.outputs.all():
+        for output in show.outputs.order_by("created_at"):
             attach_output(broadcast, output)
         record(actor, "streams.broadcast.started", broadcast)
         transaction.on_commit(poke_control_loop)
