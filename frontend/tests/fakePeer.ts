@@ -51,7 +51,10 @@ export class FakePeer {
   async getStats() {
     const { framesDecoded, packetsReceived } = this
     const video = { type: 'inbound-rtp', kind: 'video', framesDecoded, packetsReceived }
-    return new Map([['video', video], ['other', { type: 'transport' }]])
+    return new Map<string, object>([
+      ['video', video],
+      ['other', { type: 'transport' }],
+    ])
   }
   close() {
     this.isClosed = true

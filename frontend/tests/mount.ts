@@ -12,6 +12,7 @@ export function createTestRouter() {
   const names = ['watch', 'console'].map((name) => ({ path: `/${name}/:id/`, name, component: blankPage }))
   const routes = [
     ...names,
+    { path: '/', component: blankPage },
     { path: '/studio/', name: 'studio', component: blankPage },
     { path: '/sign-in/', name: 'sign-in', component: blankPage },
   ]

@@ -1,0 +1,80 @@
+import { describe, expect, it, vi } from 'vitest'
+
+import { mountApp } from '../../../tests/mount'
+
+import SayBox from './SayBox.vue'
+
+function mountBox(say = vi.fn().mockResolvedValue(true), isDisabled = false) {
+  const { wrapper } = mountApp(SayBox, { props: { say, isDisabled } })
+  return { wrapper, say, text: wrapper.get<HTMLTextAreaElement>('[data-testid=say-text]') }
+}
+
+describe('SayBox', () => {
+  it('says the line next on Enter and clears it once accepted', async () => {
+    const { say, text } = mountBox()
+    await text.setValue('  欢迎新朋友  ')
+
+    await text.trigger('keydown', { key: 'Enter' })
+
+    expect(say).toHaveBeenCalledWith({ text: '欢迎新朋友', interrupt: false })
+    await vi.waitFor(() => expect(text.element.value).toBe(''))
+  })
+
+  it('cuts in on Ctrl+Enter with the chosen expression and gesture', async () => {
+    const { wrapper, say, text } = mountBox()
+    await text.setValue('限时五分钟')
+    await wrapper.get('[data-testid=say-expression]').setValue('laugh')
+    await wrapper.get('[data-testid=say-gesture]').setValue('wave')
+
+    await text.trigger('keydown', { key: 'Enter', ctrlKey: true })
+
+    const args = { text: '限时五分钟', interrupt: true, expression: 'laugh', gesture: 'wave' }
+    expect(say).toHaveBeenCalledWith(args)
+  })
+
+  it('keeps the line when the server refuses it', async () => {
+    const { say, text } = mountBox(vi.fn().mockResolvedValue(false))
+    await text.setValue('a long line')
+
+    await text.trigger('keydown', { key: 'Enter' })
+    await vi.waitFor(() => expect(say).toHaveBeenCalled())
+
+    expect(text.element.value).toBe('a long line')
+  })
+
+  it('keeps what was typed while the line was on its way', async () => {
+    let accept = (_: boolean) => undefined as void
+    const { text } = mountBox(vi.fn(() => new Promise<boolean>((resolve) => (accept = resolve))))
+    await text.setValue('first')
+    await text.trigger('keydown', { key: 'Enter' })
+    await text.setValue('second')
+
+    accept(true)
+    await Promise.resolve()
+
+    expect(text.element.value).toBe('second')
+  })
+
+  it('leaves Enter to a Chinese input method and Shift+Enter to a new line', async () => {
+    const { say, text } = mountBox()
+    await text.setValue('ni hao')
+
+    await text.trigger('keydown', { key: 'Enter', isComposing: true })
+    await text.trigger('keydown', { key: 'Enter', shiftKey: true })
+
+    expect(say).not.toHaveBeenCalled()
+  })
+
+  it.each([
+    ['blank', '   ', false],
+    ['controls off', 'hello', true],
+  ])('sends nothing: %s', async (_, line, isDisabled) => {
+    const { wrapper, say, text } = mountBox(vi.fn(), isDisabled)
+    await text.setValue(line)
+
+    await text.trigger('keydown', { key: 'Enter' })
+
+    expect(say).not.toHaveBeenCalled()
+    expect(wrapper.get('[data-testid=say-now]').attributes('disabled')).toBeDefined()
+  })
+})

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest'
+
+import { clockText, numberText, secondsText, timeText } from './formatting'
+
+describe('formatting', () => {
+  it.each([
+    [0, '00:00'],
+    [61_900, '01:01'],
+    [3_723_000, '1:02:03'],
+    [-5, '00:00'],
+  ])('reads %i ms as a clock', (milliseconds, text) => {
+    expect(clockText(milliseconds)).toBe(text)
+  })
+
+  it('reads numbers with groups, or a dash', () => {
+    expect(numberText(2514.26, 1)).toBe('2,514.3')
+    expect(numberText(null)).toBe('–')
+    expect(numberText(Number.NaN)).toBe('–')
+  })
+
+  it('reads seconds and times of day', () => {
+    expect(secondsText(1240)).toBe('1.2 s')
+    expect(timeText('2026-11-20T10:20:30Z')).toMatch(/^\d\d:\d\d:30$/)
+    expect(timeText('never')).toBe('')
+    expect(timeText(null)).toBe('')
+  })
+})

@@ -1,0 +1,174 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+
+import { signIn } from '@/api/client'
+
+import { installFakePeer } from '../../tests/fakePeer'
+import { IDS } from '../../tests/fake-server/server.mjs'
+import { mountApp } from '../../tests/mount'
+import { eventually, useFakeServer } from '../../tests/useFakeServer'
+
+import ConsoleView from './ConsoleView.vue'
+
+const server = useFakeServer()
+beforeEach(async () => {
+  installFakePeer()
+  // jsdom has dialogs without their methods, and no media playback.
+  HTMLDialogElement.prototype.showModal = function () {
+    this.open = true
+  }
+  HTMLDialogElement.prototype.close = function () {
+    this.open = false
+    this.dispatchEvent(new Event('close'))
+  }
+  HTMLMediaElement.prototype.play = () => Promise.resolve()
+  await signIn('alice', 'correct-horse')
+})
+afterEach(() => vi.unstubAllGlobals())
+
+async function openConsole() {
+  const { wrapper } = mountApp(ConsoleView, { props: { id: IDS.broadcast } })
+  await eventually(() => expect(wrapper.get('[data-testid=link]').attributes('data-state')).toBe('open'))
+  await eventually(() => expect(wrapper.find('[data-testid=cue-1]').exists()).toBe(true))
+  return wrapper
+}
+
+const commands = () => server.current.state.commands.map(({ name, args }) => [name, args])
+const press = (key: string, init: KeyboardEventInit = {}) =>
+  document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...init }))
+
+describe('ConsoleView', () => {
+  it('shows the broadcast: title, tally, cursor, outputs, transcript, events', async () => {
+    const page = await openConsole()
+
+    expect(page.get('h1').text()).toBe('秋季新品专场')
+    expect(page.get('[data-testid=tally]').text()).toContain('ON AIR')
+    expect(page.get('[data-testid=cue-2]').attributes('data-status')).toBe('current')
+    expect(page.findAll('[data-testid=output]')).toHaveLength(4)
+    expect(page.findAll('[data-testid=utterance]')).toHaveLength(8)
+    expect(page.get('[data-testid=events]').text()).toContain('First frame')
+  })
+
+  it.each([
+    ['interrupt', ['interrupt', { resume_after_seconds: 5 }]],
+    ['pause', ['pause', {}]],
+    ['skip', ['skip', {}]],
+    ['expression-laugh', ['expression', { name: 'laugh' }]],
+    ['take-3', ['take', { cue: 'c0de0000-0000-4000-8000-000000000003' }]],
+  ])('sends %s and tells that it was done', async (button, command) => {
+    const page = await openConsole()
+
+    await page.get(`[data-testid=${button}]`).trigger('click')
+
+    const result = () => page.get('[data-testid=command-result]').attributes('data-state')
+    await eventually(() => expect(result()).toBe('done'))
+    expect(commands()).toEqual([command])
+  })
+
+  it('puts a said line into the transcript and clears the box', async () => {
+    const page = await openConsole()
+    const box = page.get<HTMLTextAreaElement>('[data-testid=say-text]')
+    await box.setValue('欢迎新朋友')
+
+    await box.trigger('keydown', { key: 'Enter' })
+
+    await eventually(() => expect(page.get('[data-testid=transcript]').text()).toContain('欢迎新朋友'))
+    await eventually(() => expect(box.element.value).toBe(''))
+  })
+
+  it('keeps a refused line and shows why', async () => {
+    const details = [{ field: 'text', code: 'max_length', message: 'At most 2000 characters.' }]
+    const error = { code: 'invalid', message: 'Not valid.', details }
+    server.current.state.overrides.set('command:say', { ok: false, error })
+    const page = await openConsole()
+    const box = page.get<HTMLTextAreaElement>('[data-testid=say-text]')
+    await box.setValue('too long')
+
+    await box.trigger('keydown', { key: 'Enter' })
+
+    const strip = page.get('[data-testid=command-result]')
+    await eventually(() => expect(strip.text()).toBe('Say: At most 2000 characters.'))
+    expect(box.element.value).toBe('too long')
+  })
+
+  it('sends a verb by HTTP, once, while the link is down', async () => {
+    const page = await openConsole()
+    server.current.state.refusesSockets = true
+    server.current.dropConsoles()
+    await eventually(() => expect(page.get('[data-testid=link]').attributes('data-state')).not.toBe('open'))
+
+    await page.get('[data-testid=interrupt]').trigger('click')
+
+    await eventually(() => expect(server.current.state.commands).toHaveLength(1))
+    expect(server.current.state.commands[0]).toMatchObject({ via: 'http', name: 'interrupt' })
+  })
+
+  it('follows what the server tells', async () => {
+    const page = await openConsole()
+
+    server.current.push({ type: 'state', state: 'recovering', reason: 'worker died', script: 'held' })
+    server.current.push({ type: 'cursor', cue: 'c0de0000-0000-4000-8000-000000000003', sentence: 0, loop: 1 })
+    server.current.push({ type: 'metrics', metrics: { fps: 12.5 } })
+    const output = { id: '0b5e0000-0000-4000-8000-000000000002', state: 'failed', reason: 'Refused.' }
+    server.current.push({ type: 'output', ...output })
+    const event = { sequence: 8, kind: 'worker', at: '2026-11-20T10:00:00Z', data: { kind: 'face', state: 'died', reason: '' } }
+    server.current.push({ type: 'event', ...event })
+
+    await eventually(() => expect(page.get('[data-testid=events]').text()).toContain('face · died'))
+    expect(page.get('[data-testid=tally]').attributes('data-state')).toBe('recovering')
+    expect(page.get('[data-testid=script-state]').text()).toBe('Held')
+    expect(page.get('[data-testid=cue-3]').attributes('data-status')).toBe('current')
+    expect(page.get('[data-testid=metric-fps] dd').text()).toBe('12.5fps')
+    expect(page.findAll('[data-testid=output]')[1]?.text()).toContain('Refused.')
+    expect(page.find('[data-testid=resume]').exists()).toBe(true)
+  })
+
+  it('works by keyboard', async () => {
+    const page = await openConsole()
+
+    press('i')
+    press('3')
+    press('n')
+
+    await eventually(() => expect(commands()).toHaveLength(3))
+    expect(commands()).toEqual([
+      ['interrupt', { resume_after_seconds: 5 }],
+      ['expression', { name: 'laugh' }],
+      ['skip', {}],
+    ])
+    press('/')
+    expect(document.activeElement).toBe(page.get('[data-testid=say-text]').element)
+  })
+
+  it('stops only after a question, and turns the controls off', async () => {
+    const page = await openConsole()
+    await page.get('[data-testid=stop]').trigger('click')
+    expect(commands()).toEqual([])
+
+    await page.get('[data-testid=stop-sentence-end]').trigger('click')
+
+    await eventually(() => expect(page.find('[data-testid=over]').exists()).toBe(true))
+    expect(commands()).toEqual([['stop', { when: 'sentence_end' }]])
+    expect(page.get('[data-testid=interrupt]').attributes('disabled')).toBeDefined()
+  })
+
+  it('pastes today’s key for an output that waits', async () => {
+    const page = await openConsole()
+    await page.get('[data-testid=output-key]').setValue('live_2026')
+
+    await page.get('[data-testid=outputs] form').trigger('submit')
+
+    const request = () => server.current.state.requests.find((item) => item.path.endsWith('/replace-key/'))
+    await eventually(() => expect(request()?.body).toEqual({ stream_key: 'live_2026' }))
+  })
+
+  it('lets a viewer look and not touch', async () => {
+    server.current.state.world.permissions = ['broadcast.view']
+    const page = await openConsole()
+
+    await eventually(() => expect(page.text()).toContain('may watch this broadcast but not steer it'))
+    expect(page.get('[data-testid=interrupt]').attributes('disabled')).toBeDefined()
+    expect(page.find('[data-testid=take-1]').exists()).toBe(false)
+    press('i')
+    expect(commands()).toEqual([])
+  })
+})

@@ -1,0 +1,57 @@
+import { flushPromises } from '@vue/test-utils'
+import { describe, expect, it } from 'vitest'
+
+import { mountApp } from '../../tests/mount'
+import { eventually, useFakeServer } from '../../tests/useFakeServer'
+
+import SignInView from './SignInView.vue'
+
+const server = useFakeServer()
+
+async function signIn(password: string, next = '') {
+  const { wrapper, router } = mountApp(SignInView)
+  await router.push({ name: 'sign-in', query: next ? { next } : {} })
+  await wrapper.get('[data-testid=username]').setValue('alice')
+  await wrapper.get('[data-testid=password]').setValue(password)
+  await wrapper.get('form').trigger('submit')
+  return { wrapper, router }
+}
+
+describe('SignInView', () => {
+  it('leads to the studio', async () => {
+    const { router } = await signIn('correct-horse')
+
+    await eventually(() => expect(router.currentRoute.value.name).toBe('studio'))
+  })
+
+  it('leads back to where the visitor wanted to go', async () => {
+    const { router } = await signIn('correct-horse', '/watch/42/')
+
+    await eventually(() => expect(router.currentRoute.value.path).toBe('/watch/42/'))
+  })
+
+  it.each(['//evil.example/', 'https://evil.example/', '/admin/'])('goes nowhere else: %s', async (next) => {
+    const { router } = await signIn('correct-horse', next)
+
+    await eventually(() => expect(router.currentRoute.value.path).toBe('/studio/'))
+  })
+
+  it('tells a wrong password and keeps the name', async () => {
+    const { wrapper, router } = await signIn('wrong')
+
+    await eventually(() => expect(wrapper.find('[data-testid=sign-in-error]').exists()).toBe(true))
+    expect(wrapper.get('[data-testid=sign-in-error]').text()).toBe('Wrong username or password.')
+    expect((wrapper.get('[data-testid=username]').element as HTMLInputElement).value).toBe('alice')
+    expect(router.currentRoute.value.name).toBe('sign-in')
+  })
+
+  it('tells how long to wait after too many tries', async () => {
+    const body = { error: { code: 'throttled', message: 'Too many.' } }
+    server.current.state.overrides.set('POST auth/token/', { status: 429, body })
+
+    const { wrapper } = await signIn('correct-horse')
+
+    await eventually(() => expect(wrapper.text()).toContain('Too many requests'))
+    await flushPromises()
+  })
+})

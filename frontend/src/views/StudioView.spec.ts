@@ -1,0 +1,67 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+
+import { signIn } from '@/api/client'
+
+import { IDS } from '../../tests/fake-server/server.mjs'
+import { mountApp } from '../../tests/mount'
+import { eventually, useFakeServer } from '../../tests/useFakeServer'
+
+import StudioView from './StudioView.vue'
+
+const server = useFakeServer()
+beforeEach(() => signIn('alice', 'correct-horse'))
+
+async function mountStudio() {
+  const mounted = mountApp(StudioView)
+  await eventually(() => expect(mounted.wrapper.findAll('[data-testid=show-card]')).toHaveLength(3))
+  return mounted
+}
+
+describe('StudioView', () => {
+  it('lists what is on air with its title and the way to its console', async () => {
+    const { wrapper } = await mountStudio()
+
+    const card = wrapper.get('[data-testid=broadcast-card]')
+    expect(card.text()).toContain('秋季新品专场')
+    expect(card.get('[data-testid=tally]').attributes('data-state')).toBe('live')
+    expect(card.get('[data-testid=open-console]').attributes('href')).toBe(`/console/${IDS.broadcast}/`)
+  })
+
+  it('starts a show and goes to its console', async () => {
+    const { wrapper, router } = await mountStudio()
+
+    await wrapper.get(`[data-id="${IDS.secondShow}"] [data-testid=start-show]`).trigger('click')
+
+    await eventually(() => expect(router.currentRoute.value.name).toBe('console'))
+    const start = server.current.state.requests.find((item) => item.path.endsWith('/start/'))
+    expect(start?.path).toBe(`shows/${IDS.secondShow}/start/`)
+    expect(start?.headers['idempotency-key']).toMatch(/^[0-9a-f-]{36}$/)
+  })
+
+  it('cannot start a show that runs', async () => {
+    const { wrapper } = await mountStudio()
+
+    expect(wrapper.find(`[data-id="${IDS.show}"] [data-testid=start-show]`).exists()).toBe(false)
+  })
+
+  it('says at the show why it could not start', async () => {
+    const details = [{ field: 'cues', code: 'required', message: 'Add a cue first.' }]
+    const body = { error: { code: 'show_not_ready', message: 'Not ready.', details } }
+    server.current.state.overrides.set(`POST shows/${IDS.emptyShow}/start/`, { status: 400, body })
+    const { wrapper, router } = await mountStudio()
+
+    await wrapper.get(`[data-id="${IDS.emptyShow}"] [data-testid=start-show]`).trigger('click')
+
+    await eventually(() => expect(wrapper.get('[role=alert]').text()).toBe('Add a cue first.'))
+    expect(router.currentRoute.value.name).not.toBe('console')
+  })
+
+  it('has words for an empty organization', async () => {
+    Object.assign(server.current.state.world, { shows: [] })
+    server.current.state.world.broadcast.state = 'ended'
+    const { wrapper } = mountApp(StudioView)
+
+    await eventually(() => expect(wrapper.text()).toContain('No shows yet'))
+    expect(wrapper.text()).toContain('Nothing on air')
+  })
+})
