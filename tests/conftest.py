@@ -42,3 +42,11 @@ def turn_server() -> Iterator[services.TurnServer]:
 def chromium() -> Tool:
     """The browser for Playwright: executable, arguments and environment."""
     return find_chromium()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that touches the database: all of them run again on MariaDB with Redis."""
+    for item in items:
+        if item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ()):
+            item.add_marker("database")

@@ -25,6 +25,10 @@ def _remove_data() -> None:
 for _name in ("MODE", "HOST", "PORT", "LAUNCHER", "EGRESS_ALLOW", "REGISTRATION", "ALLOWED_HOSTS"):
     # What a developer exported for a demo must not decide what the tests see.
     os.environ.pop(_name, None)
+if _redis_url := os.environ.get("REDIS_URL"):
+    # A database of Redis for each xdist worker (gw0, gw1 …): they clear the cache between tests.
+    _worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    os.environ["REDIS_URL"] = f"{_redis_url.rpartition('/')[0]}/{int(_worker) + 1}"
 os.environ["DATA_DIR"] = _data_folder
 os.environ["SECRET_KEY"] = "tests-only-" + "x" * 50
 os.environ["TEST_ENGINES"] = "1"

@@ -75,7 +75,8 @@ def pytest_part(name: str, marks: str, *more: str) -> Part:
 
 def _database_part() -> Part:
     with_servers = (VENV_PYTHON, "-m", "tests.services")
-    rerun = pytest_part("pytest on MariaDB and Redis", f"database and {FAST}", *_COVER)
+    marks = f"database and {FAST}"
+    rerun = pytest_part("pytest on MariaDB and Redis", marks, "-n", "2", *_COVER)
     return Part(rerun.name, (*with_servers, *rerun.command))
 
 
