@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 
 from inference.media.captions import render_label
+from inference.media.idle import open_idle_loop
+from inference.media.overlay import OverlayPatch, make_patch
 from inference.media.packets import EncodedPacket, StreamHeaders
 from inference.media.ring import Picture
 from inference.protocol import RenditionSpec
@@ -331,6 +334,76 @@ def test_label_is_in_the_picture() -> None:
     corner = luma[patch.y_px :, patch.x_px :][: patch.height_px, : patch.width_px]
     assert corner.max() > 200
     assert luma[100:].max() < 120
+
+
+def white_bar() -> OverlayPatch:
+    return make_patch(np.full((40, 320, 4), 255, np.uint8), 0, 140)
+
+
+def test_caption_shows_in_its_time_and_an_interrupt_takes_it_away() -> None:
+    def prepare(core: MediaCore) -> None:
+        core.add_caption(white_bar(), 5 * 1920, 10 * 1920)
+        core.add_caption(white_bar(), 15 * 1920, None, generation=0)
+
+    def cut(core: MediaCore, time: FakeTime, tick: int) -> None:
+        if tick == 39:  # between frames 19 and 20
+            core.mixer.interrupt()
+
+    pictures = decode_pictures(run(1, prepare=prepare, at_tick=cut))
+
+    shown = [pts // 1920 for pts, brightness in pictures if brightness > 80]
+    assert shown == [5, 6, 7, 8, 9, 15, 16, 17, 18, 19]
+
+
+def test_title_and_captions_can_be_taken_away() -> None:
+    def prepare(core: MediaCore) -> None:
+        core.show_title(white_bar(), 5 * 1920, 100 * 1920)
+        core.add_caption(white_bar(), 10 * 1920, None)
+
+    def clear(core: MediaCore, time: FakeTime, tick: int) -> None:
+        if tick == 15:
+            core.show_title(None)
+        if tick == 29:
+            core.clear_captions()
+
+    pictures = decode_pictures(run(1, prepare=prepare, at_tick=clear))
+
+    shown = [pts // 1920 for pts, brightness in pictures if brightness > 80]
+    assert shown == [5, 6, 7, 10, 11, 12, 13, 14]
+
+
+def test_idle_loop_of_a_file_plays(tmp_path: Path) -> None:
+    path = tmp_path / "idle.i420"
+    loop = np.full((2, 270, 320), 128, np.uint8)
+    loop[0, :180], loop[1, :180] = 40, 200
+    path.write_bytes(loop.tobytes())
+    description = {"width": 320, "height": 180, "frame_samples": 1920, "frames": 2}
+    path.with_suffix(".json").write_text(json.dumps(description))
+
+    pictures = decode_pictures(run(1, prepare=lambda core: core.set_idle(open_idle_loop(path))))
+
+    assert [brightness > 120 for _, brightness in pictures[:6]] == [False, True] * 3
+
+
+def test_broken_listener_is_told_as_failure_of_the_clock() -> None:
+    class Broken(Listener):
+        over = threading.Event()
+
+        def started(self, utterance: str, generation: int, sample: int) -> None:
+            raise RuntimeError("the loop is closed")
+
+        def failed(self, stage: str, error: Exception) -> None:
+            super().failed(stage, error)
+            self.over.set()
+
+    listener = Broken()
+    core = MediaCore([RenditionSpec("main", 320, 180, 1920, 600)], listener)
+    core.mixer.schedule(Segment.complete("a", beep()))
+    core.start()
+
+    assert listener.over.wait(10)
+    assert core.stop(10)
+    assert [call[:2] for call in listener.calls if call[0] == "failed"] == [("failed", "tick")]
 
 
 def test_missing_idle_loop_leaves_a_plain_background(tmp_path: Path) -> None:

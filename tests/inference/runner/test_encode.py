@@ -10,6 +10,7 @@ from inference.media.encoder import AacEncoder, VideoEncoder
 from inference.media.overlay import OverlayStack
 from inference.media.packets import EncodedPacket
 from inference.protocol import RenditionSpec
+from inference.runner import encode
 from inference.runner.compose import Composer
 from inference.runner.encode import PictureDue, PictureStage, SoundStage, Stage
 from inference.runner.mixer import Mixer, QuietListener
@@ -69,6 +70,21 @@ def test_full_sound_queue_waits_and_loses_nothing(gate: Gate) -> None:
     assert gate.stop(10)
     assert gate.done == list(range(10))
     assert gate.dropped == 0
+
+
+def test_sound_that_waits_too_long_is_given_up_and_counted(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode, "SOUND_WAIT_SECONDS", 0.01)
+    gate.put_all(0)
+    gate.entered.wait()
+    for item in (1, 2, 3):
+        gate.put_all(item)
+    gate.open.set()
+
+    assert gate.stop(10)
+    assert gate.done == [0, 1, 2]
+    assert gate.dropped == 1
 
 
 def test_stop_works_off_the_queue_and_finishes(gate: Gate) -> None:
