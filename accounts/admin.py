@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import AdminUserCreationForm, UsernameField
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -49,10 +49,19 @@ class LockingSignInForm(AdminAuthenticationForm):
         return self.cleaned_data
 
 
+class LowerCaseUsernameField(UsernameField):
+    """Takes a name in any case, as the API does."""
+
+    def to_python(self, value: Any) -> Any:
+        name = super().to_python(value)
+        return User.normalize_username(name) if isinstance(name, str) else name
+
+
 class NewUserForm(_CreationForm):
     class Meta:
         model = User
         fields = ("username", "email")
+        field_classes = {"username": LowerCaseUsernameField}
 
 
 @admin.register(User)

@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from avatars import services
-from avatars.api.serializers import AvatarSerializer
 from avatars.models import Avatar, AvatarClip
+from avatars.previews import preview_url
 from avatars.validators import check_avatar
 from inference.catalog import ENGINES
 from livestudio.common.admin import (
@@ -63,7 +63,7 @@ class AvatarAdmin(OrganizationScopedAdmin):
         """The address is drawn on demand: opening the list must not start engines."""
         if avatar._state.adding:
             return "-"
-        url = AvatarSerializer().get_preview_url(avatar)
+        url = preview_url(avatar)
         return format_html('<img src="{}" alt="{}" width="320">', url, avatar.name)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

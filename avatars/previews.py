@@ -10,6 +10,7 @@ from typing import Final
 
 from django.conf import settings
 from django.core.files.base import ContentFile
+from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from avatars.errors import AvatarPreviewUnavailableError
@@ -25,6 +26,12 @@ def preview_signature(avatar: Avatar) -> str:
     return _sign(avatar, int(time.time()) // _PERIOD_SECONDS)
 
 
+def preview_url(avatar: Avatar) -> str:
+    """The signed path of the picture."""
+    path = reverse("avatar-preview", args=[avatar.pk])
+    return f"{path}?signature={preview_signature(avatar)}"
+
+
 def is_signed(avatar: Avatar, signature: str) -> bool:
     period = int(time.time()) // _PERIOD_SECONDS
     expected = (_sign(avatar, period), _sign(avatar, period - 1))
@@ -33,7 +40,8 @@ def is_signed(avatar: Avatar, signature: str) -> bool:
 
 def read_preview(avatar: Avatar) -> bytes:
     """PNG. Draws it the first time. Raises AvatarPreviewUnavailableError (503)."""
-    if not avatar.preview or not avatar.preview.storage.exists(avatar.preview.name):
+    name = avatar.preview.name
+    if not name or not avatar.preview.storage.exists(name):
         draw_preview(avatar)
     with avatar.preview.open("rb") as file:
         return bytes(file.read())

@@ -24,7 +24,7 @@ from django.conf import settings  # noqa: E402 - see above
 from streams.routing import websocket_urlpatterns  # noqa: E402 - see above
 
 
-class BrowserOriginValidator(OriginValidator):  # type: ignore[misc]  # Channels has no types
+class BrowserOriginValidator(OriginValidator):
     """Refuses pages of other sites. Runners and scripts send no Origin: their token decides."""
 
     def valid_origin(self, parsed_origin: ParseResult | None) -> bool:

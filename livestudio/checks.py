@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def check_frontend(**_: Any) -> list[checks.CheckMessage]:
 
 
 def check_time_zone_tables(
-    databases: list[str] | None = None, **_: Any
+    *, databases: Sequence[str] | None = None, **_: Any
 ) -> list[checks.CheckMessage]:
     """MySQL without time-zone tables groups by NULL instead of by day, without an error."""
     found: list[checks.CheckMessage] = []

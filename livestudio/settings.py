@@ -65,7 +65,7 @@ LOCAL_ADDRESS = "127.0.0.1" if _is_any_host else HOST
 # Where a runner on this machine dials in.
 RUNNER_LINK_URL = f"ws://{LOCAL_ADDRESS}:{PORT}/ws/v1/runner/"
 
-_default_hosts = ("localhost", "127.0.0.1", "[::1]", socket.gethostname().lower())
+_default_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]", socket.gethostname().lower())
 _default_hosts += () if _is_any_host else (HOST,)
 ALLOWED_HOSTS = list(env.read_list("ALLOWED_HOSTS", () if IS_PRODUCTION else _default_hosts))
 if not ALLOWED_HOSTS or (IS_PRODUCTION and "*" in ALLOWED_HOSTS):
@@ -257,9 +257,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
     {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
 ]
+REFRESH_TOKEN_LIFETIME = timedelta(days=14)
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "REFRESH_TOKEN_LIFETIME": REFRESH_TOKEN_LIFETIME,
     "UPDATE_LAST_LOGIN": False,
     "SIGNING_KEY": SECRET_KEY,
 }

@@ -11,7 +11,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from livestudio import pages
 
 # Swagger's own script sets style attributes; nothing else on this site may.
-_docs = csp_update({"style-src": ["'unsafe-inline'"]})(  # type: ignore[no-untyped-call]
+_docs = csp_update({"style-src": ["'unsafe-inline'"]})(
     SpectacularSwaggerSplitView.as_view(url_name="schema")
 )
 

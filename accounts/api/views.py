@@ -149,7 +149,7 @@ def _sign_in_answer(view: Endpoint, signed_in: sessions.SignIn, *, is_browser: b
 
 
 def _with_cookies(response: Response, signed_in: sessions.SignIn) -> Response:
-    lifetime_seconds = int(settings.SIMPLE_JWT["REFRESH_TOKEN_LIFETIME"].total_seconds())
+    lifetime_seconds = int(settings.REFRESH_TOKEN_LIFETIME.total_seconds())
     for name, value, path in (
         (REFRESH_COOKIE, signed_in.refresh, _AUTH_PATH),
         (DEVICE_COOKIE, signed_in.session.device_id, "/api/"),

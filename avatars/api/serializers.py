@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import reverse
 from rest_framework import serializers
 
 from avatars.models import Avatar, AvatarClip
-from avatars.previews import preview_signature
+from avatars.previews import preview_url
 
 
 class AvatarSerializer(serializers.ModelSerializer[Avatar]):
@@ -32,8 +31,7 @@ class AvatarSerializer(serializers.ModelSerializer[Avatar]):
         read_only_fields = fields
 
     def get_preview_url(self, avatar: Avatar) -> str:
-        path = reverse("avatar-preview", args=[avatar.pk])
-        return f"{path}?signature={preview_signature(avatar)}"
+        return preview_url(avatar)
 
 
 class AvatarWriteSerializer(serializers.Serializer[Any]):

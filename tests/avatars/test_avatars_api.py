@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from avatars.models import Avatar
-from tests.factories import AvatarFactory, add_member, api_client, error_of, make_cast
+from streams.models import Show
+from tests.factories import AvatarFactory, VoiceFactory, add_member, api_client, error_of, make_cast
 
 pytestmark = pytest.mark.django_db
 
@@ -160,3 +161,15 @@ def test_picture_goes_with_the_settings_it_shows() -> None:
 
     assert not drawn.exists()
     assert not Avatar.objects.get(pk=avatar.pk).preview
+
+
+def test_avatar_of_a_show_stays() -> None:
+    cast = make_cast()
+    avatar = AvatarFactory(organization=cast.organization)
+    voice = VoiceFactory(organization=cast.organization)
+    Show.objects.create(organization=cast.organization, title="News", avatar=avatar, voice=voice)
+
+    answer = api_client(cast.alice).delete(f"/api/v1/avatars/{avatar.pk}/")
+
+    assert answer.status_code == 409
+    assert error_of(answer)["code"] == "avatar_in_use"

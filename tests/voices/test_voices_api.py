@@ -10,7 +10,8 @@ import pytest
 
 from accounts.models import AuditEntry
 from accounts.roles import Role
-from tests.factories import VoiceFactory, add_member, api_client, error_of, make_cast
+from streams.models import Show
+from tests.factories import AvatarFactory, VoiceFactory, add_member, api_client, error_of, make_cast
 from voices.models import Voice
 from voices.selectors import failover_chain
 
@@ -220,3 +221,15 @@ def test_preview_of_nothing_to_say_is_refused(text: str, status: int, code: str)
 
     assert answer.status_code == status
     assert error_of(answer)["code"] == code
+
+
+def test_voice_of_a_show_stays() -> None:
+    cast = make_cast()
+    avatar = AvatarFactory(organization=cast.organization)
+    voice = VoiceFactory(organization=cast.organization)
+    Show.objects.create(organization=cast.organization, title="News", avatar=avatar, voice=voice)
+
+    answer = api_client(cast.alice).delete(f"/api/v1/voices/{voice.pk}/")
+
+    assert answer.status_code == 409
+    assert error_of(answer)["code"] == "voice_in_use"
