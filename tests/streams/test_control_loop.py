@@ -1,0 +1,112 @@
+"""The loop itself: what it may judge, and that nothing but a stop ends it."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from streams import control_loop
+from streams.control_loop import ControlLoop, Health, web_is_well
+from streams.models import Broadcast
+from streams.services import supervision
+from streams.services.lifecycle import start_broadcast
+from tests.factories import Cast
+from tests.streams.launcher import PaperLauncher
+from tests.streams.plans import make_show
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_nothing_is_judged_before_a_whole_fence_period_of_health() -> None:
+    clock = Clock()
+    health = Health(clock)
+
+    clock.now += 29
+    assert not health.may_judge
+    clock.now += 1
+    assert health.may_judge
+    health.note("web", is_well=False)
+    assert not health.may_judge
+    clock.now += 30
+    assert health.may_judge
+    health.note("database", is_well=False)
+    health.note("database", is_well=True)
+    assert not health.may_judge
+
+
+def test_a_round_launches_what_was_started(cast: Cast) -> None:
+    launcher = PaperLauncher()
+    start_broadcast(show=make_show(cast.organization, cast.alice), actor=cast.alice)
+
+    ControlLoop(launcher).run_once()
+
+    assert len(launcher.started) == 1
+    assert Broadcast.objects.get().lease_epoch == 1
+
+
+def run_rounds(monkeypatch: pytest.MonkeyPatch, step: Callable[[ControlLoop, int], None]) -> None:
+    """Run a loop whose rounds call `step`, without pauses."""
+    monkeypatch.setattr(control_loop, "ROUND_SECONDS", 0.0)
+    monkeypatch.setattr(control_loop, "SLOW_ROUND_SECONDS", 0.0)
+    monkeypatch.setattr(control_loop, "close_old_connections", lambda: None)
+    loop = ControlLoop(PaperLauncher())
+    count = [0]
+
+    def round_(_: Any) -> int:
+        count[0] += 1
+        step(loop, count[0])
+        return 0
+
+    monkeypatch.setattr(supervision, "note_deaths", round_)
+    loop.run()
+
+
+def test_loop_survives_failures_and_ends_when_told(
+    db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rounds: list[int] = []
+
+    def step(loop: ControlLoop, number: int) -> None:
+        rounds.append(number)
+        if number == 1:
+            raise OperationalError("the server has gone away")
+        if number == 2:
+            raise LookupError("one bad row")
+        loop.stop()
+
+    run_rounds(monkeypatch, step)
+
+    assert rounds == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("status", "is_well"), [(200, True), (404, True), (503, False)])
+def test_web_is_well_when_it_answers(settings: Any, status: int, is_well: bool) -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Quiet."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.handle_request).start()
+        settings.RUNNER_LINK_URL = f"ws://127.0.0.1:{server.server_port}/ws/v1/runner/"
+        assert web_is_well() is is_well
+
+
+def test_web_that_is_gone_is_not_well(settings: Any) -> None:
+    settings.RUNNER_LINK_URL = "ws://127.0.0.1:9/ws/v1/runner/"
+
+    assert not web_is_well()
