@@ -28,11 +28,28 @@ _IRIS: Final = 24
 cv2.setNumThreads(1)
 
 
-def blend(canvas: Pixels, over: Any) -> None:
-    """Lay `over` on `canvas`, both (h, w, 4) uint8 premultiplied; canvas changes in place."""
-    clear = cv2.bitwise_not(cv2.extractChannel(over, 3))
-    inverse = cv2.merge((clear, clear, clear, clear))
-    cv2.add(cv2.multiply(canvas, inverse, scale=1 / 255), over, dst=canvas)
+class Blender:
+    """Lays one picture over another, with working memory that is allocated once.
+
+    Fresh arrays of this size would be mapped and faulted in at every call, which costs more than
+    the arithmetic.
+    """
+
+    def __init__(self, most_pixels: int) -> None:
+        self._clear = np.empty(most_pixels, np.uint8)
+        self._inverse = np.empty(most_pixels * 4, np.uint8)
+
+    def blend(self, canvas: Pixels, over: Any) -> None:
+        """Lay `over` on `canvas`, both (h, w, 4) uint8 premultiplied; canvas changes in place."""
+        height, width = canvas.shape[:2]
+        count = height * width
+        clear = self._clear[:count].reshape(height, width)
+        inverse = self._inverse[: 4 * count].reshape(height, width, 4)
+        cv2.extractChannel(over, 3, dst=clear)
+        cv2.bitwise_not(clear, dst=clear)
+        cv2.merge((clear, clear, clear, clear), dst=inverse)
+        cv2.multiply(canvas, inverse, dst=inverse, scale=1 / 255)
+        cv2.add(inverse, over, dst=canvas)
 
 
 class Compositor:
@@ -56,7 +73,9 @@ class Compositor:
         x0, y0, x1, y1 = self._region
         self._ground = np.ascontiguousarray(art.ground[y0:y1, x0:x1])
         self._canvas = np.empty_like(self._ground)
-        self._scratch = np.empty_like(self._ground)
+        self._scratch = np.empty(self._ground.size, np.uint8)
+        self._yuv = np.empty((self._ground.shape[0] * 3 // 2, self._ground.shape[1]), np.uint8)
+        self._blend = Blender(self._ground.size // 4).blend
         self._face = art.layers["head"]
         self._head = self._face.pixels.copy()
         self._scale = scale
@@ -72,9 +91,10 @@ class Compositor:
             for part in plan.copied:
                 warp.pull(pixels, part, self._part(part))
             for part in plan.blended:
-                over = self._scratch[: part[3] - part[1], : part[2] - part[0]]
+                under = self._part(part)
+                over = self._scratch[: under.size].reshape(under.shape)
                 warp.pull(pixels, part, over)
-                blend(self._part(part), over)
+                self._blend(under, over)
         self._write_i420(out)
 
     def _part(self, part: Region) -> Pixels:
@@ -86,7 +106,7 @@ class Compositor:
         np.copyto(out, self._art.ground_i420)
         x0, y0, x1, y1 = self._region
         width, height = x1 - x0, y1 - y0
-        part = cv2.cvtColor(self._canvas, cv2.COLOR_BGRA2YUV_I420)
+        part = cv2.cvtColor(self._canvas, cv2.COLOR_BGRA2YUV_I420, dst=self._yuv)
         out[y0:y1, x0:x1] = part[:height]
         chroma = part[height:].reshape(2, height // 2, width // 2)
         planes = out[self._height :].reshape(2, self._height // 2, self._width // 2)
@@ -116,7 +136,7 @@ class Compositor:
         left, top = cheek.left_px - self._face.left_px, cheek.top_px - self._face.top_px
         height, width = cheek.pixels.shape[:2]
         over = cv2.convertScaleAbs(cheek.pixels, alpha=min(1.0, strength))
-        blend(self._head[top : top + height, left : left + width], over)
+        self._blend(self._head[top : top + height, left : left + width], over)
 
     def _draw_eye(self, pose: Pose, side: str) -> None:
         opening, smile = pose[f"ParamEye{side}Open"], pose[f"ParamEye{side}Smile"]
@@ -126,8 +146,8 @@ class Compositor:
         if opening > _LEAST:
             white = _sample(whites, *lids).copy()
             self._draw_iris(white, pose)
-            blend(patch, white)
-        blend(patch, _sample(lashes, *lids))
+            self._blend(patch, white)
+        self._blend(patch, _sample(lashes, *lids))
 
     def _draw_iris(self, white: Pixels, pose: Pose) -> None:
         """Paint the iris into the white, whose alpha clips it."""
@@ -142,7 +162,7 @@ class Compositor:
         iris = cv2.warpAffine(self._art.iris, move, size)
         mask = cv2.extractChannel(white, 3)
         clip = cv2.merge((mask, mask, mask, mask))
-        blend(white, cv2.multiply(iris, clip, scale=1 / 255))
+        self._blend(white, cv2.multiply(iris, clip, scale=1 / 255))
 
     def _draw_brow(self, pose: Pose, side: str) -> None:
         brows = self._flipped[side, "brows"]
@@ -155,7 +175,7 @@ class Compositor:
             (sprite.shape[1] / 2, sprite.shape[0] / 2), degrees if side == "L" else -degrees, 1.0
         )
         turn[1, 2] -= forms["ParamBrowY"]["brow_shift"] * pose[f"ParamBrow{side}Y"] * scale
-        blend(patch, cv2.warpAffine(sprite, turn, (sprite.shape[1], sprite.shape[0])))
+        self._blend(patch, cv2.warpAffine(sprite, turn, (sprite.shape[1], sprite.shape[0])))
 
     def _draw_mouth(self, pose: Pose) -> None:
         sprite = _sample(
@@ -164,7 +184,7 @@ class Compositor:
             (mouth.FORMS, pose["ParamMouthForm"]),
             (mouth.PUCKERS, pose["MouthPucker"]),
         )
-        blend(self._at("mouth", mouth.BOX), sprite)
+        self._blend(self._at("mouth", mouth.BOX), sprite)
 
 
 def _mirror(art: Art) -> dict[tuple[str, str], Pixels]:

@@ -21,6 +21,7 @@ from inference.engines.face.puppet.parameters import LIMITS, PARAMETERS, Pose, r
 from inference.engines.face.puppet.rig import Placement
 from inference.engines.face.puppet.warp import LayerWarp, Region
 
+# A smaller tile saves pixels, a larger one saves calls; measured best of 16, 24, 32, 48 at 540p.
 TILE_PX: Final = 32
 _SHRINK: Final = 4
 _POSES_BETWEEN: Final = 48

@@ -18,7 +18,8 @@ Region = tuple[int, int, int, int]
 Floats = np.ndarray[Any, np.dtype[Any]]
 Pose = dict[str, float]
 
-_CELL_PX: Final = 16
+# Side of a cell of the grid, in art units: the jaw bends within two of them.
+_CELL: Final = 20.0
 
 
 class LayerWarp:
@@ -70,8 +71,9 @@ class LayerWarp:
     def _nodes(self) -> tuple[Floats, Floats]:
         """The grid's nodes in art units. `resize` puts node i at px (i + .5) * cell - .5."""
         x0, y0, x1, y1 = self.region
-        columns = max(2, math.ceil((x1 - x0) / _CELL_PX))
-        rows = max(2, math.ceil((y1 - y0) / _CELL_PX))
+        cell_px = _CELL * self._place.scale
+        columns = max(2, math.ceil((x1 - x0) / cell_px))
+        rows = max(2, math.ceil((y1 - y0) / cell_px))
         xs = x0 + (np.arange(columns) + 0.5) * ((x1 - x0) / columns) - 0.5
         ys = y0 + (np.arange(rows) + 0.5) * ((y1 - y0) / rows) - 0.5
         x, y = np.meshgrid(
