@@ -68,7 +68,7 @@ def context_of(instance: models.Model, field: str) -> str:
 
 
 def rotate_all() -> int:
-    """Encrypt every sealed value again with the first key. Returns how many were."""
+    """Encrypt every sealed value again with the first key. Returns how many; raises VaultError."""
     return sum(_rotate_model(model) for model in apps.get_models())
 
 
@@ -78,12 +78,19 @@ def _rotate_model(model: type[models.Model]) -> int:
     for name in names:
         rows = model._default_manager.exclude(**{name: ""}).values_list("pk", name)
         for pk, ciphertext in rows.iterator():
-            fresh = _fernet().rotate(ciphertext.encode()).decode()
+            fresh = _rotate(ciphertext, f"{model._meta.label_lower} {pk}")
             # Only if unchanged meanwhile: a key replaced during the rotation must not come back.
             count += model._default_manager.filter(pk=pk, **{name: ciphertext}).update(
                 **{name: fresh}
             )
     return count
+
+
+def _rotate(ciphertext: str, context: str) -> str:
+    try:
+        return _fernet().rotate(ciphertext.encode()).decode()
+    except InvalidToken as error:
+        raise VaultError(f"no key of FIELD_KEYS opens the secret of {context}") from error
 
 
 def _fernet() -> MultiFernet:

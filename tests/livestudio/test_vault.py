@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from accounts.models import User
 from livestudio.common import vault
 from livestudio.env import generate_field_key
-from tests.factories import AvatarFactory, UserFactory
+from streams.models import Output
+from tests.factories import AvatarFactory, OrganizationFactory, UserFactory
 
 
 def test_sealed_text_opens_only_in_its_context() -> None:
@@ -64,3 +67,24 @@ def test_tampered_text_does_not_open() -> None:
         vault.open_sealed(sealed[:-4] + "AAA=", "x")
     with pytest.raises(vault.VaultError):
         vault.open_sealed("not a token", "x")
+
+
+@pytest.mark.django_db
+def test_rotate_keys_makes_the_old_key_needless(settings: Any) -> None:
+    old, new = generate_field_key(), generate_field_key()
+    settings.FIELD_KEYS = [old]
+    output = Output(organization=OrganizationFactory(), name="Live", kind="rtmp", url="rtmp://x/y")
+    vault.seal_into(output, "sealed_stream_key", "live_123")
+    output.save()
+
+    settings.FIELD_KEYS = [new, old]
+    said = io.StringIO()
+    call_command("rotate_keys", stdout=said)
+    settings.FIELD_KEYS = [new]
+
+    output.refresh_from_db()
+    assert said.getvalue().startswith("1 secrets")
+    assert vault.open_from(output, "sealed_stream_key") == "live_123"
+    settings.FIELD_KEYS = [old]
+    with pytest.raises(CommandError, match="Put that key back"):
+        call_command("rotate_keys")
