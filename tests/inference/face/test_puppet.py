@@ -122,6 +122,20 @@ def test_mark_in_a_sentence_shows_and_returns(engine: PuppetEngine) -> None:
     assert engine.pose(6.0)["ParamCheek"] == 0.0
 
 
+def test_cut_forgets_expressions_and_gestures_to_come(engine: PuppetEngine) -> None:
+    engine.set_expression("sad", 3, 0)
+    engine.set_expression("happy", 3, 2 * 48_000)
+    engine.play_gesture("wave", 2 * 48_000)
+    engine.start_speech(_speech(0.0, marks=((0.1, "happy"), (2.5, "laugh"))))
+    assert engine.pose(0.9)["ParamCheek"] > 0.4
+
+    engine.cut(48_000, 2)
+
+    assert engine.pose(1.5)["ParamCheek"] == 0.0
+    assert engine.pose(3.0)["ParamCheek"] == 0.0
+    assert engine.pose(3.0)["ParamMouthForm"] < 0.0
+
+
 def test_lips_close_under_any_expression(engine: PuppetEngine) -> None:
     engine.set_expression("surprised", 5, 0)
     engine.start_speech(_speech())

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference.engines.base import FaceSetup
+from inference.engines.base import VISEMES, FaceSetup
 from inference.engines.face.testcard.decode import TestcardReading, decode_testcard
 from inference.media.ring import LEAD_FRAMES, RingReader, ring_path
 from inference.workers import wire
@@ -122,6 +122,25 @@ def test_clock_that_jumps_is_followed(worker: Worker) -> None:
     assert _reading(worker.frame(100_001, 1)).clock_ms == 100_001 * 40
     worker.ring.move_clock(5, 1)
     assert _reading(worker.frame(6, 1)).clock_ms == 6 * 40
+
+
+def test_speech_and_cut_redraw_frames_not_yet_due(worker: Worker) -> None:
+    worker.configure(engine="puppet")
+    assert worker.receive()["type"] == "ready"
+    worker.ring.move_clock(100, 1)
+    silent = worker.frame(103, 1)
+    start = 101 * FRAME_SAMPLES
+    visemes = [[0.0, VISEMES.index("aa"), 1.0]]
+
+    worker.send(
+        type="speech", utterance="u", generation=1, start_sample=start,
+        duration_samples=96_000, visemes=visemes, loudness=[0.3] * 100, emotion=3, marks=[],
+    )  # fmt: skip
+    _until(lambda: not np.array_equal(worker.frame(103, 1), silent), 5)
+    worker.send(type="cut", at_sample=start, generation=2)
+    worker.ring.move_clock(100, 2)
+
+    _until(lambda: np.array_equal(worker.frame(103, 2), silent), 5)
 
 
 def test_bad_messages_are_answered_and_survived(worker: Worker) -> None:

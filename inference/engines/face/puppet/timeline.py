@@ -162,10 +162,14 @@ class Timeline:
 
 
 def _without_cut(items: list[Directive], at: float, generation: int) -> list[Directive]:
-    """Marks of older generations after a cut will not happen; the way back comes at once."""
+    """What was to come after a cut will not happen; the way back from a mark comes at once.
+
+    Without an owner it belonged to a line that was placed and is gone: new ones are told anew.
+    """
     kept = []
     for item in items:
-        if not item.owner or item.generation >= generation or item.at < at:
+        is_newer = bool(item.owner) and item.generation >= generation
+        if is_newer or item.at <= at:
             kept.append(item)
         elif item.is_return:
             kept.append(replace(item, at=at))
