@@ -100,18 +100,14 @@ def _lashes(shape: EyeShape) -> str:
     # A shut eye hangs its wing down, or lifts it in a smile.
     droop = (1 - min(shape.opening, 1.0)) * (3.5 - 4.0 * shape.smile)
     inner_x, inner_y = _INNER
+    tip_x, tip_y = x - 8.0, y - 6.5 + droop
     path = (
-        f"M {x - 6} {y - 4.5 + droop:.2f} L {x} {y} {shape.upper_lid()} "
-        f"L {inner_x + 0.5} {inner_y - 1.2} "
+        f"M {tip_x} {tip_y:.2f} Q {x - 3} {y - 1.5 + 0.5 * droop:.2f} {x + 1} {y + 0.5} "
+        f"{shape.upper_lid()} L {inner_x + 0.5} {inner_y - 1.2} "
         f"C 15 {shape.upper - 1.1 * thick:.2f} -20 {shape.upper - 1.75 * thick:.2f} "
-        f"{x - 6} {y - 4.5 + droop:.2f} Z"
+        f"{x - 2} {y - 5 + droop:.2f} Q {x - 5} {y - 5 + droop:.2f} {tip_x} {tip_y:.2f} Z"
     )
-    flick = (
-        f'<path d="M {x + 2} {y - 4 + 0.5 * droop:.2f} q -5 {-1.5 + 0.5 * droop:.2f} '
-        f'-8.500 {-5.5 + droop:.2f}" fill="none" stroke="#25120f" stroke-width="1.7" '
-        f'stroke-linecap="round"/>'
-    )
-    return f'<path d="{path}" fill="url(#lash)"/>{flick}'
+    return f'<path d="{path}" fill="url(#lash)"/>'
 
 
 def _crease(shape: EyeShape) -> str:

@@ -34,13 +34,13 @@ class MouthShape:
     def __init__(self, opening: float, form: float, pucker: float) -> None:
         smile, sulk = max(form, 0.0) * (1 - pucker), max(-form, 0.0)
         self.smile = smile
-        self.half = (27 + 8 * smile - 1.5 * sulk) * (1 - 0.48 * pucker) * (1 - 0.10 * opening)
+        self.half = (28.5 + 8 * smile - 1.5 * sulk) * (1 - 0.48 * pucker) * (1 - 0.10 * opening)
         self.height = 33 * opening * (1 - 0.1 * pucker)
-        self.corner = (-5.6 * form) * (1 - 0.7 * pucker) + 0.12 * self.height
-        self.top = 3.0 * smile - 1.6 * sulk - 0.16 * self.height
+        self.corner = (-6.6 * form) * (1 - 0.7 * pucker) + 0.12 * self.height
+        self.top = 4.6 * smile - 1.6 * sulk - 0.16 * self.height
         self.bottom = self.top + self.height
-        self.upper_lip = (6.4 - 1.5 * smile + 1.4 * pucker) * (1 - 0.12 * opening)
-        self.lower_lip = 8.8 - 1.6 * smile + 1.8 * pucker
+        self.upper_lip = (7.2 - 1.2 * smile + 1.4 * pucker) * (1 - 0.12 * opening)
+        self.lower_lip = 9.6 - 1.6 * smile + 1.8 * pucker
         # How round the corners are: 0.55 is a leaf, 0.95 nearly an ellipse.
         self.round = 0.55 + 0.3 * pucker + 0.14 * min(1.0, opening * 1.5)
 

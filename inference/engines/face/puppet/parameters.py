@@ -17,8 +17,8 @@ PARAMETERS: Final[dict[str, tuple[float, float, float]]] = {
     "ParamAngleZ": (0.0, -30.0, 30.0),
     "ParamEyeLOpen": (1.0, 0.0, 1.2),
     "ParamEyeROpen": (1.0, 0.0, 1.2),
-    "ParamEyeLSmile": (0.0, 0.0, 1.0),
-    "ParamEyeRSmile": (0.0, 0.0, 1.0),
+    "ParamEyeLSmile": (0.12, 0.0, 1.0),
+    "ParamEyeRSmile": (0.12, 0.0, 1.0),
     "ParamEyeBallX": (0.0, -1.0, 1.0),
     "ParamEyeBallY": (0.0, -1.0, 1.0),
     "ParamBrowLY": (0.0, -1.0, 1.0),
@@ -59,7 +59,8 @@ EXPRESSION_POSES: Final[dict[str, Pose]] = {
     "neutral": {},
     "happy": {
         **_both("Eye*Smile", 0.5), **_both("Brow*Y", 0.2), **_both("Brow*Form", 0.4),
-        **_both("Eye*Open", -0.08), "ParamMouthForm": 0.5, "ParamCheek": 0.5,
+        **_both("Eye*Open", -0.08), "ParamMouthForm": 0.5, "ParamMouthOpenY": 0.13,
+        "ParamCheek": 0.5,
     },
     "laugh": {
         **_both("Eye*Smile", 1.0), **_both("Eye*Open", -0.92), **_both("Brow*Y", 0.4),
