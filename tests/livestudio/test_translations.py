@@ -1,0 +1,65 @@
+"""Every text of the admin has a Chinese translation, and the compiled file is the written one."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.utils import translation
+from django.utils.translation import gettext as translate
+
+ROOT = Path(__file__).resolve().parents[2]
+APPS = ("accounts", "avatars", "voices", "streams", "inference", "livestudio")
+FOLDER = ROOT / "livestudio" / "locale" / "zh_Hans" / "LC_MESSAGES"
+FUNCTIONS = frozenset({"_", "gettext", "gettext_lazy"})
+
+
+def catalog() -> dict[str, str]:
+    with (FOLDER / "django.mo").open("rb") as file:
+        return dict(gettext.GNUTranslations(file)._catalog)  # type: ignore[attr-defined]
+
+
+def texts_in_code() -> Iterator[str]:
+    for path in (path for app in APPS for path in (ROOT / app).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                first = node.args[0] if node.args else None
+                if node.func.id in FUNCTIONS and isinstance(first, ast.Constant):
+                    yield str(first.value)
+
+
+def test_every_text_is_translated() -> None:
+    translated = catalog()
+
+    missing = {text for text in texts_in_code() if not translated.get(text)}
+
+    assert missing == set(), "add to django.po, then: msgfmt -o django.mo django.po"
+
+
+def test_no_translation_is_left_over() -> None:
+    left_over = catalog().keys() - set(texts_in_code()) - {""}
+
+    assert left_over == set()
+
+
+def test_compiled_file_is_the_written_one() -> None:
+    text = (FOLDER / "django.po").read_text(encoding="utf-8")
+    pairs = re.findall(r'^msgid "(.+)"\nmsgstr "(.+)"$', text, re.MULTILINE)
+    written = {ast.literal_eval(f'"{key}"'): ast.literal_eval(f'"{value}"') for key, value in pairs}
+
+    assert {key: value for key, value in catalog().items() if key} == written
+
+
+def test_placeholders_survive_translation() -> None:
+    for source, target in catalog().items():
+        assert re.findall(r"%\w", source) == re.findall(r"%\w", target), source
+
+
+@pytest.mark.parametrize(("language", "expected"), [("zh-hans", "数字人"), ("en", "avatar")])
+def test_django_finds_the_translation(language: str, expected: str) -> None:
+    with translation.override(language):
+        assert translate("avatar") == expected
