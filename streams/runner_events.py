@@ -113,10 +113,12 @@ def output_changed(broadcast: Broadcast, event: Event) -> list[Json]:
         log.warning("event of an unknown output", broadcast_id=str(broadcast.pk))
         return []
     row.state, row.reason = data["state"], str(data["reason"] or "")[:REASON_MAX_CHARACTERS]
-    for name in ("bitrate_kbps", "dropped", "reconnects"):
+    numbers = ("bitrate_kbps", "dropped", "reconnects")
+    for name in numbers:
         if data.get(name) is not None:
             setattr(row, name, data[name])
-    row.save()
+    # Not `desired` nor the key: an operator may be changing them at this moment.
+    row.save(update_fields=["state", "reason", *numbers, "updated_at"])
     return [output_message(row)]
 
 

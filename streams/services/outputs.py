@@ -125,11 +125,15 @@ def stop_output(*, row: BroadcastOutput, actor: Actor) -> ControlCommand:
 
 
 def replace_key(*, row: BroadcastOutput, stream_key: str, actor: Actor) -> ControlCommand:
-    """Use this key from now on in this airing only; what waited for it goes live."""
+    """Use this key from now on in this airing only; what waited for it goes live.
+
+    An output that the operator stopped stays stopped.
+    """
     require_permission(actor, "broadcast.replace_key", row.broadcast.organization)
     require_on_air(row.broadcast)
     vault.seal_into(row, "sealed_stream_key", require_key(stream_key))
-    row.desired = OutputDesired.LIVE
+    if row.desired == OutputDesired.WAITING_FOR_KEY:
+        row.desired = OutputDesired.LIVE
     with transaction.atomic():
         row.save(update_fields=["sealed_stream_key", "desired", "updated_at"])
         command = _send(row, "output_replace_key", actor)
