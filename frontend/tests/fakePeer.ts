@@ -20,6 +20,7 @@ export class FakePeer {
   isClosed = false
   framesDecoded = 0
   packetsReceived = 0
+  soundPackets = 0
   onicecandidate: ((event: { candidate: unknown }) => void) | null = null
   ontrack: ((event: { track: unknown }) => void) | null = null
   oniceconnectionstatechange: (() => void) | null = null
@@ -53,6 +54,7 @@ export class FakePeer {
     const video = { type: 'inbound-rtp', kind: 'video', framesDecoded, packetsReceived }
     return new Map<string, object>([
       ['video', video],
+      ['audio', { type: 'inbound-rtp', kind: 'audio', packetsReceived: this.soundPackets }],
       ['other', { type: 'transport' }],
     ])
   }

@@ -1,20 +1,14 @@
 import { onBeforeUnmount, onMounted, ref, shallowRef, type Ref } from 'vue'
 
 import type { Caption } from '@/api/schema'
-import { WatchSession, type WatchStatus } from '@/realtime/watchSession'
+import { FIRST_STATUS, WatchSession, type WatchStatus } from '@/realtime/watchSession'
 
 /** Longest time a caption stays when the next one does not come. */
 const CAPTION_MAXIMUM_MS = 12_000
 
 /** Connects while the component lives; gives status, stream and the caption of this moment. */
 export function useWatchSession(id: string, video: Ref<HTMLVideoElement | null>) {
-  const status = shallowRef<WatchStatus>({
-    state: 'connecting',
-    place: null,
-    detail: '',
-    transport: null,
-    retryAtMs: null,
-  })
+  const status = shallowRef<WatchStatus>(FIRST_STATUS)
   const caption = ref('')
   let captionTimer: number | undefined
 

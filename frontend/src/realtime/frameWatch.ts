@@ -1,22 +1,30 @@
 import type { InboundCounts } from './viewerPeer'
 
+/** What still arrived during a stall: tells a dead decoder, a dead network, a weak one apart. */
+export interface Stall {
+  hasPackets: boolean
+  hasSound: boolean
+}
+
 export interface FrameWatchHandlers {
   /** The first picture, or the first after a stall. */
   onFlow: () => void
-  /** No new picture for `stallMs`; `hasPackets` tells a dead network from a dead decoder. */
-  onStall: (hasPackets: boolean) => void
+  /** No new picture for `STALL_MS`. */
+  onStall: (stall: Stall) => void
 }
 
 export const STALL_MS = 3_000
 const POLL_MS = 500
+const NOTHING: InboundCounts = { framesDecoded: 0, packetsReceived: 0, soundPacketsReceived: 0 }
 
 /** Watches that pictures are really decoded, by the browser's own counters. */
 export class FrameWatch {
   private readonly counts: () => Promise<InboundCounts>
   private readonly handlers: FrameWatchHandlers
   private readonly timer: number
-  private last: InboundCounts = { framesDecoded: 0, packetsReceived: 0 }
-  private packetsAtFlow = 0
+  private last: InboundCounts = NOTHING
+  /** The counters when the picture was last seen to move. */
+  private atFlow: InboundCounts = NOTHING
   private quietMs = 0
   private flowing = false
 
@@ -43,7 +51,7 @@ export class FrameWatch {
 
   private flow(now: InboundCounts): void {
     this.quietMs = 0
-    this.packetsAtFlow = now.packetsReceived
+    this.atFlow = now
     if (this.flowing) return
     this.flowing = true
     this.handlers.onFlow()
@@ -54,6 +62,9 @@ export class FrameWatch {
     if (this.quietMs < STALL_MS) return
     this.quietMs = 0
     this.flowing = false
-    this.handlers.onStall(now.packetsReceived > this.packetsAtFlow)
+    const hasPackets = now.packetsReceived > this.atFlow.packetsReceived
+    const hasSound = now.soundPacketsReceived > this.atFlow.soundPacketsReceived
+    this.atFlow = now
+    this.handlers.onStall({ hasPackets, hasSound })
   }
 }

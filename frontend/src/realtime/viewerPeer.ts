@@ -11,6 +11,7 @@ export interface ViewerPeerHandlers {
 export interface InboundCounts {
   framesDecoded: number
   packetsReceived: number
+  soundPacketsReceived: number
 }
 
 const ICE_DEADLINE_MS = 10_000
@@ -68,12 +69,14 @@ export class ViewerPeer {
   }
 
   async inboundCounts(): Promise<InboundCounts> {
-    const counts = { framesDecoded: 0, packetsReceived: 0 }
+    const counts = { framesDecoded: 0, packetsReceived: 0, soundPacketsReceived: 0 }
     if (this.isClosed) return counts
     for (const report of (await this.peer.getStats()).values()) {
-      if (report.type !== 'inbound-rtp' || report.kind !== 'video') continue
+      if (report.type !== 'inbound-rtp') continue
+      const packets = Number(report.packetsReceived ?? 0)
+      if (report.kind === 'audio') counts.soundPacketsReceived += packets
+      else counts.packetsReceived += packets
       counts.framesDecoded += Number(report.framesDecoded ?? 0)
-      counts.packetsReceived += Number(report.packetsReceived ?? 0)
     }
     return counts
   }

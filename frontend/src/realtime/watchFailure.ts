@@ -33,6 +33,11 @@ export function refusalOfApiError(error: ApiError): Refusal {
   return failed('signalling')
 }
 
+/** Errors about one candidate: the connection may come up by another, and its deadline judges. */
+export function isHarmless(error: WatchError): boolean {
+  return error.code === 'bad_candidate' || error.code === 'unknown_viewer'
+}
+
 /** What an `error` message of the watch socket means to a viewer. */
 export function refusalOfWatchError(error: WatchError): Refusal {
   const { code, message, retryAfterSeconds } = error
@@ -42,7 +47,8 @@ export function refusalOfWatchError(error: WatchError): Refusal {
 }
 
 function placeOfCode(code: string): FailurePlace {
-  if (STEPS.includes(code)) return code as FailedStep
+  const step = code.replace(/_failed$/, '')
+  if (STEPS.includes(step)) return step as FailedStep
   if (FULL_CODES.includes(code)) return 'full'
   return CODEC_CODES.test(code) ? 'decode' : 'signalling'
 }

@@ -121,15 +121,65 @@ describe('WatchSession over the websocket', () => {
     await eventually(() => expect(status().state).toBe('live'))
   })
 
-  it('comes back by itself when the websocket is lost', async () => {
+  it('keeps the picture while a lost websocket is renewed', async () => {
     start(30)
+    await goLive()
+    const [first] = FakePeer.all
+
+    server.current.dropWatchers()
+    await eventually(() => expect(FakePeer.all).toHaveLength(2))
+    expect(first?.isClosed).toBe(false)
+    await goLive()
+
+    await eventually(() => expect(first?.isClosed).toBe(true))
+    expect(states()).toEqual(['connecting', 'live'])
+  })
+
+  it('shows recovering when the picture stops after a lost websocket', async () => {
+    start()
     await goLive()
 
     server.current.dropWatchers()
 
-    await eventually(() => expect(FakePeer.all).toHaveLength(2))
-    expect(states()).toEqual(['connecting', 'live', 'recovering'])
+    await eventually(() => expect(status().state).toBe('recovering'), 6_000)
+    expect(FakePeer.last.isClosed).toBe(true)
+  })
+
+  it('holds its candidates back until the server knows the viewer', async () => {
+    server.current.state.overrides.set('offer', 'silent')
+    start()
+    await eventually(() => expect(messages('offer')).toHaveLength(1))
+    FakePeer.last.onicecandidate?.({ candidate: { candidate: 'early', sdpMid: '0', sdpMLineIndex: 0 } })
+
+    server.current.pushWatch({ type: 'answer', sdp: 'v=0' })
+
+    await eventually(() => expect(messages('candidate')).toHaveLength(1))
+    const types = server.current.state.messages.map((item) => item.type)
+    expect(types).toEqual(['offer', 'candidate'])
+  })
+
+  it('goes on with sound alone when the runner gives the picture up', async () => {
+    start()
     await goLive()
+    const talk = setInterval(() => (FakePeer.last.soundPackets += 50), 100)
+
+    await eventually(() => expect(status().isSoundOnly).toBe(true), 6_000)
+    clearInterval(talk)
+
+    expect(status().state).toBe('live')
+    FakePeer.last.framesDecoded += 10
+    await eventually(() => expect(status().isSoundOnly).toBe(false))
+  })
+
+  it('lets a single bad candidate pass', async () => {
+    start()
+    await goLive()
+
+    server.current.pushWatch({ type: 'error', code: 'bad_candidate', message: 'x' })
+    server.current.pushWatch({ type: 'caption', utterance: 'u', text: 'after', start_ms: 0, end_ms: 1 })
+
+    await eventually(() => expect(captions).toEqual(['after']))
+    expect(status().state).toBe('live')
   })
 })
 
@@ -182,9 +232,9 @@ describe('WatchSession names the step that failed', () => {
 
   it.each([
     ['ice', 'ice'],
-    ['dtls', 'dtls'],
+    ['dtls_failed', 'dtls'],
     ['viewer_limit', 'full'],
-    ['not_acceptable', 'decode'],
+    ['no_h264', 'decode'],
     ['anything', 'signalling'],
   ])('as the server says: %s', async (code, place) => {
     server.current.state.overrides.set('offer', { type: 'error', code, message: 'why' })

@@ -2,16 +2,17 @@ import { ApiError } from '@/api/errors'
 import type { BroadcastState, Caption } from '@/api/schema'
 
 import { Backoff } from './backoff'
-import { FrameWatch } from './frameWatch'
+import { FrameWatch, type Stall } from './frameWatch'
 import { ViewerPeer, type FailedStep } from './viewerPeer'
 import {
+  isHarmless,
   refusalOfApiError,
   refusalOfException,
   refusalOfWatchError,
   type FailurePlace,
   type Refusal,
 } from './watchFailure'
-import { SocketUnavailableError, WatchSocket } from './watchSocket'
+import { SocketUnavailableError, WatchSocket, type WatchError } from './watchSocket'
 import { connectByWhep, leaveWhep } from './whepPlayer'
 
 export type WatchState =
@@ -31,6 +32,17 @@ export interface WatchStatus {
   transport: 'websocket' | 'whep' | null
   /** Wall time of the next try in ms since 1970; null when none is planned. */
   retryAtMs: number | null
+  /** On air, but the picture was given up for a weak network. */
+  isSoundOnly: boolean
+}
+
+export const FIRST_STATUS: WatchStatus = {
+  state: 'connecting',
+  place: null,
+  detail: '',
+  transport: null,
+  retryAtMs: null,
+  isSoundOnly: false,
 }
 
 export interface WatchSessionHandlers {
@@ -53,17 +65,15 @@ export class WatchSession {
   private readonly id: string
   private readonly handlers: WatchSessionHandlers
   private readonly backoff: Backoff
-  private status: WatchStatus = {
-    state: 'connecting',
-    place: null,
-    detail: '',
-    transport: null,
-    retryAtMs: null,
-  }
+  private status = FIRST_STATUS
   private socket: WatchSocket | null = null
   private peer: ViewerPeer | null = null
   private frames: FrameWatch | null = null
   private viewerUrl: string | null = null
+  /** A picture that outlives its signalling, as while the web server restarts. */
+  private previous: { peer: ViewerPeer; frames: FrameWatch } | null = null
+  /** Own candidates found before the answer: the server knows the viewer only from then on. */
+  private heldCandidates: RTCIceCandidate[] | null = null
   private retryTimer: number | undefined
   private stepTimer: number | undefined
   /** Raised by each attempt: answers to an older one are ignored. */
@@ -97,15 +107,16 @@ export class WatchSession {
     this.attempt += 1
     window.clearTimeout(this.retryTimer)
     this.leave()
+    this.dropPrevious()
   }
 
   private beginAttempt(): number {
     this.attempt += 1
     window.clearTimeout(this.retryTimer)
     this.leave()
-    const isShown = ['recovering', 'waiting'].includes(this.status.state)
-    const state = this.wasLive ? 'recovering' : isShown ? this.status.state : 'connecting'
-    this.report({ state, place: null, detail: '', retryAtMs: null })
+    const isWaiting = this.status.state === 'waiting'
+    const state = this.wasLive ? 'recovering' : isWaiting ? 'waiting' : 'connecting'
+    this.report({ state: this.previous ? 'live' : state, place: null, detail: '', retryAtMs: null })
     return this.attempt
   }
 
@@ -130,8 +141,8 @@ export class WatchSession {
       onState: (state: BroadcastState, reason: string) =>
         isCurrent() && this.onBroadcastState(state, reason, attempt),
       onCaption: (caption: Caption) => isCurrent() && this.handlers.onCaption(caption),
-      onError: (error: Parameters<typeof refusalOfWatchError>[0]) =>
-        isCurrent() && this.refuse(refusalOfWatchError(error)),
+      onError: (error: WatchError) =>
+        isCurrent() && !isHarmless(error) && this.refuse(refusalOfWatchError(error)),
       onClose: (code: number) => isCurrent() && this.onSocketClosed(code),
     }
   }
@@ -156,18 +167,30 @@ export class WatchSession {
   private finish(state: WatchState, place: FailurePlace | null, detail: string): void {
     this.attempt += 1
     this.leave()
+    this.dropPrevious()
     this.report({ state, place, detail, retryAtMs: null })
   }
 
   private createPeer(attempt: number, iceServers: RTCIceServer[]): ViewerPeer {
     const isCurrent = () => attempt === this.attempt
     const peer = new ViewerPeer(iceServers, {
-      onCandidate: (candidate) => isCurrent() && this.socket?.sendCandidate(candidate),
+      onCandidate: (candidate) => isCurrent() && this.tellCandidate(candidate),
       onStream: (stream) => isCurrent() && this.handlers.onStream(stream),
       onFailed: (step, detail) => isCurrent() && this.fail(step, detail),
     })
     this.peer = peer
     return peer
+  }
+
+  private tellCandidate(candidate: RTCIceCandidate): void {
+    if (this.heldCandidates) this.heldCandidates.push(candidate)
+    else this.socket?.sendCandidate(candidate)
+  }
+
+  private releaseCandidates(): void {
+    const held = this.heldCandidates ?? []
+    this.heldCandidates = null
+    held.forEach((candidate) => this.socket?.sendCandidate(candidate))
   }
 
   private async offer(attempt: number): Promise<void> {
@@ -179,6 +202,7 @@ export class WatchSession {
     window.clearTimeout(this.stepTimer)
     if (this.status.state === 'waiting') this.report({ state: 'connecting', detail: '' })
     try {
+      this.heldCandidates = []
       const peer = this.createPeer(attempt, this.socket.ticket.ice_servers ?? [])
       this.socket.sendOffer(await peer.createOffer())
       const late = () => this.fail('signalling', `no answer in ${ANSWER_DEADLINE_MS / 1000} s`)
@@ -192,6 +216,7 @@ export class WatchSession {
     window.clearTimeout(this.stepTimer)
     try {
       await this.peer?.acceptAnswer(sdp)
+      this.releaseCandidates()
       if (attempt === this.attempt) this.watchFrames(attempt)
     } catch (error) {
       if (attempt === this.attempt) this.refuse(refusalOfException(error))
@@ -203,18 +228,21 @@ export class WatchSession {
     if (!peer) return
     this.frames = new FrameWatch(() => peer.inboundCounts(), {
       onFlow: () => attempt === this.attempt && this.onFlow(),
-      onStall: (hasPackets) => attempt === this.attempt && this.onStall(hasPackets, peer),
+      onStall: (stall) => attempt === this.attempt && this.onStall(stall, peer),
     })
   }
 
   private onFlow(): void {
+    this.dropPrevious()
     this.wasLive = true
     this.failures = 0
     this.backoff.reset()
-    this.report({ state: 'live', place: null, detail: '', retryAtMs: null })
+    this.report({ state: 'live', place: null, detail: '', retryAtMs: null, isSoundOnly: false })
   }
 
-  private onStall(hasPackets: boolean, peer: ViewerPeer): void {
+  private onStall({ hasPackets, hasSound }: Stall, peer: ViewerPeer): void {
+    // The runner sends a viewer whose network is too weak for any picture the sound alone.
+    if (this.wasLive && hasSound && !hasPackets) return this.report({ isSoundOnly: true })
     // While ICE or DTLS is still at work its own deadline names the step.
     if (!this.wasLive && !hasPackets && !peer.isConnected) return
     const detail = hasPackets ? 'packets arrive, no picture is decoded' : 'no packets arrive'
@@ -223,7 +251,30 @@ export class WatchSession {
 
   private onSocketClosed(code: number): void {
     this.socket = null
-    this.fail('signalling', `websocket closed (${code})`)
+    if (this.peer && this.frames?.isFlowing) this.keepPicture(this.peer, this.frames)
+    else this.fail('signalling', `websocket closed (${code})`)
+  }
+
+  /** The media go from the runner to the page: they are shown until a new connection has its own. */
+  private keepPicture(peer: ViewerPeer, frames: FrameWatch): void {
+    this.dropPrevious()
+    frames.stop()
+    const lost = () => {
+      this.dropPrevious()
+      if (this.status.state === 'live') this.report({ state: 'recovering' })
+    }
+    const watch = new FrameWatch(() => peer.inboundCounts(), { onFlow: () => undefined, onStall: lost })
+    this.previous = { peer, frames: watch }
+    this.peer = null
+    this.frames = null
+    this.attempt += 1
+    this.retryIn(this.backoff.nextMs())
+  }
+
+  private dropPrevious(): void {
+    this.previous?.frames.stop()
+    this.previous?.peer.close()
+    this.previous = null
   }
 
   private async onOpenError(error: unknown, attempt: number): Promise<void> {
@@ -259,6 +310,7 @@ export class WatchSession {
     this.attempt += 1
     this.wasLive = false
     this.leave()
+    this.dropPrevious()
     this.report({ state: 'waiting', place: null, detail: '' })
     this.retryIn(Math.max(WAITING_POLL_MS, (retryAfterSeconds ?? 0) * 1000))
   }
@@ -266,9 +318,10 @@ export class WatchSession {
   private fail(place: FailedStep | FailurePlace, detail: string, afterSeconds?: number | null) {
     this.attempt += 1
     this.failures += 1
+    this.report({ isSoundOnly: false })
     this.leave()
     const state = this.wasLive && this.failures <= QUIET_ATTEMPTS ? 'recovering' : 'failed'
-    this.report({ state, place, detail })
+    if (!this.previous) this.report({ state, place, detail })
     this.retryIn(Math.max(this.backoff.nextMs(), (afterSeconds ?? 0) * 1000))
   }
 

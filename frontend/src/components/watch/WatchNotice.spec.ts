@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 
-import type { WatchStatus } from '@/realtime/watchSession'
+import { FIRST_STATUS, type WatchStatus } from '@/realtime/watchSession'
 
 import { mountApp } from '../../../tests/mount'
 
 import WatchNotice from './WatchNotice.vue'
 
 function mountNotice(fields: Partial<WatchStatus>) {
-  const status: WatchStatus = { state: 'connecting', place: null, detail: '', transport: null, retryAtMs: null, ...fields }
+  const status: WatchStatus = { ...FIRST_STATUS, ...fields }
   return mountApp(WatchNotice, { props: { status } }).wrapper
 }
 
