@@ -16,9 +16,10 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from livestudio.common.log import get_logger
+from livestudio.metrics import exposition
 
 log = get_logger(__name__)
 
@@ -121,7 +122,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         address = forwarded.rpartition(",")[2].strip()
     if not _is_allowed(address):
         raise Http404
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _is_allowed(address: str) -> bool:

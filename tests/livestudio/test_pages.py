@@ -10,6 +10,8 @@ from django.db import connection
 from django.test import Client
 
 from livestudio import pages
+from streams.models import Broadcast, Show
+from tests.factories import AvatarFactory, VoiceFactory, make_cast
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +69,34 @@ def test_metrics_are_for_allowed_addresses_only() -> None:
     assert here.status_code == 200
     assert b"process_cpu_seconds_total" in here.content
     assert elsewhere.status_code == 404
+
+
+def test_metrics_tell_the_numbers_of_what_is_on_air() -> None:
+    cast = make_cast()
+    avatar = AvatarFactory(organization=cast.organization)
+    voice = VoiceFactory(organization=cast.organization)
+    show = Show.objects.create(
+        organization=cast.organization, title="News", avatar=avatar, voice=voice
+    )
+    live, over = (
+        Broadcast.objects.create(
+            organization=cast.organization,
+            show=show,
+            state=state,
+            metrics={"fps": 25, "source": "worker", "readers": {"rtmp": {"dropped": 3}}},
+        )
+        for state in ("live", "ended")
+    )
+
+    text = Client().get("/metrics").content.decode()
+
+    assert 'livestudio_broadcasts{state="live"} 1.0' in text
+    assert 'livestudio_broadcasts{state="starting"} 0.0' in text
+    number = f'livestudio_broadcast_number{{broadcast="{live.pk}",name='
+    assert f'{number}"fps"}} 25.0' in text
+    assert f'{number}"readers.rtmp.dropped"}} 3.0' in text
+    assert "source" not in text
+    assert str(over.pk) not in text
 
 
 def test_metrics_judge_the_forwarded_address_behind_a_proxy(settings: Any) -> None:
