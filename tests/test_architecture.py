@@ -41,6 +41,7 @@ USED_WITHOUT_IMPORT = {
     "daphne": "INSTALLED_APPS and the command line",
     "drf-spectacular-sidecar": "INSTALLED_APPS",
     "django-cors-headers": "MIDDLEWARE",
+    "noto-cjk-sans-otc": "inference/media/fonts.py finds its file without importing it",
     "pyjwt": "simplejwt signs with it",
     "redis": "the cache in settings, and channels-redis",
     "tzdata": "zoneinfo reads it where the system has no zones",
