@@ -32,6 +32,8 @@ STEADY_SECONDS: Final = 30.0
 # A child reports each second; ten without a word is a child that hangs.
 SILENCE_SECONDS: Final = 10.0
 START_SECONDS: Final = 30.0
+# A platform that is not ready yet refuses like one that does not know the key.
+MAX_REFUSALS: Final = 3
 CLOSE_SECONDS: Final = 3.0
 
 
@@ -65,6 +67,8 @@ class OutputSupervisor:
         self._stopping = asyncio.Event()
         self._child: _Child | None = None
         self._told = ("stopped", "", 0)
+        self._refusals = 0
+        self._has_been_live = False
         self.report = OutputReport(job.id, "stopped")
 
     @property
@@ -105,9 +109,11 @@ class OutputSupervisor:
 
     def _goes_on(self, ending: Json) -> bool:
         """Whether to try again; says `failed` when not."""
+        is_refused = ending.get("code") == "rejected"
+        self._refusals = self._refusals + 1 if is_refused else 0
         # A key that has worked is not wrong: platforms refuse for a while after a cut.
-        is_refused = ending.get("code") == "rejected" and not ending.get("was_live")
-        if ending.get("retryable", True) and not is_refused:
+        is_wrong = self._refusals >= MAX_REFUSALS and not self._has_been_live
+        if ending.get("retryable", True) and not is_wrong:
             return True
         self._tell("failed", ending.get("message", "the output ended"))
         return False
@@ -132,25 +138,24 @@ class OutputSupervisor:
                     self._on_line(line)
 
     async def _follow(self, child: _Child) -> Json:
-        live_at = 0.0
+        is_live = False
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             while True:
-                limit = SILENCE_SECONDS if live_at else START_SECONDS
+                limit = SILENCE_SECONDS if is_live else START_SECONDS
                 reading = asyncio.ensure_future(child.read_line())
                 done, _ = await asyncio.wait(
                     {reading, stopping}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
                 )
                 if reading not in done:
                     reading.cancel()
-                    hung = {"message": "the output process hung", "was_live": bool(live_at)}
-                    return {} if done else hung
+                    return {} if done else {"message": "the output process hung"}
                 line = reading.result()
                 if line is None or line.get("state") in ("failed", "closed"):
-                    ending = line or {"message": "the output process died"}
-                    return {**ending, "was_live": bool(live_at)}
+                    return line or {"message": "the output process died"}
                 if line.get("state") == "live":
-                    live_at = time.monotonic()
+                    is_live = True
+                    self._has_been_live = True
                     child.feed(self._job.open_source())
                     self._tell("live", "")
                 elif "progress" in line:

@@ -214,7 +214,14 @@ class Publisher:
         self._stream_id = int(values[3]) if len(values) > 3 and values[3] else 1
         payload = amf0.encode("publish", 5, None, name, "live")
         self._write(chunks.COMMAND_CHANNEL, chunks.COMMAND_AMF0, payload)
-        await self._published()
+        try:
+            await self._published()
+        except PublishError as error:
+            if error.code != "closed":
+                raise
+            # nginx-rtmp and several platforms refuse a key by hanging up without a word.
+            message = "the platform hung up when the stream began; is the stream key right?"
+            raise PublishError("rejected", message) from error
 
     async def _result(self, transaction: int) -> list[Any]:
         while True:

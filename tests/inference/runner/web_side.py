@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +19,7 @@ from inference.protocol import (
     AvatarSpec,
     Command,
     CueSpec,
+    Cursor,
     Event,
     Events,
     Heartbeat,
@@ -33,6 +33,7 @@ from inference.protocol import (
     RunnerSpec,
     VoiceSpec,
     Welcome,
+    decode,
     decode_message,
     encode_message,
 )
@@ -94,7 +95,7 @@ class WebSide:
         match message:
             case Hello():
                 self.hellos.append(message)
-                return [Welcome(self.spec, self.acknowledged)]
+                return [Welcome(self._spec_now(), self.acknowledged)]
             case Events(events):
                 self.events += [event for event in events if event.sequence > self.acknowledged]
                 return [Acknowledge(self.acknowledged)]
@@ -109,9 +110,14 @@ class WebSide:
                 self.results[message.id] = message
         return []
 
-    async def command(self, name: str, **args: Any) -> Result:
+    def _spec_now(self) -> RunnerSpec:
+        """The spec with the cursor that was told last, as the platform builds it."""
+        cursors = self.of_kind("cursor")
+        return replace(self.spec, cursor=decode(Cursor, cursors[-1])) if cursors else self.spec
+
+    async def command(self, verb: str, /, **args: Any) -> Result:
         """Send a command and wait for its result."""
-        command = Command(str(uuid.uuid4()), name, args)
+        command = Command(str(uuid.uuid4()), verb, args)
         assert self.socket is not None
         await self.socket.send_str(json.dumps(encode_message(command)))
         await self.until(lambda: command.id in self.results)
@@ -128,11 +134,11 @@ class WebSide:
     def utterances(self, state: str) -> list[Json]:
         return [data for data in self.of_kind("utterance") if data["state"] == state]
 
-    def has(self, kind: str, **values: Any) -> bool:
+    def has(self, event: str, /, **values: Any) -> bool:
         """Whether an event of this kind has these values."""
         return any(
             all(data.get(name) == value for name, value in values.items())
-            for data in self.of_kind(kind)
+            for data in self.of_kind(event)
         )
 
 
@@ -155,12 +161,15 @@ async def web_side(spec: RunnerSpec) -> AsyncIterator[WebSide]:
 
 
 @contextlib.asynccontextmanager
-async def running(side: WebSide) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running(
+    side: WebSide, *, life_fd: int | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """A real runner process for the web side's spec; killed at the end if it still runs."""
+    life = ["--life-fd", str(life_fd)] if life_fd is not None else []
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "inference.runner",
+        sys.executable, "-m", "inference.runner", *life,
         stdin=asyncio.subprocess.PIPE,
-        env={**os.environ, "TEST_ENGINES": "1"},
+        pass_fds=() if life_fd is None else (life_fd,),
     )  # fmt: skip
     document = {
         "broadcast": side.spec.broadcast,

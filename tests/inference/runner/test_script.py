@@ -1,0 +1,426 @@
+"""What is said next: on the real mixer, with a voice that is always ready."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inference.protocol import (
+    AvatarSpec,
+    CueSpec,
+    Cursor,
+    Interrupt,
+    Json,
+    RenditionSpec,
+    RunnerSpec,
+    Say,
+    VoiceSpec,
+)
+from inference.runner.lines import Line, Piece
+from inference.runner.mixer import TICK_SAMPLES, Interruption, Mixer
+from inference.runner.rundown import UnknownCueError
+from inference.runner.script import Script
+from inference.text.script import ScriptError
+from inference.workers.speech_client import Sentence, Speech
+
+SPOKEN_SAMPLES = 10 * TICK_SAMPLES
+
+
+class Voice:
+    """Makes 200 ms of sound for every sentence at once; `broken` texts fail."""
+
+    is_tagged = False
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.broken: set[str] = set()
+        self.speeches: dict[str, Speech] = {}
+
+    def get(self, sentence: Sentence, priority: str) -> Speech:
+        self.asked.append((sentence.text, priority))
+        speech = self.speeches.setdefault(sentence.text, Speech(sentence))
+        if sentence.text in self.broken:
+            speech.error = "every voice failed"
+        speech.samples = np.full(SPOKEN_SAMPLES, 1000, np.int16)
+        speech.done.set()
+        return speech
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self.lines: list[Line] = []
+        self.cuts: list[Interruption] = []
+
+    def line_placed(self, line: Line, start_sample: int) -> None:
+        self.lines.append(line)
+
+    def piece_placed(self, piece: Piece) -> None:
+        self.pieces.append(piece)
+
+    def cut(self, interruption: Interruption) -> None:
+        self.cuts.append(interruption)
+
+
+class Listener:
+    """Passes what the mixer tells straight on; there is one thread here."""
+
+    script: Script
+
+    def placed(self, utterance: str, generation: int, start_sample: int) -> None:
+        self.script.placed(utterance, start_sample)
+
+    def started(self, utterance: str, generation: int, sample: int) -> None:
+        self.script.started(utterance, generation, sample)
+
+    def finished(self, utterance: str, generation: int, played: int, *, completed: bool) -> None:
+        self.script.finished(utterance, generation, played, completed=completed)
+
+    def underrun(self, utterance: str, generation: int, at_sample: int, silent: int) -> None: ...
+
+
+class Show:
+    """A script on a mixer whose ticks the test makes."""
+
+    def __init__(self, *texts: str, **changes: Any) -> None:
+        cues = changes.pop("cues", None) or tuple(
+            CueSpec(f"c{index}", "speech", text) for index, text in enumerate(texts, 1)
+        )
+        spec = RunnerSpec(
+            broadcast="b",
+            lease_epoch=1,
+            token="",
+            title="",
+            language="en-US",
+            renditions=(RenditionSpec("main", 320, 180, 1920, 500),),
+            avatar=AvatarSpec("a", "puppet"),
+            voices=(VoiceSpec("v", "espeak", "en-US"),),
+            cues=cues,
+            run_folder="",
+            recordings_folder="",
+            cache_folder="",
+            **changes,
+        )
+        self.events: list[tuple[str, Json]] = []
+        self.ended: list[str] = []
+        self.voice, self.stage, listener = Voice(), Stage(), Listener()
+        self.mixer = Mixer(listener)
+        self.script = Script(
+            spec,
+            self.mixer,
+            self.voice,  # type: ignore[arg-type]  # the part of it that the script uses
+            self.stage,
+            emit=lambda kind, data: self.events.append((kind, data)),
+            on_end=self.ended.append,
+        )
+        listener.script = self.script
+        self.sample = 0
+
+    def start(self, cursor: Cursor | None = None) -> Show:
+        self.script.start(cursor or Cursor(), "running")
+        return self
+
+    async def tick(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.mixer.pull(self.sample)
+            self.sample += TICK_SAMPLES
+            await asyncio.sleep(0)
+
+    async def until(self, check: Callable[[], Any], ticks: int = 1000) -> None:
+        for _ in range(ticks):
+            if check():
+                return
+            await self.tick()
+        raise AssertionError(f"did not happen in {ticks} ticks: {self.texts('said')}")
+
+    def texts(self, state: str) -> list[str]:
+        return [d["text"] for kind, d in self.events if kind == "utterance" and d["state"] == state]
+
+    def cursors(self) -> list[tuple[str | None, int, int]]:
+        return [
+            (data["cue"], data["sentence"], data["loop"])
+            for kind, data in self.events
+            if kind == "cursor"
+        ]
+
+    async def speak(self, text: str) -> None:
+        """Tick until a text sounds."""
+        await self.until(lambda: self.texts("speaking")[-1:] == [text])
+
+
+async def test_rundown_is_said_in_order_and_ends() -> None:
+    show = Show("One. Two.", "Three.").start()
+
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One.", "Two.", "Three."]
+    assert show.cursors() == [("c1", 0, 0), ("c1", 1, 0), ("c2", 0, 0), (None, 0, 0)]
+    assert show.ended == ["the rundown has ended"]
+
+
+async def test_said_is_told_only_after_the_last_sample_has_left() -> None:
+    show = Show("One.").start()
+    await show.speak("One.")
+
+    await show.tick(SPOKEN_SAMPLES // TICK_SAMPLES - 2)
+    assert show.texts("said") == []
+
+    await show.tick(3)
+    assert show.texts("said") == ["One."]
+
+
+async def test_loop_says_each_sentence_once_per_loop_with_its_pause() -> None:
+    show = Show("One.", "Two.", rundown_mode="loop", loop_pause_seconds=1.0).start()
+
+    await show.until(lambda: len(show.texts("said")) == 4)
+
+    assert show.texts("said") == ["One.", "Two.", "One.", "Two."]
+    starts = [piece.start_sample for piece in show.stage.pieces]
+    assert starts[2] - (starts[1] + SPOKEN_SAMPLES) >= 48_000
+
+
+async def test_say_comes_at_the_sentence_end_and_the_script_goes_on() -> None:
+    show = Show("One.", "Two.").start()
+    await show.speak("One.")
+
+    show.script.say(Say("u1", "News."))
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One.", "News.", "Two."]
+
+
+async def test_say_with_interrupt_cuts_and_the_cut_sentence_is_said_again() -> None:
+    show = Show("One.", "Two.").start()
+    await show.speak("One.")
+
+    show.script.say(Say("u1", "News.", interrupt=True))
+    await show.until(lambda: show.ended)
+
+    assert show.texts("interrupted") == ["One."]
+    assert show.texts("said") == ["News.", "One.", "Two."]
+
+
+async def test_interrupt_reports_what_was_played_and_holds_the_script() -> None:
+    show = Show("One.", "Two.").start()
+    await show.speak("One.")
+    await show.tick(3)
+
+    cut = show.script.interrupt(Interrupt(None))
+    await show.tick(100)
+
+    assert cut.generation == 1
+    (event,) = [d for k, d in show.events if k == "utterance" and d["state"] == "interrupted"]
+    assert event["id"] == cut.utterance
+    assert 0 < event["played_ms"] < 200
+    assert show.script.state == "held"
+    assert show.texts("said") == []
+
+
+async def test_held_script_goes_on_after_the_next_say() -> None:
+    show = Show("One.", "Two.").start()
+    await show.speak("One.")
+    show.script.interrupt(Interrupt(None))
+
+    show.script.say(Say("u1", "News."))
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["News.", "One.", "Two."]
+
+
+async def test_held_script_goes_on_by_itself_after_the_seconds() -> None:
+    show = Show("One.").start()
+    await show.speak("One.")
+
+    show.script.interrupt(Interrupt(0.01))
+    await asyncio.sleep(0.05)
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One."]
+
+
+async def test_pause_waits_for_the_sentence_end_and_resume_goes_on() -> None:
+    show = Show("One.", "Two.").start()
+    await show.speak("One.")
+
+    show.script.pause()
+    await show.tick(100)
+    assert show.texts("said") == ["One."]
+
+    show.script.resume()
+    await show.until(lambda: show.ended)
+    assert show.texts("said") == ["One.", "Two."]
+
+
+async def test_operator_is_heard_while_the_script_is_paused() -> None:
+    show = Show("One.", "Two.").start()
+    await show.speak("One.")
+    show.script.pause()
+
+    show.script.say(Say("u1", "News."))
+    await show.until(lambda: "News." in show.texts("said"))
+    await show.tick(100)
+
+    assert show.texts("said") == ["One.", "News."]
+    assert show.script.state == "paused"
+
+
+async def test_skip_ends_the_cue_and_takes_the_next() -> None:
+    show = Show("One. Two.", "Three.").start()
+    await show.speak("One.")
+
+    assert show.script.skip()
+    await show.until(lambda: show.ended)
+
+    assert show.texts("interrupted") == ["One."]
+    assert show.texts("said") == ["Three."]
+
+
+async def test_take_jumps_at_the_sentence_end() -> None:
+    show = Show("One. Two.", "Three.", "Four.").start()
+    await show.speak("One.")
+
+    show.script.take("c3")
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One.", "Four."]
+
+
+async def test_take_of_the_cue_that_speaks_says_it_again() -> None:
+    show = Show("One.", "Two.").start()
+    await show.speak("One.")
+
+    show.script.take("c1")
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One.", "One.", "Two."]
+
+
+async def test_take_of_an_unknown_cue_is_refused_and_changes_nothing() -> None:
+    show = Show("One.", "Two.").start()
+
+    with pytest.raises(UnknownCueError):
+        show.script.take("nowhere")
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One.", "Two."]
+
+
+async def test_pause_cue_is_cut_short_by_a_say() -> None:
+    cues = (
+        CueSpec("c1", "speech", "One."),
+        CueSpec("c2", "pause", pause_seconds=60),
+        CueSpec("c3", "speech", "Two."),
+    )
+    show = Show(cues=cues).start()
+    await show.until(lambda: show.cursors()[-1] == ("c2", 0, 0))
+    await show.tick(30)
+
+    show.script.say(Say("u1", "News."))
+    await show.until(lambda: "News." in show.texts("said"), ticks=60)
+
+
+async def test_stop_at_sentence_end_lets_the_sentence_end() -> None:
+    show = Show("One.", "Two.", rundown_mode="loop").start()
+    await show.speak("One.")
+    show.script.say(Say("u1", "News."))
+
+    show.script.end("enough", now=False)
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One."]
+    assert show.texts("dropped") == ["News."]
+    assert show.ended == ["enough"]
+
+
+async def test_stop_now_cuts() -> None:
+    show = Show("One.").start()
+    await show.speak("One.")
+
+    show.script.end("enough", now=True)
+    await show.until(lambda: show.ended)
+
+    assert show.texts("interrupted") == ["One."]
+
+
+async def test_duration_ends_at_a_sentence_end() -> None:
+    show = Show("One.", rundown_mode="loop", ends="after_duration", duration_seconds=1.0).start()
+
+    await show.until(lambda: show.ended)
+
+    assert show.ended == ["the planned duration has passed"]
+    assert show.texts("interrupted") == []
+    assert show.mixer.position >= 48_000
+
+
+async def test_manual_end_stays_on_air_after_the_rundown() -> None:
+    show = Show("One.", ends="manual").start()
+
+    await show.until(lambda: show.script.state == "finished")
+    await show.tick(50)
+    assert show.ended == []
+
+    show.script.take("c1")
+    await show.until(lambda: show.texts("said") == ["One.", "One."])
+
+
+async def test_sentence_that_no_voice_can_say_is_told_and_passed_over() -> None:
+    show = Show("One.", "Bad.", "Two.")
+    show.voice.broken = {"Bad."}
+    show.start()
+
+    await show.until(lambda: show.ended)
+
+    assert show.texts("failed") == ["Bad."]
+    assert show.texts("said") == ["One.", "Two."]
+
+
+async def test_next_three_sentences_are_prefetched() -> None:
+    show = Show("One. Two. Three. Four. Five.")
+
+    show.script.warm(Cursor())
+
+    assert show.voice.asked == [(text, "prefetch") for text in ("One.", "Two.", "Three.")]
+
+
+async def test_resume_goes_on_at_the_cursor() -> None:
+    show = Show("One. Two.", "Three.").start(Cursor("c1", 1, 4))
+
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["Two.", "Three."]
+
+
+async def test_long_line_is_one_utterance_of_several_sentences() -> None:
+    show = Show("One.", "Two.").start()
+    await show.speak("One.")
+
+    show.script.say(Say("u1", "First thing. Second thing. [wave] Third."))
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One.", "First thing. Second thing. [wave] Third.", "Two."]
+    spoken = [piece.text for piece in show.stage.pieces if piece.line.utterance == "u1"]
+    assert spoken == ["First thing.", "Second thing.", "Third."]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "[wave]", "Hello [dance]"])
+async def test_line_that_cannot_be_said_is_refused(text: str) -> None:
+    show = Show("One.").start()
+
+    with pytest.raises(ScriptError):
+        show.script.say(Say("u1", text))
+
+
+async def test_expression_and_gesture_come_with_the_first_sentence_of_a_cue() -> None:
+    cues = (CueSpec("c1", "speech", "One. Two.", expression="happy", gesture="wave"),)
+    show = Show(cues=cues).start()
+
+    await show.until(lambda: show.ended)
+
+    assert [(line.expression, line.gesture) for line in show.stage.lines] == [
+        ("happy", "wave"),
+        (None, None),
+    ]

@@ -1,0 +1,198 @@
+"""A real runner with its real workers against the link: on air, steered, hurt, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from inference.engines.speech.testtone.decode import decode_tags
+from inference.protocol import OutputSpec, VoiceSpec
+from tests.services import RtmpServer
+
+from .web_side import WebSide, make_spec, running, web_side
+
+pytestmark = pytest.mark.live
+
+TONE = (VoiceSpec("v1", "testtone", "en-US", {"seconds": 1.5}),)
+
+
+def tone_texts(path: Path) -> list[tuple[int, int]]:
+    """(utterance number, generation) of each tone in a recording, in order, each run once."""
+    tags: list[tuple[int, int]] = []
+    for tag in decode_tags(sound(path)):
+        if not tags or tags[-1] != (tag[2], tag[3]):
+            tags.append((tag[2], tag[3]))
+    return tags
+
+
+def sound(path: Path) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    """The left channel of a file, int16 at 48 kHz."""
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler("s16", "mono", 48_000)
+        frames = [f for frame in container.decode(audio=0) for f in resampler.resample(frame)]
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames])
+
+
+def recording(side: WebSide) -> Path:
+    (done,) = [data for data in side.of_kind("recording") if data["state"] == "finished"]
+    return Path(done["path"])
+
+
+async def ended(side: WebSide, process: asyncio.subprocess.Process) -> int:
+    await side.until(lambda: side.has("broadcast.state", state="ended"), 60)
+    return await asyncio.wait_for(process.wait(), 15)
+
+
+async def test_rundown_becomes_a_recording_that_plays(tmp_path: Path) -> None:
+    spec = make_spec(tmp_path, ("大家好，欢迎来到直播间。", "Hello and welcome."), record=True)
+    async with web_side(spec) as side, running(side) as process:
+        assert await ended(side, process) == 0
+
+    said = [data["text"] for data in side.utterances("said")]
+    assert said == ["大家好，欢迎来到直播间。", "Hello and welcome."]
+    spoken = sum(data["played_ms"] for data in side.utterances("said")) / 1000
+    samples = sound(recording(side)).astype(np.float32)
+    loud = (
+        np.sqrt(np.mean(samples[: len(samples) // 960 * 960].reshape(-1, 960) ** 2, axis=1)) > 200
+    )
+    assert 0.5 * spoken < loud.sum() * 0.02 <= spoken + 0.2
+    with av.open(str(recording(side))) as container:
+        frames = list(container.decode(video=0))
+    times = [
+        round(float(frame.pts * frame.time_base) * 25) for frame in frames if frame.pts is not None
+    ]
+    assert times == sorted(set(times))
+    assert len(frames) > 25 * spoken * 0.8
+
+
+async def test_interrupt_and_say_then_the_cut_sentence_again(tmp_path: Path) -> None:
+    spec = make_spec(tmp_path, ("First.", "Second."), voices=TONE, record=True)
+    async with web_side(spec) as side, running(side) as process:
+        await side.until(lambda: side.utterances("speaking"))
+        await asyncio.sleep(0.4)
+        cut = await side.command("interrupt", resume_after_seconds=None)
+        said = await side.command("say", utterance="line-1", text="News from the operator.")
+        code = await ended(side, process)
+
+    assert code == 0
+    assert cut.ok and cut.data is not None and cut.data["generation"] == 1
+    assert said.ok
+    assert [d["text"] for d in side.utterances("interrupted")] == ["First."]
+    texts = [d["text"] for d in side.utterances("said")]
+    assert texts == ["News from the operator.", "First.", "Second."]
+    tags = tone_texts(recording(side))
+    assert [generation for _, generation in tags] == [0, 1, 1, 1]
+
+
+async def test_refused_commands_say_why(tmp_path: Path) -> None:
+    spec = make_spec(tmp_path, ("First.",), voices=TONE, ends="manual")
+    async with web_side(spec) as side, running(side) as process:
+        await side.until(lambda: side.has("broadcast.state", state="live"))
+        cases = {
+            "unknown_cue": await side.command("take", cue="nowhere"),
+            "unknown_expression": await side.command("expression", name="grumpy"),
+            "unknown_gesture": await side.command("gesture", name="backflip"),
+            "unknown_clip": await side.command("clip", clip="intro"),
+            "unknown_output": await side.command("output_start", id="nothing"),
+            "invalid_text": await side.command("say", utterance="u", text="Hello [dance]"),
+        }
+        await side.command("stop", when="now")
+        await ended(side, process)
+
+    for code, result in cases.items():
+        assert not result.ok
+        assert result.error is not None and result.error["code"] == code
+        assert len(result.error["message"]) > 10
+
+
+async def test_killed_speech_worker_costs_no_sentence(tmp_path: Path) -> None:
+    spec = make_spec(tmp_path, ("One. Two. Three.",), voices=TONE, record=True)
+    async with web_side(spec) as side, running(side) as process:
+        await side.until(lambda: side.utterances("speaking"))
+        kill_worker(side, "speech")
+        await ended(side, process)
+
+    assert [d["text"] for d in side.utterances("said")] == ["One.", "Two.", "Three."]
+    assert len(tone_texts(recording(side))) == 3
+
+
+async def test_killed_face_worker_leaves_the_picture_running(tmp_path: Path) -> None:
+    spec = make_spec(tmp_path, ("One. Two. Three.",), voices=TONE, record=True)
+    async with web_side(spec) as side, running(side) as process:
+        await side.until(lambda: side.has("worker", kind="face", state="started"), 60)
+        kill_worker(side, "face")
+        await side.until(lambda: started_workers(side, "face") >= 2, 30)
+        await ended(side, process)
+
+    assert len(side.utterances("said")) == 3
+    with av.open(str(recording(side))) as container:
+        pts = [f.pts for f in container.decode(video=0) if f.pts is not None]
+    gaps = {b - a for a, b in zip(pts, pts[1:], strict=False)}
+    # On a busy machine pictures may be skipped; a dead worker must not stop them.
+    assert max(gaps) <= 4 * min(gaps)
+    assert not list(Path("/dev/shm").glob(f"livestudio-{spec.broadcast}-*"))
+
+
+async def test_killed_runner_is_followed_by_one_that_says_the_cut_sentence(tmp_path: Path) -> None:
+    spec = make_spec(tmp_path, ("One. Two. Three.",), voices=TONE)
+    async with web_side(spec) as side:
+        async with running(side) as process:
+            await side.until(lambda: len(side.utterances("speaking")) == 2)
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+        async with running(side) as process:
+            await ended(side, process)
+
+    assert [d["text"] for d in side.utterances("said")] == ["One.", "Two.", "Three."]
+    assert [d["text"] for d in side.utterances("speaking")] == ["One.", "Two.", "Two.", "Three."]
+
+
+async def test_three_outputs_of_which_two_fail_and_one_plays(
+    tmp_path: Path, rtmp_server: RtmpServer
+) -> None:
+    outputs = (
+        OutputSpec("good", "Good", "rtmp", rtmp_server.push_url, "three-good"),
+        OutputSpec("refused", "Refused", "rtmp", rtmp_server.refusing_url, "three-refused"),
+        OutputSpec("nobody", "Nobody", "rtmp", "rtmp://127.0.0.1:9/live", "k"),
+        OutputSpec("later", "Later", "rtmp", rtmp_server.push_url, desired="waiting_for_key"),
+    )
+    spec = make_spec(tmp_path, ("One. Two. Three. Four.",), voices=TONE, outputs=outputs)
+    async with web_side(spec) as side, running(side) as process:
+        await side.until(lambda: side.has("output", id="good", state="live"))
+        await side.until(lambda: side.has("output", id="refused", state="failed"), 30)
+        await side.until(lambda: side.has("output", id="nobody", state="retrying"), 30)
+        assert side.has("output", id="later", state="waiting_for_key")
+        replaced = await side.command("output_replace_key", id="later", stream_key="three-later")
+        await side.until(lambda: side.has("output", id="later", state="live"))
+        await ended(side, process)
+
+    assert replaced.ok
+    good = [data for data in side.of_kind("output") if data["id"] == "good"]
+    assert [data["state"] for data in good] == ["connecting", "live", "stopped"]
+    assert good[-1]["dropped"] == 0
+
+
+async def test_end_of_the_life_pipe_ends_the_runner(tmp_path: Path) -> None:
+    spec = make_spec(tmp_path, ("One.",), voices=TONE, ends="manual")
+    read_end, write_end = os.pipe()
+    async with web_side(spec) as side, running(side, life_fd=read_end) as process:
+        os.close(read_end)
+        await side.until(lambda: side.has("broadcast.state", state="live"))
+        os.close(write_end)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+def kill_worker(side: WebSide, kind: str) -> None:
+    pid = next(d["pid"] for d in reversed(side.of_kind("worker")) if d["kind"] == kind)
+    os.kill(pid, signal.SIGKILL)
+
+
+def started_workers(side: WebSide, kind: str) -> int:
+    events = side.of_kind("worker")
+    return sum(data["kind"] == kind and data["state"] == "started" for data in events)
