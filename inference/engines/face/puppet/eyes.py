@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-OPENINGS: Final = (0.0, 0.12, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.2)
-SMILES: Final = (0.0, 0.5, 1.0)
-BROW_FORMS: Final = (-1.0, 0.0, 1.0)
+# Dense enough that the mean of two neighbours shows one lid, not two.
+OPENINGS: Final = (0.0, 0.07, 0.14, 0.22, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.87, 0.94, 1.0, 1.1, 1.2)
+SMILES: Final = (0.0, 0.12, 0.3, 0.5, 0.75, 1.0)
+BROW_FORMS: Final = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # Left, top, width, height around the middle of the eye and of the brow, in art units.
 EYE_BOX: Final = (-46, -38, 92, 70)
 BROW_BOX: Final = (-42, -20, 84, 40)

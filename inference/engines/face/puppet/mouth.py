@@ -21,7 +21,7 @@ _DEFS: Final = """<defs>
 <linearGradient id="cavity" x1="0" y1="0" x2="0" y2="1">
 <stop offset="0" stop-color="#4a0f1c"/><stop offset="1" stop-color="#932f3c"/></linearGradient>
 <linearGradient id="teeth" x1="0" y1="0" x2="0" y2="1">
-<stop offset="0" stop-color="#e9dfe0"/><stop offset=".35" stop-color="#ffffff"/>
+<stop offset="0" stop-color="#f3ecee"/><stop offset=".35" stop-color="#ffffff"/>
 <stop offset="1" stop-color="#f3eef0"/></linearGradient>
 <radialGradient id="tongue" cx=".5" cy=".35" r=".7">
 <stop offset="0" stop-color="#f0959a"/><stop offset="1" stop-color="#c9545f"/></radialGradient>

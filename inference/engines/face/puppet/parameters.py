@@ -59,11 +59,11 @@ EXPRESSION_POSES: Final[dict[str, Pose]] = {
     "neutral": {},
     "happy": {
         **_both("Eye*Smile", 0.5), **_both("Brow*Y", 0.2), **_both("Brow*Form", 0.4),
-        **_both("Eye*Open", -0.08), "ParamMouthForm": 0.5, "ParamMouthOpenY": 0.13,
+        **_both("Eye*Open", -0.08), "ParamMouthForm": 0.5, "ParamMouthOpenY": 0.18,
         "ParamCheek": 0.5,
     },
     "laugh": {
-        **_both("Eye*Smile", 1.0), **_both("Eye*Open", -0.92), **_both("Brow*Y", 0.4),
+        **_both("Eye*Smile", 1.0), **_both("Eye*Open", -1.0), **_both("Brow*Y", 0.4),
         **_both("Brow*Form", 0.7), "ParamMouthForm": 0.6, "ParamMouthOpenY": 0.42,
         "ParamCheek": 0.85, "ParamAngleY": 3.0, "ParamAngleZ": 2.0,
     },
@@ -83,7 +83,7 @@ EXPRESSION_POSES: Final[dict[str, Pose]] = {
         "ShoulderLift": 1.5,
     },
     "thinking": {
-        "ParamEyeBallX": 0.75, "ParamEyeBallY": 0.7, **_both("Brow*Form", 0.2),
+        "ParamEyeBallX": 0.75, "ParamEyeBallY": 0.75, **_both("Brow*Form", 0.2),
         "ParamBrowLY": 0.1, "ParamBrowRY": 0.75, "ParamBrowLAngle": -0.3, "ParamMouthForm": -0.35,
         "MouthPucker": 0.3, "ParamAngleX": 6.0, "ParamAngleY": 3.0, "ParamAngleZ": 5.0,
         **_both("Eye*Open", -0.06),
