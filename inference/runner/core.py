@@ -224,6 +224,7 @@ class MediaCore:
         underruns, silent_samples = self.mixer.underruns
         return {
             "media_time_ms": round(position * _MS_PER_SAMPLE),
+            "clock": self._clock_pair(),
             "generation": self.mixer.generation,
             "fps": sum(pts >= position - SAMPLE_RATE_HZ for pts in pictures.made_pts.copy()),
             "frames": pictures.made,
@@ -240,6 +241,11 @@ class MediaCore:
             "cpu_ms_per_frame": self._cpu_ms_per_frame(),
             "readers": {name: asdict(stats) for name, stats in self.hub.stats().items()},
         }
+
+    def _clock_pair(self) -> dict[str, float]:
+        """Media and wall clock at one moment: by it a reader elsewhere can tell its delay."""
+        media_ms, unix_ms = self.clock.now_samples() * _MS_PER_SAMPLE, time.time() * 1000
+        return {"media_ms": round(media_ms, 2), "unix_ms": round(unix_ms, 2)}
 
     def _times_ms(self) -> dict[str, float]:
         pictures = self._pictures
