@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -321,6 +322,8 @@ def turn_server(*, secret: str = "turn-test-secret") -> Iterator[TurnServer]:
 
 def main(command: Sequence[str]) -> int:
     """Run `command` with MariaDB and Redis; its exit status."""
+    # By default SIGTERM would end us without ending the servers.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with ExitStack() as services:
         addresses = {
             "DATABASE_URL": services.enter_context(mariadb()),
