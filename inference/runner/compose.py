@@ -90,6 +90,7 @@ class Composer:
         self._clock_lock = threading.Lock()
         self._source: FrameSource | None = None
         self._idle: IdleFrames = PlainBackground(spec.width_px, spec.height_px)
+        self._has_loop = False
         self._hold_frames = HOLD_SAMPLES // spec.frame_samples
         self._fade_frames = max(1, round(FADE_SAMPLES / spec.frame_samples))
         self._canvases = [_Canvas(spec.width_px, spec.height_px) for _ in range(3)]
@@ -115,7 +116,7 @@ class Composer:
     def set_idle(self, idle: IdleFrames) -> None:
         """Play this loop when there is no worker. Raises WrongSizeError."""
         self._check_size(idle.width_px, idle.height_px)
-        self._idle = idle
+        self._idle, self._has_loop = idle, True
 
     def move_clock(self, frame: int, generation: int) -> None:
         """Tell the worker what is due. Called by the tick thread."""
@@ -160,7 +161,11 @@ class Composer:
         return drawn is not None and drawn >= generation
 
     def _may_hold(self, frame: int) -> bool:
-        if self._source is None or self.last_source == "idle":
+        if self.last_source == "idle":
+            return False
+        if not self._has_loop:
+            return True  # a presenter who stands still is better than an empty studio
+        if self._source is None:
             return False
         return frame - self._last_worker_frame <= self._hold_frames
 

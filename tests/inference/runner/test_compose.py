@@ -89,6 +89,13 @@ def test_missing_picture_is_held_200_ms_then_idle_fades_in(stand: Stand) -> None
     assert stand.composer.counts == {"worker": 1, "held": 5, "idle": 4}
 
 
+def test_without_idle_loop_the_last_picture_stays(stand: Stand) -> None:
+    stand.composer = Composer(SPEC, OverlayStack())
+    speaking(stand).composer.detach()
+
+    assert stand.show(100) == ("held", WORKER)
+
+
 def test_detached_worker_fades_to_idle_at_once(stand: Stand) -> None:
     speaking(stand)
 
