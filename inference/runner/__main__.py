@@ -15,6 +15,8 @@ EXIT_BAD_START = 2
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # It tells every address of every viewer.
+    logging.getLogger("aioice").setLevel(logging.WARNING)
     try:
         return asyncio.run(_run(read_arguments()))
     except (BootstrapError, OutboxBusyError) as error:

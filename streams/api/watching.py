@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
@@ -25,6 +24,7 @@ from streams.fields import ChoiceField
 from streams.models import Broadcast
 from streams.models.ticket import TicketPurpose
 from streams.services import whep
+from streams.services.ice import ice_servers
 from streams.services.thumbnails import look_at_thumbnail
 from streams.services.tickets import TICKET_LIFE_SECONDS, create_ticket
 from streams.signed_links import is_signed
@@ -118,7 +118,7 @@ class TicketsView(Endpoint):
             "ticket": ticket,
             "expires_in": TICKET_LIFE_SECONDS,
             "broadcast": str(broadcast.pk),
-            "ice_servers": list(settings.ICE_SERVERS),
+            "ice_servers": list(ice_servers("viewer")),
         }
         return Response(body, status=201, headers={"Cache-Control": "no-store"})
 

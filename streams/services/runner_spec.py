@@ -15,7 +15,6 @@ from inference.protocol import (
     CueSpec,
     Cursor,
     Fence,
-    IceSpec,
     Json,
     OutputSpec,
     OverlaySpec,
@@ -32,6 +31,7 @@ from streams.models import Broadcast, BroadcastOutput, ControlCommand, Cue, Show
 from streams.models.broadcast import OutputDesired
 from streams.models.output import OutputKind
 from streams.models.show import LabelPreset
+from streams.services.ice import ice_spec
 from voices.models import Voice
 
 # The implicit and explicit labels of generated content name AI in the words viewers read.
@@ -104,7 +104,7 @@ def build_runner_spec(
         cursor=decode(Cursor, broadcast.cursor),
         script=cast(ScriptState, broadcast.script),
         resume=broadcast.lease_epoch > 1,
-        ice=ice_spec(),
+        ice=ice_spec(str(broadcast.pk)),
         fence=fence,
         egress_allow=tuple(settings.EGRESS_ALLOW),
         test_engines=settings.TEST_ENGINES,
@@ -155,16 +155,6 @@ def rendition_of(profile: Profile) -> RenditionSpec:
         height_px=profile.height_px,
         frame_samples=SAMPLE_RATE_HZ // profile.frames_per_second,
         bitrate_kbps=profile.bitrate_kbps,
-    )
-
-
-def ice_spec() -> IceSpec:
-    """How viewers reach a runner, from the settings."""
-    return IceSpec(
-        servers=tuple(settings.ICE_SERVERS),
-        host_addresses=tuple(settings.ICE_HOST_ADDRESSES),
-        udp_ports=settings.ICE_UDP_PORTS,
-        public_address=settings.ICE_PUBLIC_ADDRESS,
     )
 
 
