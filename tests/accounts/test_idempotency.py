@@ -13,7 +13,7 @@ from accounts.models import IdempotencyRecord
 from tests.factories import api_client, error_of, make_cast
 from voices.models import Voice
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 VOICE = {"name": "Morning", "engine": "espeak", "language": "en-US"}
 

@@ -10,7 +10,7 @@ from accounts.services import members
 from livestudio.common.errors import ForbiddenError, InvalidInputError
 from tests.factories import UserFactory, add_member, api_client, error_of, make_cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 def test_member_of_two_organizations_must_name_one() -> None:

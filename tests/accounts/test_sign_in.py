@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from accounts.models import AuditEntry, DeviceSession, Membership, User
 from tests.factories import PASSWORD, UserFactory, api_client, error_of, make_cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 ACCOUNT = {
     "username": "Dora_1",

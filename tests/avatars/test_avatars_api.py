@@ -16,7 +16,7 @@ from avatars.models import Avatar
 from streams.models import Show
 from tests.factories import AvatarFactory, VoiceFactory, add_member, api_client, error_of, make_cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 AVATAR = {"name": "Anchor", "engine": "puppet", "settings": {"character": "lin"}}
 CLIP = {"name": "Bow", "engine_name": "bow", "duration_ms": 1500}

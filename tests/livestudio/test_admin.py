@@ -26,7 +26,7 @@ from tests.factories import (
 )
 from voices.models import Voice
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 VOICES = "/admin/voices/voice/"
 INLINE = {

@@ -15,7 +15,7 @@ from tests.factories import AvatarFactory, VoiceFactory, add_member, api_client,
 from voices.models import Voice
 from voices.selectors import failover_chain
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 VOICE = {
     "name": "Morning",
