@@ -112,9 +112,17 @@ class WatchConsumer(TicketConsumer):
         signal = decode(Signal, event["signal"])
         if signal.kind == "candidate":
             await self.tell_json({**signal.data, "type": "candidate"})
-        elif signal.kind == "state" and "code" in signal.data:
-            message = str(signal.data.get("message", ""))
-            await self.tell(Failure(str(signal.data["code"]), message))
+        elif signal.kind == "state":
+            data = signal.data
+            await self.tell(State(str(data.get("state", "live")), str(data.get("reason", ""))))
+        elif signal.kind == "error" and not signal.id:
+            await self._connection_failed(signal)
+
+    async def _connection_failed(self, signal: Signal) -> None:
+        """A step after signalling: `ice_failed`, `dtls_failed`. `closed` is the browser's doing."""
+        code = str(signal.data.get("code", ""))
+        if code != "closed":
+            await self.tell(Failure(code, str(signal.data.get("message", ""))))
 
     async def broadcast_told(self, event: Json) -> None:
         """State, captions and lips; nothing else of what consoles hear."""
@@ -139,4 +147,4 @@ class WatchConsumer(TicketConsumer):
         await self.tell(State(broadcast.state, broadcast.reason))
 
 
-_SIGNALLING: Final = frozenset({"signalling_failed", "runner_unreachable"})
+_SIGNALLING: Final = frozenset({"signalling_failed", "runner_unreachable", "invalid"})

@@ -14,7 +14,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
 from inference.protocol import SIGNAL_DEADLINE_SECONDS, Json, Signal, decode, encode
-from livestudio.common.errors import DomainError, UnavailableError
+from livestudio.common.errors import DomainError, InvalidInputError, UnavailableError
 from streams.errors import NotLiveError, RunnerUnreachableError, ViewerLimitError
 from streams.poke import runner_group
 
@@ -59,7 +59,8 @@ async def request(
     """Ask the runner and wait for the answer with the same id.
 
     Raises RunnerUnreachableError (503), or what the runner refuses with: ViewerLimitError (503),
-    NotLiveError (409), CodecUnsupportedError (406), SignallingFailedError (503).
+    NotLiveError (409), CodecUnsupportedError (406), InvalidInputError (400),
+    SignallingFailedError (503).
     """
     layer: Any = get_channel_layer()
     channel = await layer.new_channel()
@@ -70,6 +71,9 @@ async def request(
             await send_to_runner(broadcast_id, signal)
             answer = await _receive(layer, channel, signal.id)
     except TimeoutError as error:
+        if kind == "offer":
+            # Should the runner still accept it, nobody would be there to leave again.
+            await tell(broadcast_id, viewer, "bye", {})
         raise RunnerUnreachableError(retry_after_seconds=2) from error
     finally:
         await layer.group_discard(viewer_group(viewer), channel)
@@ -125,6 +129,8 @@ def raise_refusal(signal: Signal) -> None:
         raise NotLiveError(message, retry_after_seconds=int(retry or _NOT_LIVE_RETRY_SECONDS))
     if code in _CODEC_CODES:
         raise CodecUnsupportedError(message)
+    if code == "bad_offer":
+        raise InvalidInputError(message)
     raise SignallingFailedError(message)
 
 

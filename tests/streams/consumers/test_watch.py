@@ -79,6 +79,23 @@ async def test_full_house_says_so(live: Broadcast) -> None:
     assert error["retry_after_seconds"] == 7
 
 
+async def test_viewer_hears_which_step_failed_later(live: Broadcast) -> None:
+    async with runner_peer(live) as runner, browser(live, "watch", None) as viewer:
+        await runner.hello()
+        await viewer.send({"type": "offer", "sdp": "v=0"})
+        offer = await answer_offer(runner, sdp="v=0")
+        await viewer.receive("answer")
+        weak = {"state": "live", "rendition": "low", "reason": "the network is weak: 360p"}
+        await runner.tell(Signal(offer["viewer"], "", "state", weak))
+        lost = {"code": "ice_failed", "message": "no connection within 15 s"}
+        await runner.tell(Signal(offer["viewer"], "", "error", lost))
+        error = await viewer.receive("error")
+
+    told = [message["reason"] for message in viewer.kept if message["type"] == "state"]
+    assert told == ["", "the network is weak: 360p"]
+    assert (error["code"], error["message"]) == ("ice", "no connection within 15 s")
+
+
 async def test_silent_runner_is_a_signalling_error(
     live: Broadcast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,14 +159,21 @@ async def test_late_answer_is_not_taken_for_another_request(live: Broadcast) -> 
             await request(live.pk, "viewer-1", "offer", {"sdp": "1"}, timeout_seconds=0.05)
         late = await runner.receive("signal")
         await tell(live.pk, "viewer-1", "candidate", {})
-        await runner.receive("signal")
+        later = [(await runner.receive("signal"))["kind"] for _ in range(2)]
+        assert later == ["bye", "candidate"]  # who gave up is not left behind as a viewer
         await runner.tell(Signal("viewer-1", late["id"], "answer", {"sdp": "late"}))
         assert await runner.communicator.receive_nothing(0.05)
 
 
 @pytest.mark.parametrize(
     ("code", "status"),
-    [("viewer_limit", 503), ("not_live", 409), ("codec_unsupported", 406), ("oops", 503)],
+    [
+        ("viewer_limit", 503),
+        ("not_live", 409),
+        ("no_h264", 406),
+        ("bad_offer", 400),
+        ("oops", 503),
+    ],
 )
 def test_refusals_have_the_statuses_of_whep(code: str, status: int) -> None:
     signal = Signal("v", "s", "error", {"code": code, "message": "words"})
