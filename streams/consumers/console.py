@@ -15,14 +15,13 @@ from livestudio.common.errors import DomainError, ForbiddenError, NotFoundError
 from livestudio.common.log import get_logger
 from streams.access import get_broadcast_for
 from streams.consumers.base import TicketConsumer, close_code
-from streams.messages import broadcast_json, event_json
+from streams.messages import VERSION, broadcast_json, event_json
 from streams.models import Broadcast, BroadcastEvent
 from streams.services.commands import await_result
 from streams.services.tickets import TicketGrant
 from streams.socket_messages import (
     CONSOLE_CLIENT,
     CONSOLE_SERVER,
-    VERSION,
     Command,
     ErrorBody,
     Replay,
@@ -162,7 +161,7 @@ class ConsoleConsumer(TicketConsumer):
         )
 
     def _events_after(self, sequence: int) -> list[Json]:
-        rows = BroadcastEvent.objects.filter(broadcast=self.broadcast_id, sequence__gt=sequence)
+        rows = BroadcastEvent.objects.filter(broadcast__pk=self.broadcast_id, sequence__gt=sequence)
         return [event_json(row) for row in rows.order_by("sequence")[:REPLAY_MAX_EVENTS]]
 
     def _changes(self) -> list[Json]:

@@ -93,7 +93,7 @@ async def test_viewer_hears_which_step_failed_later(live: Broadcast) -> None:
 
     told = [message["reason"] for message in viewer.kept if message["type"] == "state"]
     assert told == ["", "the network is weak: 360p"]
-    assert (error["code"], error["message"]) == ("ice", "no connection within 15 s")
+    assert (error["code"], error["message"]) == ("ice_failed", "no connection within 15 s")
 
 
 async def test_silent_runner_is_a_signalling_error(
