@@ -100,8 +100,10 @@ class FaceWorker:
         if self._stage is None:
             return 1.0
         frame_seconds = self._stage.frame_samples / _SAMPLE_RATE_HZ
-        next_due = self._clock_moved_at + frame_seconds - _EARLY_SECONDS
-        return min(max(_POLL_SECONDS, next_due - time.monotonic()), _IDLE_POLL_SECONDS)
+        to_go = self._clock_moved_at + frame_seconds - _EARLY_SECONDS - time.monotonic()
+        if to_go < -2 * frame_seconds:
+            return _IDLE_POLL_SECONDS
+        return min(max(_POLL_SECONDS, to_go), _IDLE_POLL_SECONDS)
 
     def close(self) -> None:
         if self._stage is not None:

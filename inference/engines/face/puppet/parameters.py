@@ -36,16 +36,16 @@ PARAMETERS: Final[dict[str, tuple[float, float, float]]] = {
     "ParamBreath": (0.0, 0.0, 1.0),
     "ParamHairFront": (0.0, -1.0, 1.0),
     "ParamHairSide": (0.0, -1.0, 1.0),
-    "ShoulderLift": (0.0, -6.0, 6.0),
+    "ShoulderLift": (0.0, -5.0, 5.0),
 }
 
 # How far this drawing may turn: softly limited, because it knows no more than one view.
 LIMITS: Final = {
-    "ParamAngleX": 14.0,
-    "ParamAngleY": 11.0,
-    "ParamAngleZ": 7.0,
-    "ParamBodyAngleX": 6.0,
-    "ParamBodyAngleZ": 2.0,
+    "ParamAngleX": 12.0,
+    "ParamAngleY": 10.0,
+    "ParamAngleZ": 6.0,
+    "ParamBodyAngleX": 5.0,
+    "ParamBodyAngleZ": 1.6,
 }
 
 
