@@ -65,7 +65,7 @@ class Report:
 
     def table(self) -> str:
         """Markdown: the figures, then the notes."""
-        rows = [[getattr(figure, column) for column in _COLUMNS] for figure in self.figures]
+        rows = [[f.name, f.target, f.measured, f.verdict] for f in self.figures]
         widths = [
             max(len(row[index]) for row in [list(_COLUMNS), *rows])
             for index in range(len(_COLUMNS))

@@ -53,7 +53,7 @@ class Platform:
         if parts.scheme != "http" or not parts.hostname:
             raise BenchmarkError(f"--base-url is http://host:port, not {base_url!r}")
         self._address = (parts.hostname, parts.port or 80)
-        self._name = f"bench-{secrets.token_hex(4)}"
+        self._name = f"bench_{secrets.token_hex(4)}"
         self._password = secrets.token_urlsafe(16)
         self._access = ""
         self._signed_in_at = 0.0
@@ -72,7 +72,7 @@ class Platform:
         status, answer = self._request(method, path, body)
         if status >= 400:
             error = (answer or {}).get("error", {})
-            raise BenchmarkError(f"{method} {path}: {status} {error.get('message', answer)}")
+            raise BenchmarkError(f"{method} {path}: {status} {error or answer}")
         return answer
 
     def timed(self, path: str, body: Any = None) -> tuple[float, Any]:
