@@ -86,6 +86,7 @@ export interface Show {
   rundown_mode: 'once' | 'loop'
   cues: Cue[]
   outputs: string[]
+  overlays?: { captions: boolean }
   record: boolean
 }
 

@@ -134,7 +134,8 @@ export const useConsoleStore = defineStore('console', () => {
       case 'utterance':
         return putUtterance(message.data)
       case 'caption':
-        caption.value = message.data.text
+        // Where the captions are drawn into the picture, a second line would only cover it.
+        caption.value = show.value?.overlays?.captions === false ? message.data.text : ''
         return
       case 'output':
         return putOutput(message.data)

@@ -63,6 +63,7 @@ function show(id, title, cues, more = {}) {
     rundown_mode: 'loop',
     loop_pause_seconds: 2,
     outputs: OUTPUTS.map((item) => item.id),
+    overlays: { captions: true, title: '', logo: null, label: { preset: 'standard', position: 'top_left' } },
     record: true,
     ...more,
   }
