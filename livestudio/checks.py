@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -16,8 +15,6 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def register_all() -> None:
     """Make the checks known to `manage.py check`."""
     checks.register(check_embedded_exposure)
-    checks.register(check_email_verification)
-    checks.register(check_launcher)
     checks.register(check_data_dir)
     checks.register(check_frontend, checks.Tags.staticfiles)
     checks.register(check_time_zone_tables, checks.Tags.database)
@@ -36,34 +33,6 @@ def check_embedded_exposure(**_: Any) -> list[checks.CheckMessage]:
     ]
 
 
-def check_email_verification(**_: Any) -> list[checks.CheckMessage]:
-    """Verification needs a way to send mail."""
-    has_server = getattr(settings, "EMAIL_HOST", "localhost") != "localhost"
-    if settings.EMAIL_VERIFICATION == "off" or has_server:
-        return []
-    return [
-        checks.Error(
-            "EMAIL_VERIFICATION=required, but no mail server is set.",
-            hint="Set EMAIL_VERIFICATION=off, or configure a mail server.",
-            id="livestudio.E001",
-        )
-    ]
-
-
-def check_launcher(**_: Any) -> list[checks.CheckMessage]:
-    """Only launchers of this build can be chosen."""
-    launchers = Path(__file__).resolve().parent.parent / "inference" / "launchers"
-    if (launchers / f"{settings.LAUNCHER}.py").is_file():
-        return []
-    return [
-        checks.Error(
-            f"LAUNCHER={settings.LAUNCHER} is not part of this build.",
-            hint="Set LAUNCHER=local.",
-            id="livestudio.E002",
-        )
-    ]
-
-
 def check_data_dir(**_: Any) -> list[checks.CheckMessage]:
     """Secrets of this site must be readable by its user alone."""
     found: list[checks.CheckMessage] = []
@@ -74,7 +43,7 @@ def check_data_dir(**_: Any) -> list[checks.CheckMessage]:
                 checks.Error(
                     f"{path} can be read by other users of this machine.",
                     hint=f"chmod 600 {path}",
-                    id="livestudio.E003",
+                    id="livestudio.E001",
                 )
             )
     return found
@@ -110,7 +79,7 @@ def check_time_zone_tables(
                 checks.Error(
                     "The database has no time-zone tables: days would be computed as NULL.",
                     hint="mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql",
-                    id="livestudio.E004",
+                    id="livestudio.E002",
                 )
             )
     return found

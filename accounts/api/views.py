@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import prefetch_related_objects
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -123,7 +124,9 @@ class MeView(Endpoint):
     @extend_schema(responses={200: serializers.MeSerializer})
     def get(self, request: Request) -> Response:
         """The signed-in user, their organizations and what they may do there."""
-        return self.rendered(serializers.MeSerializer, self.user)
+        user = self.user
+        prefetch_related_objects([user], "memberships__organization")
+        return self.rendered(serializers.MeSerializer, user)
 
 
 def _device(request: Request, body: dict[str, Any]) -> sessions.Device:

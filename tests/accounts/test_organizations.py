@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from accounts.models import AuditEntry
 from accounts.roles import ALL_PERMISSIONS, PERMISSIONS, SYSTEM, Role, has_permission
 from accounts.services import members
 from livestudio.common.errors import ForbiddenError, InvalidInputError
-from tests.factories import UserFactory, add_member, api_client, error_of, make_cast
+from tests.factories import (
+    UserFactory,
+    add_member,
+    api_client,
+    error_of,
+    make_cast,
+    make_organization,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -25,6 +34,20 @@ def test_member_of_two_organizations_must_name_one() -> None:
     assert unnamed.status_code == 400
     assert error_of(unnamed)["code"] == "organization_required"
     assert named.status_code == 200
+
+
+def test_me_lists_all_organizations_in_as_many_queries_as_one(
+    django_assert_max_num_queries: Any,
+) -> None:
+    cast = make_cast()
+    client = api_client(cast.alice)
+    for _ in range(5):
+        make_organization(cast.alice)
+
+    with django_assert_max_num_queries(3):
+        organizations = client.get("/api/v1/me/").json()["organizations"]
+
+    assert len(organizations) == 6
 
 
 @pytest.mark.parametrize("wanted", ["not-a-uuid", "018f4b1e-0000-7000-8000-000000000000"])
