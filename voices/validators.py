@@ -18,7 +18,10 @@ SETTINGS: Final[dict[str, Rules]] = {
         "rate": Number(0.5, 2.0),
         "pitch": Number(-50, 50),
     },
-    "testtone": {},
+    "testtone": {
+        "seconds": Number(0.1, 600),
+        "mode": Choice(("tag", "beep")),
+    },
 }
 
 
