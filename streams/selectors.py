@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from accounts.models import Organization
-from streams.models import Broadcast, BroadcastOutput, Output, Show
+from streams.models import Broadcast, Output, Show
 
 
 def list_shows(organization: Organization) -> QuerySet[Show]:
@@ -21,11 +21,6 @@ def list_outputs(organization: Organization) -> QuerySet[Output]:
 def list_broadcasts(organization: Organization) -> QuerySet[Broadcast]:
     """Broadcasts of an organization with their outputs."""
     return Broadcast.objects.filter(organization=organization).prefetch_related("outputs")
-
-
-def on_air_outputs(broadcast: Broadcast) -> list[BroadcastOutput]:
-    """The outputs of an airing, in the order in which they were added."""
-    return list(broadcast.outputs.order_by("created_at"))
 
 
 def find_live_broadcast(show: Show) -> Broadcast | None:
