@@ -92,6 +92,7 @@ class ControlLoop:
             self._round()
             self._wake.wait(ROUND_SECONDS)
             self._wake.clear()
+        self._launcher.close()
 
     def _round(self) -> None:
         try:
@@ -124,6 +125,7 @@ class ControlLoop:
         if may_judge:
             supervision.judge_leases(now)
         airing.start_due_airings(now)
+        self._launcher.prepare()
 
     def _rare_round(self) -> None:
         supervision.mend_orphans()

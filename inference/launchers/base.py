@@ -37,6 +37,9 @@ class Launcher(Protocol):
 
     name: str
 
+    def prepare(self) -> None:
+        """Make the next start quicker, if that is possible; called about once a second."""
+
     def start(self, request: LaunchRequest, record: Callable[[Handle], None]) -> Handle:
         """Start a runner. Raises LaunchError.
 
@@ -49,3 +52,6 @@ class Launcher(Protocol):
 
     def stop(self, handle: Handle, *, is_forced: bool) -> None:
         """Ask the process to drain and exit, or end it at once. Does not wait."""
+
+    def close(self) -> None:
+        """Release what `prepare` keeps; runners are not touched."""

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ from inference.launchers.base import Handle, LaunchError, LaunchRequest, Poll
 
 LOG_BYTES: Final = 8 * 1024 * 1024
 LOG_NAME: Final = "runner.log"
+SPARE_PAUSE_SECONDS: Final = 5.0
 # Nothing else of our environment reaches a runner: ours holds keys and the database's password.
 ENVIRONMENT: Final = (
     "PATH",
@@ -50,14 +52,28 @@ class LocalLauncher:
         self._life_fd = life_fd
         self._module = module
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._spare: subprocess.Popen[bytes] | None = None
+        self._spare_due_at = 0.0
+
+    def prepare(self) -> None:
+        """Keep one process loaded and waiting on its stdin: it saves a second of imports.
+
+        It knows nothing yet, and end of file on its stdin, however we end, ends it.
+        """
+        if self._spare is not None and self._spare.poll() is not None:
+            self._take_spare()
+        if self._spare is None and time.monotonic() >= self._spare_due_at:
+            self._spare_due_at = time.monotonic() + SPARE_PAUSE_SECONDS
+            with contextlib.suppress(OSError):  # then the next start begins from nothing
+                self._spare = self._spawn()
 
     def start(self, request: LaunchRequest, record: Callable[[Handle], None]) -> Handle:
-        """Start the process, record it, then hand it its bootstrap document on stdin."""
+        """Take or start a process, record it, then hand it its bootstrap document on stdin."""
         run_folder = Path(request.run_folder)
         try:
             run_folder.mkdir(parents=True, exist_ok=True)
             trim_log(run_folder / LOG_NAME)
-            child = self._spawn(run_folder / LOG_NAME)
+            child = self._take_spare() or self._spawn()
         except OSError as error:
             raise LaunchError(f"the process could not be started: {error.strerror}") from error
         handle = _handle_of(child.pid)
@@ -96,22 +112,33 @@ class LocalLauncher:
             else:
                 os.kill(pid, signal.SIGTERM)
 
-    def _spawn(self, log_path: Path) -> subprocess.Popen[bytes]:
+    def close(self) -> None:
+        """End the spare; runners stay."""
+        spare = self._take_spare()
+        if spare is not None:
+            _close_stdin(spare)
+            spare.wait()
+
+    def _take_spare(self) -> subprocess.Popen[bytes] | None:
+        spare, self._spare = self._spare, None
+        # The next one is loaded when this one has gone on air: they would slow each other.
+        self._spare_due_at = time.monotonic() + SPARE_PAUSE_SECONDS
+        if spare is not None and spare.poll() is not None:
+            _close_stdin(spare)
+            return None
+        return spare
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         life = [] if self._life_fd is None else ["--life-fd", str(self._life_fd)]
-        log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            return subprocess.Popen(
-                [sys.executable, "-m", self._module, *life],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                cwd=self._folder,
-                env=_environment(),
-                pass_fds=() if self._life_fd is None else (self._life_fd,),
-                start_new_session=True,
-            )
-        finally:
-            os.close(log)
+        return subprocess.Popen(
+            [sys.executable, "-m", self._module, *life],
+            stdin=subprocess.PIPE,
+            # With the document it is told where its log is, and moves there.
+            cwd=self._folder,
+            env=_environment(),
+            pass_fds=() if self._life_fd is None else (self._life_fd,),
+            start_new_session=True,
+        )
 
 
 def trim_log(path: Path) -> None:
@@ -132,7 +159,8 @@ def _hand_over(child: subprocess.Popen[bytes], request: LaunchRequest) -> None:
     """Write the bootstrap document. A child that died already is found by the next poll."""
     assert child.stdin is not None
     with contextlib.suppress(BrokenPipeError):
-        child.stdin.write(json.dumps(asdict(request)).encode() + b"\n")
+        log = str(Path(request.run_folder) / LOG_NAME)
+        child.stdin.write(json.dumps({**asdict(request), "log": log}).encode() + b"\n")
         child.stdin.flush()
     _close_stdin(child)
 

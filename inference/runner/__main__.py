@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 
-from inference.runner.bootstrap import Arguments, BootstrapError, read_arguments
+from inference.runner.bootstrap import Arguments, BootstrapError, move_output, read_arguments
 from inference.runner.outbox import OutboxBusyError
 from inference.runner.session import Session
 
@@ -18,7 +18,9 @@ def main() -> int:
     # It tells every address of every viewer.
     logging.getLogger("aioice").setLevel(logging.WARNING)
     try:
-        return asyncio.run(_run(read_arguments()))
+        arguments = read_arguments()
+        move_output(arguments.bootstrap.log)
+        return asyncio.run(_run(arguments))
     except (BootstrapError, OutboxBusyError) as error:
         logging.getLogger(__name__).error("cannot start: %s", error)
         return EXIT_BAD_START

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +24,17 @@ class BootstrapError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """broadcast, lease_epoch and token name the run; web_url is the web side's base address."""
+    """broadcast, lease_epoch and token name the run; web_url is the web side's base address.
+
+    log: the file that all output goes to from now on; empty = it stays where it is.
+    """
 
     broadcast: str
     lease_epoch: int
     token: str = field(repr=False)
     web_url: str
     run_folder: str
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,22 @@ def read_arguments(argv: list[str] | None = None, stdin: BinaryIO | None = None)
     return Arguments(parse_bootstrap(raw), options.life_fd)
 
 
+def move_output(log: str) -> None:
+    """Let stdout and stderr, of this process and its children, append to a file from now on."""
+    if not log:
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
 def parse_bootstrap(raw: bytes) -> Bootstrap:
     """The bootstrap document of one JSON line. Raises BootstrapError."""
+    if not raw:
+        raise BootstrapError("no bootstrap document came; whoever started this runner has gone")
     try:
         return decode(Bootstrap, json.loads(raw))
     except ProtocolError as error:

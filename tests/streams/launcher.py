@@ -18,6 +18,12 @@ class PaperLauncher:
         self.dead: dict[int, str] = {}
         self.is_broken = False
 
+    def prepare(self) -> None:
+        """Nothing to prepare."""
+
+    def close(self) -> None:
+        """Nothing to release."""
+
     def start(self, request: LaunchRequest, record: Callable[[Handle], None]) -> Handle:
         if self.is_broken:
             raise LaunchError("no room")

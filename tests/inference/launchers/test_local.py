@@ -131,6 +131,46 @@ def test_launch_into_an_impossible_folder_says_why(launcher: LocalLauncher, tmp_
         launcher.start(request_in(blocker / "run"), lambda _: None)
 
 
+def test_spare_is_taken_by_the_next_start(launcher: LocalLauncher, tmp_path: Path) -> None:
+    launcher.prepare()
+    launcher.prepare()
+    spare = launcher._spare
+    assert spare is not None
+
+    started = launcher.start(request_in(tmp_path), lambda _: None)
+
+    assert started["pid"] == spare.pid
+    assert read_seen(tmp_path)["document"]["token"] == "canary-token"
+    launcher.prepare()
+    assert launcher._spare is None  # not while the one just taken goes on air
+    launcher.stop(started, is_forced=True)
+    wait_for(lambda: launcher.poll(started).status == "dead")
+
+
+def test_dead_spare_is_not_used(launcher: LocalLauncher, tmp_path: Path) -> None:
+    launcher.prepare()
+    spare = launcher._spare
+    assert spare is not None
+    spare.kill()
+    spare.wait()
+
+    started = launcher.start(request_in(tmp_path), lambda _: None)
+
+    assert started["pid"] != spare.pid
+    launcher.stop(started, is_forced=True)
+    wait_for(lambda: launcher.poll(started).status == "dead")
+
+
+def test_spare_ends_with_its_launcher(launcher: LocalLauncher) -> None:
+    launcher.prepare()
+    spare = launcher._spare
+    assert spare is not None
+
+    launcher.close()
+
+    assert spare.returncode == 3
+
+
 def test_log_is_bounded_and_keeps_the_newest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,19 @@ def test_broken_document_is_refused_without_quoting_it(raw: bytes) -> None:
 def test_missing_secret_file_is_named_in_words(tmp_path: Path) -> None:
     with pytest.raises(BootstrapError, match="No such file"):
         read_arguments(["--secret-file", str(tmp_path / "none")], io.BytesIO())
+
+
+def test_output_moves_to_the_log_of_the_run(tmp_path: Path) -> None:
+    log = tmp_path / "runner.log"
+    program = (
+        "import os, sys; from inference.runner.bootstrap import move_output; print('before');"
+        "move_output(''); move_output(sys.argv[1]); print('out'); os.write(2, b'error\\n')"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(log)], capture_output=True, text=True, check=True
+    )
+
+    assert (done.stdout, done.stderr) == ("before\n", "")
+    assert sorted(log.read_text().split()) == ["error", "out"]
+    assert log.stat().st_mode & 0o777 == 0o600
