@@ -37,7 +37,7 @@ class Rig:
 
     character: str
     figure_width: float
-    eye_line: float
+    crown: float
     layers: tuple[LayerRig, ...]
     neck: Point
     waist: Point
@@ -105,6 +105,6 @@ def place(rig: Rig, width_px: int, height_px: int, framing: str) -> Placement:
     scale = min(height_px / 720, width_px / rig.figure_width)
     top = 0.55 * max(0.0, height_px - 720 * scale)
     if framing == "close":
-        # The eyes stay where they are, everything grows around them.
-        top, scale = top - 0.3 * scale * rig.eye_line, 1.3 * scale
+        # The top of the hair stays where it is, everything grows down from it.
+        top, scale = top - 0.3 * scale * rig.crown, 1.3 * scale
     return Placement(scale, width_px / 2 - rig.neck[0] * scale, top)

@@ -31,10 +31,12 @@ class LayerWarp:
         self.name = layer.name
         self.region = region
         self._rig, self._layer, self._baked, self._place = rig, layer, baked, place
-        x0, y0, x1, y1 = region
-        self._size = (x1 - x0, y1 - y0)
+        self._cell_px = max(2, round(_CELL * place.scale))
         self._x, self._y = self._nodes()
-        self._map_x = np.empty((self._size[1], self._size[0]), np.float32)
+        rows, columns = self._x.shape
+        cell = self._cell_px
+        self._padded = (columns * cell, rows * cell)
+        self._map_x = np.empty((rows * cell, columns * cell), np.float32)
         self._map_y = np.empty_like(self._map_x)
         self._head_weight = _ramp(self._y, layer.head_weight)
         sway = layer.sway
@@ -49,15 +51,15 @@ class LayerWarp:
         scale, place, baked = self._place.scale, self._place, self._baked
         grid_x = x * scale + (place.left_px - baked.left_px)
         grid_y = y * scale + (place.top_px - baked.top_px)
-        cv2.resize(grid_x.astype(np.float32), self._size, dst=self._map_x)
-        cv2.resize(grid_y.astype(np.float32), self._size, dst=self._map_y)
+        cv2.resize(grid_x.astype(np.float32), self._padded, dst=self._map_x)
+        cv2.resize(grid_y.astype(np.float32), self._padded, dst=self._map_y)
 
     def pull(self, pixels: Any, part: Region, out: Any) -> None:
         """Fill `out` with a part of the bent layer. part: in px of the picture, in the region.
 
         pixels: the layer's baked pixels, or others of the same size, any number of channels.
         """
-        left, top = self.region[:2]
+        left, top = self.region[0] - self._cell_px, self.region[1] - self._cell_px
         x0, y0, x1, y1 = part
         rows, columns = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
         cv2.remap(
@@ -69,13 +71,16 @@ class LayerWarp:
         )
 
     def _nodes(self) -> tuple[Floats, Floats]:
-        """The grid's nodes in art units. `resize` puts node i at px (i + .5) * cell - .5."""
+        """The grid's nodes in art units, with a cell to spare on each side.
+
+        `resize` puts node i at px (i + .5) * cell - .5 and holds the outermost values flat, which
+        must not happen inside the region.
+        """
         x0, y0, x1, y1 = self.region
-        cell_px = _CELL * self._place.scale
-        columns = max(2, math.ceil((x1 - x0) / cell_px))
-        rows = max(2, math.ceil((y1 - y0) / cell_px))
-        xs = x0 + (np.arange(columns) + 0.5) * ((x1 - x0) / columns) - 0.5
-        ys = y0 + (np.arange(rows) + 0.5) * ((y1 - y0) / rows) - 0.5
+        cell = self._cell_px
+        columns, rows = math.ceil((x1 - x0) / cell) + 2, math.ceil((y1 - y0) / cell) + 2
+        xs = x0 + (np.arange(columns) - 0.5) * cell - 0.5
+        ys = y0 + (np.arange(rows) - 0.5) * cell - 0.5
         x, y = np.meshgrid(
             (xs - self._place.left_px) / self._place.scale,
             (ys - self._place.top_px) / self._place.scale,
