@@ -75,6 +75,8 @@ EXPRESSIONS: Final = (
 GESTURES: Final = ("none", "wave", "point_left", "point_right", "open_hands", "heart")
 LANGUAGES: Final = ("zh-CN", "en-US")
 OUTPUT_KINDS: Final = ("rtmp", "file")
+# Drawn ones; a colour such as #dfe6f4 is taken as well.
+BACKGROUNDS: Final = ("studio", "plain")
 
 
 @dataclass(frozen=True, slots=True)

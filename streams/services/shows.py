@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,6 +13,7 @@ from django.utils import timezone
 from accounts.audit import record
 from accounts.models import Organization, User
 from accounts.roles import SystemActor, require_permission
+from inference.catalog import BACKGROUNDS
 from livestudio.common.errors import ErrorDetail, InvalidInputError
 from streams.errors import ShowOnAirError
 from streams.models import Output, Show
@@ -21,6 +23,8 @@ from streams.services.rundown import append_cues, check_cue
 from streams.services.schedule import replace_schedule
 
 Actor = User | SystemActor
+
+_COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,9 @@ def check_show(show: Show) -> None:
     for name in ("avatar", "voice"):
         if getattr(show, name).organization_id != show.organization_id:
             details.append(ErrorDetail(name, "not_found", f"There is no such {name}."))
+    if show.background not in BACKGROUNDS and not _COLOUR.fullmatch(show.background):
+        message = f"Choose from: {', '.join(BACKGROUNDS)}, or give a colour such as #dfe6f4."
+        details.append(ErrorDetail("background", "invalid_choice", message))
     if show.ends == Ends.AFTER_DURATION and not show.duration_minutes:
         message = "Say how many minutes the show lasts."
         details.append(ErrorDetail("duration_minutes", "required", message))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from avatars.models import AvatarClip
+from inference.catalog import BACKGROUNDS
 from streams.models import Cue, Show
 from tests.factories import Cast, error_of
 from tests.streams.plans import Client, make_output, make_show, show_body
@@ -16,6 +18,7 @@ from voices.models import Voice
 # Fixed, because test workers have to collect the same names.
 NOBODY = UUID("00000000-0000-4000-8000-000000000000")
 
+ROOT = Path(__file__).resolve().parents[2]
 CONTRACT_FIELDS = {
     "id", "title", "avatar", "voice", "language", "profile", "visibility", "background", "cues",
     "rundown_mode", "loop_pause_seconds", "ends", "duration_minutes", "schedule", "outputs",
@@ -66,6 +69,8 @@ def test_show_needs_title_avatar_voice(alice: Client) -> None:
         ("duration_minutes", 100_000),
         ("record", "yes"),
         ("background", ""),
+        ("background", "beach"),
+        ("background", "#12345"),
         ("outputs", [str(NOBODY)]),
         ("outputs", "all"),
         ("overlays", {"captions": 1}),
@@ -124,6 +129,21 @@ def test_show_cannot_use_another_organizations_rows(cast: Cast, alice: Client) -
     for field, value in (("voice", str(foreign_voice.pk)), ("outputs", [str(foreign_output.pk)])):
         error = error_of(alice.post("shows/", show_body(cast.organization, **{field: value})))
         assert error["details"][0]["code"] == "not_found"
+
+
+@pytest.mark.parametrize("background", [*BACKGROUNDS, "#DFE6f4"])
+def test_show_takes_a_drawn_background_or_a_colour(
+    cast: Cast, alice: Client, background: str
+) -> None:
+    answer = alice.post("shows/", show_body(cast.organization, background=background))
+
+    assert (answer.status_code, answer.json()["background"]) == (201, background)
+
+
+def test_catalog_names_the_backgrounds_that_are_drawn() -> None:
+    drawn = ROOT / "inference" / "engines" / "face" / "puppet" / "art" / "backgrounds"
+
+    assert {path.stem for path in drawn.glob("*.svg")} == set(BACKGROUNDS)
 
 
 def test_ends_after_duration_needs_the_duration(cast: Cast, alice: Client) -> None:
