@@ -1,16 +1,14 @@
-"""The words the web side and a runner share: the spec of a broadcast, commands, events, messages.
-
-Everything here is plain data with a strict JSON form: `encode` and `decode` refuse what does not
-fit, naming the field. Neither Django nor a codec is imported, so both processes may import it.
-"""
+"""The words the web side and a runner share: spec, commands, events, messages; plain data."""
 
 from __future__ import annotations
 
-import dataclasses
-import types
-import typing
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeVar, Union
+from typing import Any, Final, Literal
+
+from inference.json_form import Json as Json
+from inference.json_form import ProtocolError as ProtocolError
+from inference.json_form import decode as decode
+from inference.json_form import encode as encode
 
 PROTOCOL_VERSION: Final = 1
 SAMPLE_RATE_HZ: Final = 48_000
@@ -26,9 +24,6 @@ CLOSE_FORBIDDEN: Final = 4403
 CLOSE_NOT_FOUND: Final = 4404
 CLOSE_STALE_RUNNER: Final = 4409
 
-Json = dict[str, Any]
-T = TypeVar("T")
-
 CueKind = Literal["speech", "pause", "clip"]
 RundownMode = Literal["once", "loop"]
 Ends = Literal["after_rundown", "after_duration", "manual"]
@@ -37,10 +32,6 @@ UtteranceSource = Literal["script", "operator", "answer"]
 UtteranceState = Literal["queued", "speaking", "said", "interrupted", "dropped", "failed"]
 OutputState = Literal["connecting", "live", "retrying", "waiting_for_key", "failed", "stopped"]
 Fence = Literal["confirmed", "timed"]
-
-
-class ProtocolError(ValueError):
-    """A message or spec does not have the agreed shape; the text names the field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +167,6 @@ class RunnerSpec:
     test_engines: bool = False
 
 
-# --- commands: rows on the web side, executed at most once by the runner -----------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Stop:
     when: Literal["now", "sentence_end"] = "sentence_end"
@@ -206,18 +194,15 @@ class Interrupt:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
-    pass
+class Pause: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
-    pass
+class Resume: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Skip:
-    pass
+class Skip: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,9 +302,6 @@ class Event:
     data: Json
 
 
-# --- messages on the runner link -----------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Hello:
     broadcast: str
@@ -406,8 +388,8 @@ class Result:
 class Signal:
     """WebRTC signalling, request and response by correlation id, no replay.
 
-    Web -> runner: kind offer {sdp} | candidate {candidate, sdpMid, sdpMLineIndex} | bye.
-    Runner -> web: kind answer {sdp} | candidate | error {code, message, retry_after_seconds} | state.
+    To the runner: offer {sdp} | candidate {candidate, sdpMid, sdpMLineIndex} | bye.
+    From it: answer {sdp} | candidate | error {code, message, retry_after_seconds} | state.
     """
 
     viewer: str
@@ -432,13 +414,6 @@ MESSAGES: Final[dict[str, type]] = {
     "signal": Signal,
 }
 _TYPE_OF_MESSAGE: Final = {cls: name for name, cls in MESSAGES.items()}
-
-# --- JSON form -----------------------------------------------------------------------------------
-
-
-def encode(value: Any) -> Json:
-    """The JSON form of one of the dataclasses above."""
-    return dataclasses.asdict(value)
 
 
 def encode_message(message: Any) -> Json:
@@ -472,72 +447,3 @@ def check_event(event: Event) -> None:
     missing = [name for name in fields if name not in event.data]
     if missing:
         raise ProtocolError(f"event {event.kind!r} lacks {', '.join(missing)}")
-
-
-def decode(cls: type[T], raw: Any, path: str = "") -> T:
-    """Build `cls` from parsed JSON. Unknown fields are ignored, wrong ones raise ProtocolError."""
-    if not isinstance(raw, dict):
-        raise ProtocolError(f"{path or cls.__name__}: expected an object, got {_name(raw)}")
-    hints = typing.get_type_hints(cls)
-    values: Json = {}
-    for item in dataclasses.fields(cls):  # type: ignore[arg-type]  # T is always a dataclass here
-        where = f"{path}.{item.name}" if path else item.name
-        if item.name in raw:
-            values[item.name] = _decode_value(hints[item.name], raw[item.name], where)
-        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
-            raise ProtocolError(f"{where}: missing")
-    return cls(**values)
-
-
-def _decode_value(hint: Any, raw: Any, path: str) -> Any:
-    origin = typing.get_origin(hint)
-    if origin in (Union, types.UnionType):
-        return _decode_union(hint, raw, path)
-    if origin is Literal:
-        return _decode_literal(hint, raw, path)
-    if origin is tuple:
-        return _decode_tuple(hint, raw, path)
-    if dataclasses.is_dataclass(hint):
-        return decode(typing.cast(type, hint), raw, path)
-    if hint is Any:
-        return raw
-    return _decode_scalar(origin or hint, raw, path)
-
-
-def _decode_union(hint: Any, raw: Any, path: str) -> Any:
-    if raw is None and type(None) in typing.get_args(hint):
-        return None
-    options = [option for option in typing.get_args(hint) if option is not type(None)]
-    return _decode_value(options[0], raw, path)
-
-
-def _decode_literal(hint: Any, raw: Any, path: str) -> Any:
-    allowed = typing.get_args(hint)
-    if raw not in allowed:
-        raise ProtocolError(f"{path}: {raw!r} is not one of {', '.join(map(str, allowed))}")
-    return raw
-
-
-def _decode_tuple(hint: Any, raw: Any, path: str) -> tuple[Any, ...]:
-    if not isinstance(raw, list | tuple):
-        raise ProtocolError(f"{path}: expected a list, got {_name(raw)}")
-    args = typing.get_args(hint)
-    if args[-1] is Ellipsis:
-        return tuple(_decode_value(args[0], item, f"{path}[{i}]") for i, item in enumerate(raw))
-    if len(raw) != len(args):
-        raise ProtocolError(f"{path}: expected {len(args)} items, got {len(raw)}")
-    pairs = zip(args, raw, strict=True)
-    return tuple(_decode_value(kind, item, f"{path}[{i}]") for i, (kind, item) in enumerate(pairs))
-
-
-def _decode_scalar(kind: Any, raw: Any, path: str) -> Any:
-    # bool is an int in Python; a flag where a number belongs is a mistake of the sender.
-    if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
-        return float(raw)
-    if not isinstance(raw, kind) or (isinstance(raw, bool) and kind is not bool):
-        raise ProtocolError(f"{path}: expected {kind.__name__}, got {_name(raw)}")
-    return raw
-
-
-def _name(raw: Any) -> str:
-    return "null" if raw is None else type(raw).__name__

@@ -137,9 +137,11 @@ def _gap(behind: OnClock | None, *, is_first: bool) -> int:
     return gap + round(behind.line.sentences[-1].pause_after_seconds * 48_000)
 
 
-def utterance_data(line: Line, state: str, generation: int, *, reason: str) -> Json:
-    """The fields of an `utterance` event that do not depend on the clock."""
+def utterance_data(line: Line, state: str, entry: OnClock | None, played: int | None) -> Json:
+    """The fields of an `utterance` event. entry: of a line on the clock; played: in samples."""
     at = line.item.position if line.item else None
+    start = entry.start_sample if entry else None
+    total = entry.segment.total_samples if entry else None
     return {
         "id": line.utterance,
         "source": line.source,
@@ -147,9 +149,11 @@ def utterance_data(line: Line, state: str, generation: int, *, reason: str) -> J
         "sentence": at.sentence if at else None,
         "loop": at.loop if at else None,
         "text": line.text,
-        "generation": generation,
+        "generation": entry.generation if entry else 0,
         "state": state,
-        "reason": reason,
+        "media_time_ms": None if start is None else start // SAMPLES_PER_MS,
+        "played_ms": None if played is None else played // SAMPLES_PER_MS,
+        "duration_ms": None if total is None else total // SAMPLES_PER_MS,
     }
 
 

@@ -33,6 +33,7 @@ from inference.workers.speech_client import Speech, SpeechClient
 # Time for the face worker to redraw the frames that begin to speak.
 LEAD_SAMPLES: Final = 60 * SAMPLES_PER_MS
 PREFETCHED_SENTENCES: Final = 3
+_RUNDOWN_OVER: Final = "the rundown has ended"
 
 
 class Script:
@@ -67,8 +68,6 @@ class Script:
         self.position: Cursor | None = None
         self.state: ScriptState = "running"
 
-    # --- life -------------------------------------------------------------------------------
-
     def start(self, cursor: Cursor, state: ScriptState) -> None:
         """Begin at a cursor; a state left over from a crash other than paused means running."""
         self.position = self._rundown.start(cursor)
@@ -97,8 +96,6 @@ class Script:
             if entry and entry.feeder:
                 entry.feeder.cancel()
 
-    # --- commands ---------------------------------------------------------------------------
-
     def say(self, command: Say) -> None:
         """Speak an operator's line: at the next sentence end, or at once.
 
@@ -112,7 +109,7 @@ class Script:
             self._says.append(line)
             if self._speaking and self._speaking.line.is_silence:
                 self.cut()
-        self._tell_utterance(line, "queued", self._mixer.generation)
+        self._tell(line, "queued")
         self._plan()
 
     def interrupt(self, command: Interrupt) -> Interruption:
@@ -174,8 +171,6 @@ class Script:
         self._stage.cut(interruption)
         return interruption
 
-    # --- what the mixer tells (on the event loop) ---------------------------------------------
-
     def placed(self, utterance: str, start_sample: int) -> None:
         """The start of a waiting line is known now."""
         if self._waiting and self._waiting.line.utterance == utterance:
@@ -194,7 +189,7 @@ class Script:
         if self._upcoming is entry.line:
             self._upcoming = None
         if not entry.line.is_silence:
-            self._tell_utterance(entry.line, "speaking", generation, sample)
+            self._tell(entry.line, "speaking", entry)
         self._plan()
 
     def finished(self, utterance: str, generation: int, played: int, *, completed: bool) -> None:
@@ -208,9 +203,7 @@ class Script:
         if completed:
             self._said(entry, played)
         elif not entry.line.is_silence:
-            self._tell_utterance(
-                entry.line, "interrupted", generation, entry.start_sample, played=played
-            )
+            self._tell(entry.line, "interrupted", entry, played=played)
         self._plan()
 
     def speech_ready(self, speech: Speech) -> None:
@@ -227,8 +220,6 @@ class Script:
             self._forget(self._waiting)
             self._waiting = None
         self._plan()
-
-    # --- planning -----------------------------------------------------------------------------
 
     def _plan(self) -> None:
         if self._has_ended:
@@ -279,18 +270,13 @@ class Script:
         """Nothing is wanted and nothing speaks: is the broadcast over?"""
         if self._speaking is not None or self._waiting is not None:
             return
-        if self._ending is not None:
-            self._finish(self._ending)
-        elif self._is_time_over():
-            self._finish("the planned duration has passed")
-        elif self.state == "running" and self.position is None:
-            self._set_state("finished", "the rundown has ended")
-            if self._spec.ends == "after_rundown":
-                self._finish("the rundown has ended")
-
-    def _finish(self, reason: str) -> None:
-        self._has_ended = True
-        self._on_end(reason)
+        over = self._ending or ("the planned duration has passed" if self._is_time_over() else "")
+        if not over and self.state == "running" and self.position is None:
+            self._set_state("finished", _RUNDOWN_OVER)
+            over = _RUNDOWN_OVER if self._spec.ends == "after_rundown" else ""
+        if over:
+            self._has_ended = True
+            self._on_end(over)
 
     def _is_time_over(self) -> bool:
         if self._spec.ends != "after_duration" or self._spec.duration_seconds is None:
@@ -382,14 +368,12 @@ class Script:
             sentence = replace(sentence, number=line.number, generation=said_in)
         return self._speech.get(sentence, "answer" if line.source == "answer" else "say")
 
-    # --- endings ----------------------------------------------------------------------------------
-
     def _said(self, entry: OnClock, played: int) -> None:
         line = entry.line
         if line.item is not None and line.jump == self._jump and self.position is not None:
             self.position = self._rundown.after(self.position)
         if not line.is_silence:
-            self._tell_utterance(line, "said", entry.generation, entry.start_sample, played=played)
+            self._tell(line, "said", entry, played=played)
         if line.item is not None:
             self._tell_cursor()
         elif self.state == "held" and not self._says:
@@ -397,7 +381,7 @@ class Script:
 
     def _give_up(self, line: Line, reason: str) -> None:
         """No voice could say it: tell it, and go on behind it rather than stop the show."""
-        self._tell_utterance(line, "failed", self._mixer.generation, reason=reason)
+        self._tell(line, "failed", reason=reason)
         if self._says and self._says[0] is line:
             self._says.popleft()
         elif line.item is not None and self.position is not None:
@@ -422,7 +406,7 @@ class Script:
 
     def _drop_says(self) -> None:
         for line in self._says:
-            self._tell_utterance(line, "dropped", self._mixer.generation)
+            self._tell(line, "dropped")
         self._says.clear()
 
     def _move_to(self, target: Cursor | None) -> None:
@@ -434,9 +418,6 @@ class Script:
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-
-    # --- telling ----------------------------------------------------------------------------------
 
     def _set_state(self, state: ScriptState, reason: str) -> None:
         if state != self.state:
@@ -449,22 +430,19 @@ class Script:
     def _tell_cursor(self) -> None:
         self._emit("cursor", cursor_data(self.position))
 
-    def _tell_utterance(
+    def _tell(
         self,
         line: Line,
         state: str,
-        generation: int,
-        start_sample: int | None = None,
+        entry: OnClock | None = None,
         *,
         played: int | None = None,
         reason: str = "",
     ) -> None:
-        entry = self._speaking
-        total = entry.segment.total_samples if entry and entry.line is line else None
-        data = utterance_data(line, state, generation, reason=reason)
-        data["media_time_ms"] = None if start_sample is None else start_sample // SAMPLES_PER_MS
-        data["played_ms"] = None if played is None else played // SAMPLES_PER_MS
-        data["duration_ms"] = (total or played or 0) // SAMPLES_PER_MS
+        data = utterance_data(line, state, entry, played)
+        data["reason"] = reason
+        if entry is None:
+            data["generation"] = self._mixer.generation
         if state == "said" and line.item is not None:
             # With the cursor in the same event no crash can separate them.
             data["next"] = cursor_data(self.position)
