@@ -21,6 +21,8 @@ SAY_MAX_CHARACTERS: Final = 2000
 RESUME_MAX_SECONDS: Final = 600.0
 # A line that was typed for this moment is worth nothing much later.
 SAY_DEADLINE_SECONDS: Final = 60.0
+# Long enough for a relaunch; after that an interrupt would cut what nobody meant.
+INTERRUPT_DEADLINE_SECONDS: Final = 15.0
 
 Actor = User | SystemActor
 
@@ -79,7 +81,8 @@ def interrupt(
         message = f"Give seconds from 0 to {RESUME_MAX_SECONDS:.0f}, or null to hold."
         raise InvalidInputError.of("resume_after_seconds", message)
     args = {"resume_after_seconds": resume_after_seconds}
-    return steer(broadcast, Order("interrupt", args, idempotency_key), actor)
+    order = Order("interrupt", args, idempotency_key, INTERRUPT_DEADLINE_SECONDS)
+    return steer(broadcast, order, actor)
 
 
 def set_expression(
