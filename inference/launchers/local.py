@@ -116,8 +116,9 @@ class LocalLauncher:
         """End the spare; runners stay."""
         spare = self._take_spare()
         if spare is not None:
-            _close_stdin(spare)
+            spare.kill()  # it holds nothing yet, so there is nothing to drain
             spare.wait()
+            _close_stdin(spare)
 
     def _take_spare(self) -> subprocess.Popen[bytes] | None:
         spare, self._spare = self._spare, None

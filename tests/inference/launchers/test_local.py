@@ -168,7 +168,7 @@ def test_spare_ends_with_its_launcher(launcher: LocalLauncher) -> None:
 
     launcher.close()
 
-    assert spare.returncode == 3
+    assert spare.returncode == -9
 
 
 def test_log_is_bounded_and_keeps_the_newest(
