@@ -45,6 +45,17 @@ def test_owner_makes_changes_and_deletes_an_avatar() -> None:
     assert client.get(address).status_code == 404
 
 
+def test_name_is_taken_once_per_organization() -> None:
+    cast = make_cast()
+    client = api_client(cast.alice)
+    client.post("/api/v1/avatars/", AVATAR)
+
+    answer = client.post("/api/v1/avatars/", AVATAR)
+
+    assert answer.status_code == 400
+    assert error_of(answer)["details"][0]["code"] == "unique"
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -315,3 +315,32 @@ def test_pages_open_for_owners(cast: Cast, path: str) -> None:
 
     assert answer.status_code == 200
     assert cast.elsewhere.name not in answer.content.decode()
+
+
+def test_producer_makes_and_changes_an_avatar(cast: Cast) -> None:
+    client = admin_of(add_member(cast.organization, Role.PRODUCER))
+    form = {
+        "organization": str(cast.organization.pk),
+        "name": "Anchor",
+        "engine": "puppet",
+        "settings": '{"character": "lin"}',
+        "licences": "[]",
+        "clips-TOTAL_FORMS": "0",
+        "clips-INITIAL_FORMS": "0",
+    }
+
+    made = client.post("/admin/avatars/avatar/add/", form)
+    avatar = Avatar.objects.get(name="Anchor")
+    address = f"/admin/avatars/avatar/{avatar.pk}/change/"
+    changed = client.post(address, {**form, "name": "Host"})
+    wrong = client.post(address, {**form, "settings": '{"character": "nobody"}'})
+    taken = client.post("/admin/avatars/avatar/add/", {**form, "name": "Host"})
+
+    avatar.refresh_from_db()
+    assert made.status_code == changed.status_code == 302
+    assert avatar.name == "Host"
+    assert wrong.status_code == 200
+    assert b"Use lin." in wrong.content
+    assert taken.status_code == 200
+    assert b"errorlist" in taken.content
+    assert Avatar.objects.filter(name="Host").count() == 1
