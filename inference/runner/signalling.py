@@ -13,7 +13,7 @@ from inference.media.tracks import AsyncPacketSource, PacketTrack
 from inference.protocol import IceSpec, Json, Signal
 from inference.runner.core import LOW_BITRATE_KBPS, LOW_RENDITION, CoreError, MediaCore
 from inference.runner.fanout import Subscription
-from inference.runner.viewer import NoH264Error, Viewer
+from inference.runner.viewer import NoAddressError, NoH264Error, Viewer
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +107,9 @@ class Viewers:
         except NoH264Error as error:
             message = f"This browser cannot play H.264 by WebRTC: {error}."
             self._refuse(signal, "no_h264", message)
+        except NoAddressError as error:
+            message = f"The runner cannot be reached now: {error}."
+            self._refuse(signal, "ice", message, RETRY_SECONDS)
         except Exception:
             # aiortc raises whatever its parser met; the offer is the viewer's, not ours.
             logger.warning("offer not understood", exc_info=True)

@@ -22,6 +22,7 @@ from aiortc import (
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
+from aiortc.exceptions import OperationError
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RtcpPsfbPacket,
@@ -37,13 +38,19 @@ logger = logging.getLogger(__name__)
 
 # A join must be seen through before the next begins, or be given up.
 CONNECT_SECONDS: Final = 15.0
+CLOSE_SECONDS: Final = 2.0
 PACE_FACTOR: Final = 1.5
 _BURST_BYTES: Final = 24_000
 _LOSS_LIMIT: Final = 0.05
-_REMB_SECONDS: Final = 3.0
+# One bad second is no weak network: losses and low estimates must last.
+_WEAK_SECONDS: Final = 3.0
 _SETTLE_SECONDS: Final = 5.0
 _PLI_LIMIT: Final = 3
 _PLI_SECONDS: Final = 10.0
+
+
+class NoAddressError(Exception):
+    """There is no address or port by which this viewer could reach us."""
 
 
 class NoH264Error(Exception):
@@ -53,7 +60,7 @@ class NoH264Error(Exception):
 class Health:
     """Whether a viewer's network carries the picture, from its RTCP reports.
 
-    Weak: more than 5 % lost, REMB below what is sent for 3 s, or 3 PLIs in 10 s; never in the
+    Weak: for 3 s more than 5 % lost or REMB below what is sent, or 3 PLIs in 10 s; never in the
     first 5 s, in which browsers still feel their way up.
     """
 
@@ -65,12 +72,15 @@ class Health:
         """After a join or a switch: judge by new reports."""
         self._plis: deque[float] = deque(maxlen=_PLI_LIMIT)
         self._low_since: float | None = None
-        self._loss = 0.0
+        self._lossy_since: float | None = None
         self._began = self._clock()
 
     def lost(self, fraction: float) -> None:
         """A receiver report. fraction: 0..1 of the packets since the last one."""
-        self._loss = fraction
+        if fraction <= _LOSS_LIMIT:
+            self._lossy_since = None
+        elif self._lossy_since is None:
+            self._lossy_since = self._clock()
 
     def estimated(self, kbps: float, sent_kbps: float) -> None:
         """A receiver's estimate of what it can get, against what it is sent."""
@@ -88,9 +98,12 @@ class Health:
         now = self._clock()
         if now - self._began < _SETTLE_SECONDS:
             return False
-        starved = self._low_since is not None and now - self._low_since >= _REMB_SECONDS
         asks = len(self._plis) == _PLI_LIMIT and now - self._plis[0] <= _PLI_SECONDS
-        return self._loss > _LOSS_LIMIT or starved or asks
+        return asks or _has_lasted(self._lossy_since, now) or _has_lasted(self._low_since, now)
+
+
+def _has_lasted(since: float | None, now: float) -> bool:
+    return since is not None and now - since >= _WEAK_SECONDS
 
 
 class Pacer:
@@ -155,7 +168,12 @@ class Viewer:
         return self._connected.is_set()
 
     async def answer(self, offer: str) -> str:
-        """The SDP answer with all candidates. Raises NoH264Error, ValueError for a bad offer."""
+        """The SDP answer with all candidates.
+
+        Raises NoH264Error, NoAddressError, and whatever aiortc's parser met in a bad offer.
+        """
+        if not offer.startswith("v=0"):
+            raise ValueError("not a session description")
         if "H264/90000" not in offer:
             raise NoH264Error("the offer has no H.264")
         connection = self._connection
@@ -164,18 +182,28 @@ class Viewer:
         # Before setRemoteDescription: later it is ignored, VP8 wins and H.264 is sent as VP8.
         transceiver = next(t for t in connection.getTransceivers() if t.kind == "video")
         transceiver.setCodecPreferences(_h264_codecs())
-        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        try:
+            await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        except OperationError as error:
+            raise NoH264Error("no kind of picture or sound is common to both") from error
         self._check_codec(transceiver)
         await connection.setLocalDescription(await connection.createAnswer())
         self._watch(video_sender)
-        return str(connection.localDescription.sdp)
+        sdp = str(connection.localDescription.sdp)
+        if "a=candidate:" not in sdp:
+            raise NoAddressError("no free UDP port")
+        return sdp
 
     async def add_candidate(self, data: dict[str, Any]) -> None:
         """A trickled candidate. Raises ValueError when it is malformed."""
         text = str(data.get("candidate") or "")
         if not text:
             return
-        candidate = candidate_from_sdp(text.removeprefix("candidate:"))
+        try:
+            candidate = candidate_from_sdp(text.removeprefix("candidate:"))
+        except AssertionError as error:
+            # aiortc's parser asserts what it reads.
+            raise ValueError("not an ICE candidate") from error
         candidate.sdpMid = data.get("sdpMid")
         candidate.sdpMLineIndex = data.get("sdpMLineIndex")
         await self._connection.addIceCandidate(candidate)
@@ -191,10 +219,15 @@ class Viewer:
         self._pacer.bytes_per_second = max(kbps, 1) * PACE_FACTOR * 125
 
     async def close(self) -> None:
+        """Say goodbye; a connection that hangs is left behind."""
         self._is_closing = True
         self.video.stop()
         self.audio.stop()
-        await self._connection.close()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._connection.close()
+        except TimeoutError:
+            logger.warning("a viewer's connection did not close in time")
 
     def _check_codec(self, transceiver: RTCRtpTransceiver) -> None:
         codecs = transceiver._codecs
