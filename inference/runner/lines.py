@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -78,6 +79,32 @@ class OnClock:
     told: int = 0
     is_cut: bool = False
     feeder: asyncio.Task[None] | None = None
+
+
+class Delays:
+    """How long the operator waits, in ms, of the last time: from `say` to sound, from `interrupt`
+    to silence. A line that waited for a sentence to end is counted with that wait."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, float] = {}
+        self._cut: tuple[str | None, float] = (None, 0.0)
+        self.first_audio_ms: int | None = None
+        self.interrupt_ms: int | None = None
+
+    def asked(self, utterance: str) -> None:
+        self._asked[utterance] = time.monotonic()
+
+    def began(self, utterance: str) -> None:
+        asked = self._asked.pop(utterance, None)
+        if asked is not None:
+            self.first_audio_ms = round((time.monotonic() - asked) * 1000)
+
+    def cut(self, utterance: str | None) -> None:
+        self._cut = (utterance, time.monotonic())
+
+    def ended(self, utterance: str) -> None:
+        if self._cut[0] == utterance:
+            self.interrupt_ms = round((time.monotonic() - self._cut[1]) * 1000)
 
 
 class LineMaker:

@@ -1,7 +1,7 @@
 """Decides what is said next: the rundown, the operator's lines, interrupts, the cursor.
 
-Everything runs on the event loop. `_plan` is called whenever something changed; it compares what
-should come next with what waits in the mixer and corrects it, so each command only sets state.
+All on the event loop. After each change `_plan` compares what should come next with what waits in
+the mixer and corrects it, so that a command only sets state.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from inference.protocol import Cursor, Interrupt, Json, RunnerSpec, Say, ScriptS
 from inference.runner.lines import (
     SAMPLES_PER_MS,
     SENTENCE_GAP_SAMPLES,
+    Delays,
     Line,
     LineMaker,
     OnClock,
@@ -37,7 +38,7 @@ _RUNDOWN_OVER: Final = "the rundown has ended"
 
 
 class Script:
-    """The brain of a broadcast. emit(kind, data): an event. on_end(reason): nothing more to say."""
+    """The brain of a broadcast. emit(kind, data): an event. on_end(reason): it has ended."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Script:
         self._timer: asyncio.TimerHandle | None = None
         self._ending: str | None = None
         self._has_ended = False
+        self.delays = Delays()
         self.position: Cursor | None = None
         self.state: ScriptState = "running"
 
@@ -92,9 +94,8 @@ class Script:
     def close(self) -> None:
         self._has_ended = True
         self._cancel_timer()
-        for entry in (self._speaking, self._waiting):
-            if entry and entry.feeder:
-                entry.feeder.cancel()
+        for entry in filter(None, (self._speaking, self._waiting)):
+            self._forget(entry)
 
     def say(self, command: Say) -> None:
         """Speak an operator's line: at the next sentence end, or at once.
@@ -102,6 +103,7 @@ class Script:
         Raises ScriptError when the text holds an unknown directive or nothing to say.
         """
         line = self._lines.operator_line(command)
+        self.delays.asked(line.utterance)
         if command.interrupt:
             self.cut()
             self._says.appendleft(line)
@@ -117,6 +119,7 @@ class Script:
         if self.state == "running":
             self._set_state("held", "interrupted by the operator")
         interruption = self.cut()
+        self.delays.cut(interruption.utterance)
         self._cancel_timer()
         if command.resume_after_seconds is not None and self.state == "held":
             loop = asyncio.get_running_loop()
@@ -142,10 +145,10 @@ class Script:
 
     def skip(self) -> bool:
         """End the current cue; False when the script has no cue to end."""
-        if self.position is None:
+        if (position := self.position) is None:
             return False
-        target = self._rundown.next_cue(self.position)
-        if self._speaking and self._speaking.line.item is not None:
+        target = self._rundown.next_cue(position)
+        if self._speaking and self._speaking.line.item:
             self.cut()
         self._move_to(target)
         return True
@@ -165,9 +168,7 @@ class Script:
         interruption = self._mixer.interrupt()
         if self._speaking and self._speaking.line.utterance == interruption.utterance:
             self._speaking.is_cut = True
-        if self._waiting is not None:
-            self._forget(self._waiting)
-            self._waiting = None
+        self._forget_waiting()
         self._stage.cut(interruption)
         return interruption
 
@@ -179,10 +180,10 @@ class Script:
 
     def started(self, utterance: str, generation: int, sample: int) -> None:
         """Its first sample leaves the clock."""
-        entry = self._waiting
-        if entry is None or entry.line.utterance != utterance:
+        if (entry := self._waiting) is None or entry.line.utterance != utterance:
             return
         self._speaking, self._waiting = entry, None
+        self.delays.began(utterance)
         entry.start_sample = sample
         if self._says and self._says[0] is entry.line:
             self._says.popleft()
@@ -194,11 +195,11 @@ class Script:
 
     def finished(self, utterance: str, generation: int, played: int, *, completed: bool) -> None:
         """Its last sample has left the clock; only now it counts as said."""
-        entry = self._speaking
-        if entry is None or entry.line.utterance != utterance:
+        if (entry := self._speaking) is None or entry.line.utterance != utterance:
             self._failed_before_start(utterance)
             return
         self._speaking = None
+        self.delays.ended(utterance)
         self._forget(entry)
         if completed:
             self._said(entry, played)
@@ -206,19 +207,13 @@ class Script:
             self._tell(entry.line, "interrupted", entry, played=played)
         self._plan()
 
-    def speech_ready(self, speech: Speech) -> None:
-        """A sentence has been made, or no voice could make it."""
-        self._plan()
-
-    def tick(self) -> None:
-        """Once a second: a planned duration may have passed."""
+    def look_again(self) -> None:
+        """Something outside has changed: a sentence was made or has failed, time has passed."""
         self._plan()
 
     def rebased(self) -> None:
         """The clock jumped; what was on it was cut and will be said again."""
-        if self._waiting is not None:
-            self._forget(self._waiting)
-            self._waiting = None
+        self._forget_waiting()
         self._plan()
 
     def _plan(self) -> None:
@@ -228,8 +223,7 @@ class Script:
         if self._waiting is not None and self._waiting.line is not wanted:
             if not self._mixer.revoke(self._waiting.line.utterance):
                 return  # it has just begun; `started` comes and plans again
-            self._forget(self._waiting)
-            self._waiting = None
+            self._forget_waiting()
         if wanted is None:
             self._check_end()
         elif self._waiting is None:
@@ -268,7 +262,7 @@ class Script:
 
     def _check_end(self) -> None:
         """Nothing is wanted and nothing speaks: is the broadcast over?"""
-        if self._speaking is not None or self._waiting is not None:
+        if self._speaking or self._waiting:
             return
         over = self._ending or ("the planned duration has passed" if self._is_time_over() else "")
         if not over and self.state == "running" and self.position is None:
@@ -394,8 +388,7 @@ class Script:
         """A growing line lost its voice before its first sample."""
         if self._waiting and self._waiting.line.utterance == utterance:
             line = self._waiting.line
-            self._forget(self._waiting)
-            self._waiting = None
+            self._forget_waiting()
             self._give_up(line, "the voice failed")
 
     def _forget(self, entry: OnClock) -> None:
@@ -403,6 +396,11 @@ class Script:
             entry.feeder.cancel()
         if self._upcoming is entry.line:
             self._upcoming = None
+
+    def _forget_waiting(self) -> None:
+        if self._waiting is not None:
+            self._forget(self._waiting)
+            self._waiting = None
 
     def _drop_says(self) -> None:
         for line in self._says:

@@ -189,7 +189,7 @@ class Session:
     def _build_workers(self, spec: RunnerSpec, setup: FaceSetup) -> None:
         self.speech = SpeechClient(
             spec.voices,
-            on_ready=lambda speech: self.script.speech_ready(speech),
+            on_ready=lambda speech: self.script.look_again(),
             on_state=lambda state, pid, reason: self._worker("speech", state, pid, reason),
             on_voice_failed=self._voice_failed,
             test_engines=spec.test_engines,
@@ -296,7 +296,7 @@ class Session:
     async def _report_for_ever(self) -> None:
         while True:
             await asyncio.sleep(METRICS_SECONDS)
-            self.script.tick()
+            self.script.look_again()
             await self._measure_memory()
             self.link.publish_metrics(self.metrics())
             if time.monotonic() < self._thumbnail_until:
@@ -323,6 +323,8 @@ class Session:
             **self.core.metrics(),
             "outputs": self.outputs.metrics(),
             "viewers": len(self.viewers),
+            "first_audio_ms": self.script.delays.first_audio_ms,
+            "interrupt_ms": self.script.delays.interrupt_ms,
             "memory_mib": self._memory,
             "link_reconnects": self.link.reconnects,
         }
