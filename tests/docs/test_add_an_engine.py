@@ -1,4 +1,4 @@
-"""The worked example of docs/add-an-engine.md, run as the page says, so that the page stays true."""
+"""The worked example of docs/add-an-engine.md, run as the page says, so that it stays true."""
 
 from __future__ import annotations
 
