@@ -1,0 +1,64 @@
+"""A whole installation under `manage.py up`, and a customer who is signed in to it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.platform import Platform
+from tests.live.site import Processes, Site, new_site
+
+
+@dataclass(slots=True)
+class Studio:
+    """site: its files and processes. platform: the REST client of one customer."""
+
+    site: Site
+    up: subprocess.Popen[bytes]
+    platform: Platform
+
+    def processes(self, broadcast: str | None = None) -> Processes:
+        """Everything below `up`, and the runner of a broadcast with its workers."""
+        runner = self.site.broadcast(broadcast)["runner_pid"] if broadcast else None
+        return Processes(self.up.pid, *([int(runner)] if runner else []))
+
+    def make_small_show(self, *texts: str, **values: Any) -> str:
+        """A show of 640x360 with test card and test tone: little to compute, all to measure."""
+        cues = [{"text": text} for text in texts or ("first",)]
+        return self.platform.make_test_show(cues=cues, profile="mobile", **values)
+
+
+@contextmanager
+def open_studio(**environment: str) -> Iterator[Studio]:
+    """An installation of its own; every process of it has ended afterwards."""
+    with new_site() as site:
+        up = site.manage("up", "--no-input", **environment)
+        try:
+            site.wait_for_web()
+            platform = Platform(site.base_url)
+            platform.register()
+            yield Studio(site, up, platform)
+        finally:
+            _end(site, up)
+
+
+def _end(site: Site, up: subprocess.Popen[bytes]) -> None:
+    processes = Processes(up.pid, *_runners(site))
+    up.terminate()
+    try:
+        up.wait(40)
+    except subprocess.TimeoutExpired:
+        up.kill()
+        up.wait()
+    finally:
+        processes.kill_left()
+
+
+def _runners(site: Site) -> list[int]:
+    if not (site.folder / "livestudio.sqlite3").exists():
+        return []
+    rows = site.query("SELECT runner_pid FROM streams_broadcast WHERE runner_pid IS NOT NULL")
+    return [int(row[0]) for row in rows]
