@@ -60,6 +60,8 @@ def test_ids_are_ordered_by_time_and_of_version_7() -> None:
     assert [item.int >> 80 for item in ids] == sorted(item.int >> 80 for item in ids)
 
 
+# Channels' refusal looks after old database connections, of which another test may have left one.
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("origin", "is_refused"),
     [
