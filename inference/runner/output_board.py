@@ -231,7 +231,8 @@ class OutputBoard:
 
 def file_name(text: str) -> str:
     """A safe name for a file output: no folder, no odd characters."""
-    return re.sub(r"[^\w.-]+", "-", text.rsplit("/", 1)[-1]).strip(".-")[:80] or "output"
+    name = text.rsplit("/", 1)[-1].removesuffix(".mp4")  # the recorder adds the time and .mp4
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-")[:80] or "output"
 
 
 def _numbers(report: OutputReport) -> Json:
