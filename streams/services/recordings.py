@@ -6,11 +6,13 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import SystemActor
 from livestudio.common.errors import NotFoundError
 from streams.models import Broadcast, ControlCommand, Recording
+from streams.models.recording import RecordingState
 from streams.services.commands import Order
 from streams.services.speech import steer
 
@@ -27,6 +29,16 @@ def set_recording(
         command = steer(broadcast, Order("record", {"on": on}, idempotency_key), actor)
         Broadcast.objects.filter(pk=broadcast.pk).update(recording_wanted=on)
     return command
+
+
+def close_left_open(broadcast: Broadcast) -> int:
+    """Say of files that a dead runner was writing that they have ended; how many there were.
+
+    They play up to the last second or two before its death.
+    """
+    rows = broadcast.recordings.filter(state=RecordingState.RECORDING)
+    reason = "The presenter's process ended while it recorded; the file plays up to there."
+    return rows.update(state=RecordingState.FINISHED, reason=reason, ended_at=timezone.now())
 
 
 def recording_file(recording: Recording) -> Path:

@@ -26,6 +26,7 @@ from streams.models.broadcast import FINAL_STATES
 from streams.poke import poke_consoles
 from streams.services.launching import plan_relaunch
 from streams.services.lifecycle import finish_broadcast
+from streams.services.recordings import close_left_open
 from streams.services.runner_link import BroadcastGoneError, StaleLeaseError, store_events
 from streams.states import move
 
@@ -125,7 +126,10 @@ def _bury(runner: Runner, reason: str) -> None:
             return
         broadcast = Broadcast.objects.filter(pk=runner.broadcast).first()
         log.info("runner ended", broadcast_id=str(runner.broadcast), reason=reason)
-        if broadcast is None or broadcast.is_over or broadcast.lease_epoch != runner.lease_epoch:
+        if broadcast is None or broadcast.lease_epoch != runner.lease_epoch:
+            return
+        close_left_open(broadcast)
+        if broadcast.is_over:
             return
         is_stopping = broadcast.state == BroadcastState.STOPPING
         if is_stopping or broadcast.desired_state == DesiredState.STOPPED:

@@ -76,6 +76,25 @@ def test_last_words_of_a_dead_runner_are_heard(live: Broadcast, launcher: PaperL
     assert [row.sequence for row in BroadcastEvent.objects.all()] == [5]
 
 
+def test_files_of_a_dead_runner_do_not_look_as_if_they_were_still_written(
+    live: Broadcast, launcher: PaperLauncher
+) -> None:
+    common = {"path": "a.mp4", "reason": ""}
+    write_outbox(live, [
+        event(1, "recording", id="whole", state="recording", **common),
+        event(2, "recording", id="whole", state="finished", **common),
+        event(3, "recording", id="cut", state="recording", **common),
+    ])  # fmt: skip
+    launcher.kill_last()
+
+    note_deaths(launcher)
+
+    whole, cut = live.recordings.order_by("runner_key").reverse()
+    assert (whole.state, whole.reason) == ("finished", "")
+    assert (cut.state, bool(cut.reason)) == ("finished", True)
+    assert cut.ended_at is not None
+
+
 def test_runner_that_ended_while_web_was_down_is_not_launched_again(
     live: Broadcast, launcher: PaperLauncher
 ) -> None:
