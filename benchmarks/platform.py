@@ -81,6 +81,19 @@ class Platform:
         sent_at = time.time() * 1000
         return sent_at, self.call("POST", path, body)
 
+    def download(self, path: str) -> bytes:
+        """A file below /api/v1/. Raises BenchmarkError when it is refused."""
+        self._stay_signed_in()
+        connection = http.client.HTTPConnection(*self._address, timeout=60)
+        with closing(connection):
+            headers = {"Authorization": f"Bearer {self._access}"}
+            connection.request("GET", f"/api/v1/{path}", headers=headers)
+            response = connection.getresponse()
+            raw = response.read()
+            if response.status >= 400:
+                raise BenchmarkError(f"GET {path}: {response.status} {raw[:200]!r}")
+            return raw
+
     def _request(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         self._stay_signed_in()
         headers = {"Content-Type": "application/json"}
