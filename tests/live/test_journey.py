@@ -51,6 +51,7 @@ def test_watch_page_plays_picture_sound_and_captions(
 ) -> None:
     page = open_page(browser, studio.platform.broadcast(broadcast)["watch_url"])
     page.get_by_test_id("turn-on-sound").click()
+    studio.platform.wait_for(broadcast, _shows_presenter, "showing the presenter")
     begin = wait_for_playing(page, lambda now: now.frames > 15, "the first second")
     dropped = _metric(studio, broadcast, "dropped")
     later = wait_for_playing(
@@ -186,6 +187,11 @@ def _cue(studio: Studio, broadcast: str) -> int | None:
     row = studio.platform.broadcast(broadcast)
     cues = [cue["id"] for cue in row["rundown"]]
     return cues.index(row["cursor"]["cue"]) if row["cursor"]["cue"] in cues else None
+
+
+def _shows_presenter(row: dict[str, Any]) -> bool:
+    """Pictures come from the face worker, not from what stands in for it."""
+    return bool(row["metrics"]) and row["metrics"].get("source") in ("worker", "held")
 
 
 def _metric(studio: Studio, broadcast: str, name: str) -> int:

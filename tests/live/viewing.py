@@ -54,12 +54,16 @@ class Playing:
 
 
 @contextmanager
-def open_browser(chromium: Tool) -> Iterator[Browser]:
+def open_browser(chromium: Tool, *more_arguments: str) -> Iterator[Browser]:
     """Chromium that may play sound without a click."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=str(chromium.executable),
-            args=[*chromium.arguments, "--autoplay-policy=no-user-gesture-required"],
+            args=[
+                *chromium.arguments,
+                "--autoplay-policy=no-user-gesture-required",
+                *more_arguments,
+            ],
             env=chromium.environment,
         )
         try:
