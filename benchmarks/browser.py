@@ -26,7 +26,7 @@ _WIDTH_PX: Final = 320
 _HEIGHT_PX: Final = 180
 _SCRIPT: Final = Path(__file__).with_name("viewer.js")
 _LEAST_CONTRAST: Final = 50.0  # in full-range RGB, after the browser's conversion
-_FLAGS: Final = (
+CHROMIUM_FLAGS: Final = (
     "--autoplay-policy=no-user-gesture-required",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
     "--allow-loopback-in-peer-connection",
@@ -122,7 +122,7 @@ def open_viewer(base_url: str) -> Iterator[BrowserViewer]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=str(tool.executable),
-            args=[*tool.arguments, *_FLAGS],
+            args=[*tool.arguments, *CHROMIUM_FLAGS],
             env=dict(tool.environment),
         )
         try:
