@@ -12,11 +12,10 @@ from django.conf import settings
 from accounts.models import Organization
 from accounts.roles import SYSTEM
 from avatars.models import Avatar
-from inference.catalog import get_profile
-from inference.protocol import SAMPLE_RATE_HZ
 from livestudio.first_run import Administrator, write_private
 from streams.errors import BroadcastAlreadyLiveError
 from streams.models import Broadcast, Show
+from streams.services.idle_loops import build_arguments
 from streams.services.lifecycle import start_broadcast
 from streams.services.shows import ShowDraft, create_show
 from voices.models import Language, Voice
@@ -127,20 +126,11 @@ def write_demo_file(demo: DemoFile) -> Path:
     return path
 
 
-def idle_loop_arguments(avatar_settings: dict[str, Any]) -> list[str]:
+def idle_loop_arguments(avatar_settings: dict[str, Any]) -> tuple[str, ...]:
     """Arguments of the builder of the presenter's idle loop, as the demo will show it."""
-    profile = get_profile(PROFILE)
-    values = {
-        "--engine": "puppet",
-        "--width": profile.width_px,
-        "--height": profile.height_px,
-        "--frame-samples": SAMPLE_RATE_HZ // profile.frames_per_second,
-        "--background": BACKGROUND,
-        "--settings": json.dumps(avatar_settings),
-        "--cache": settings.CACHE_DIR,
-    }
-    pairs = ((name, str(value)) for name, value in values.items())
-    return ["-m", "inference.engines.face.build", *(text for pair in pairs for text in pair)]
+    return build_arguments(
+        engine="puppet", avatar_settings=avatar_settings, profile=PROFILE, background=BACKGROUND
+    )
 
 
 @dataclass(slots=True)

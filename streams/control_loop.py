@@ -9,11 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
+from django.http.request import validate_host
 from django.utils import timezone
 
 from inference.launchers.base import Launcher
@@ -22,6 +23,7 @@ from inference.services import note_node
 from livestudio.common.log import get_logger
 from streams.poke import CONTROL_GROUP
 from streams.services import airing, launching, reaping, supervision
+from streams.services.idle_loops import IdleLoopBuilder
 
 log = get_logger(__name__)
 
@@ -77,6 +79,7 @@ class ControlLoop:
         self._slow = Every(SLOW_ROUND_SECONDS)
         self._rare = Every(RARE_ROUND_SECONDS)
         self._plan = Every(PLAN_SECONDS)
+        self._idle_loops = IdleLoopBuilder()
 
     def stop(self) -> None:
         """End after this round. Safe in a signal handler and from other threads."""
@@ -92,6 +95,11 @@ class ControlLoop:
             self._round()
             self._wake.wait(ROUND_SECONDS)
             self._wake.clear()
+        self.close()
+
+    def close(self) -> None:
+        """Release what is kept for the next round; runners are not touched."""
+        self._idle_loops.close()
         self._launcher.close()
 
     def _round(self) -> None:
@@ -128,6 +136,7 @@ class ControlLoop:
         self._launcher.prepare()
 
     def _rare_round(self) -> None:
+        self._idle_loops.look()
         supervision.mend_orphans()
         reaping.reap_shared_memory()
         reaping.trim_logs()
@@ -155,6 +164,13 @@ class ControlLoop:
             self._wake.set()
 
 
+def _allowed_host(address: SplitResult) -> str:
+    """A Host that the web side accepts, whatever address it is reached at."""
+    if validate_host(address.hostname or "", settings.ALLOWED_HOSTS):
+        return address.netloc
+    return str(settings.ALLOWED_HOSTS[0]).lstrip(".")
+
+
 def web_is_well() -> bool:
     """Whether the web side that runners dial answers."""
     address = urlsplit(settings.RUNNER_LINK_URL)
@@ -162,7 +178,7 @@ def web_is_well() -> bool:
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=WEB_LOOK_SECONDS)
     try:
-        connection.request("GET", "/livez")
+        connection.request("GET", "/livez", headers={"Host": _allowed_host(address)})
         return connection.getresponse().status < 500
     except (OSError, http.client.HTTPException):
         return False

@@ -42,7 +42,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir()  # whitenoise warns where it is missing
 # A build of the frontend that runs beside the tests must not be served, nor looked at in each one.
-STATICFILES_DIRS: list[str] = []
+STATICFILES_DIRS = []
 WHITENOISE_USE_FINDERS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -18,6 +18,8 @@ from aiortc import RTCConfiguration, RTCIceServer
 
 from inference.protocol import IceSpec
 
+# Signalling has 5 s for the whole answer.
+GATHER_SECONDS: Final = 1.5
 _HOST_CANDIDATE: Final = re.compile(
     r"^(a=candidate:\S+ \d+ udp \d+ )(\S+)( \d+ typ host.*)$", re.MULTILINE
 )
@@ -35,6 +37,20 @@ def configuration(spec: IceSpec) -> RTCConfiguration:
             for server in spec.servers
         ]
     )
+
+
+def limit_gathering() -> None:
+    """Leave out a STUN or TURN server that does not answer, before a viewer is given up."""
+    ask: Callable[..., Any] = aioice.ice.Connection.get_component_candidates
+    if ask.__module__ == __name__:
+        return
+
+    async def get_component_candidates(
+        connection: Any, component: int, addresses: list[str], timeout: float = 0
+    ) -> Any:
+        return await ask(connection, component, addresses, timeout=GATHER_SECONDS)
+
+    aioice.ice.Connection.get_component_candidates = get_component_candidates  # type: ignore[method-assign,assignment]
 
 
 def use_addresses(spec: IceSpec) -> None:

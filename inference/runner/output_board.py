@@ -204,11 +204,10 @@ class OutputBoard:
         self._emit("output", _numbers(report))
 
     def _recording_report(self, report: OutputReport) -> None:
+        """Why a recording does not go on; its file, if one was begun, is closed by its own line."""
         if report.state in ("failed", "retrying"):
-            self._emit(
-                "recording",
-                {"id": None, "path": None, "state": "failed", "reason": report.reason},
-            )
+            data = {"kind": "recorder", "pid": 0, "state": "failed", "reason": report.reason}
+            self._emit("worker", data)
 
     def _recording_line(self, line: Json) -> None:
         path = line.get("path")

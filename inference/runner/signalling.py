@@ -47,6 +47,7 @@ class Viewers:
         self._rungs: dict[str, str] = {}
         self._joining = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        ice.limit_gathering()
         ice.use_addresses(spec)
         ice.use_ports(spec, asyncio.get_running_loop())
 

@@ -110,7 +110,7 @@ def test_idle_loop_is_built_for_the_demo_s_own_presenter(settings: Any) -> None:
     arguments = idle_loop_arguments({"character": "lin"})
 
     pairs = dict(zip(arguments[2::2], arguments[3::2], strict=True))
-    assert arguments[:2] == ["-m", "inference.engines.face.build"]
+    assert arguments[:2] == ("-m", "inference.engines.face.build")
     assert (pairs["--width"], pairs["--height"], pairs["--frame-samples"]) == ("960", "540", "1920")
     assert json.loads(pairs["--settings"]) == {"character": "lin"}
     assert pairs["--cache"] == str(settings.CACHE_DIR)

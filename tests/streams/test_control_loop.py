@@ -51,7 +51,9 @@ def test_a_round_launches_what_was_started(cast: Cast, monkeypatch: pytest.Monke
     launcher = PaperLauncher()
     start_broadcast(show=make_show(cast.organization, cast.alice), actor=cast.alice)
 
-    ControlLoop(launcher).run_once()
+    loop = ControlLoop(launcher)
+    loop.run_once()
+    loop.close()
 
     assert len(launcher.started) == 1
     assert Broadcast.objects.get().lease_epoch == 1

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from inference.engines.speech.testtone.decode import decode_tags
+from inference.media.ring import shared_memory_folder
 from inference.protocol import OutputSpec, VoiceSpec
 from tests.services import RtmpServer
 
@@ -81,7 +82,8 @@ async def test_interrupt_and_say_then_the_cut_sentence_again(tmp_path: Path) -> 
         code = await ended(side, process)
 
     assert code == 0
-    assert cut.ok and cut.data is not None and cut.data["generation"] == 1
+    assert cut.ok
+    assert (cut.data or {})["generation"] == 1
     assert said.ok
     assert [d["text"] for d in side.utterances("interrupted")] == ["First."]
     texts = [d["text"] for d in side.utterances("said")]
@@ -107,8 +109,8 @@ async def test_refused_commands_say_why(tmp_path: Path) -> None:
 
     for code, result in cases.items():
         assert not result.ok
-        assert result.error is not None and result.error["code"] == code
-        assert len(result.error["message"]) > 10
+        assert (result.error or {})["code"] == code
+        assert len((result.error or {})["message"]) > 10
 
 
 async def test_killed_speech_worker_costs_no_sentence(tmp_path: Path) -> None:
@@ -133,10 +135,10 @@ async def test_killed_face_worker_leaves_the_picture_running(tmp_path: Path) -> 
     assert len(side.utterances("said")) == 3
     with av.open(str(recording(side))) as container:
         pts = [f.pts for f in container.decode(video=0) if f.pts is not None]
-    gaps = {b - a for a, b in zip(pts, pts[1:], strict=False)}
-    # On a busy machine pictures may be skipped; a dead worker must not stop them.
-    assert max(gaps) <= 4 * min(gaps)
-    assert not list(Path("/dev/shm").glob(f"livestudio-{spec.broadcast}-*"))
+    gaps = [b - a for a, b in zip(pts, pts[1:], strict=False)]
+    # A busy machine may skip pictures; a dead worker must not stop them.
+    assert max(gaps) < 48_000
+    assert not rings(spec.broadcast)
 
 
 async def test_killed_runner_is_followed_by_one_that_says_the_cut_sentence(tmp_path: Path) -> None:
@@ -186,6 +188,10 @@ async def test_end_of_the_life_pipe_ends_the_runner(tmp_path: Path) -> None:
         await side.until(lambda: side.has("broadcast.state", state="live"))
         os.close(write_end)
         assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+def rings(broadcast: str) -> list[Path]:
+    return list(shared_memory_folder().glob(f"livestudio-{broadcast}-*"))
 
 
 def kill_worker(side: WebSide, kind: str) -> None:

@@ -1,0 +1,85 @@
+"""Idle loops drawn before anybody is on air: each look of a show is built once on this host."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+
+from inference.catalog import get_profile
+from inference.protocol import SAMPLE_RATE_HZ
+from livestudio.common.log import get_logger
+from streams.models import Show
+
+log = get_logger(__name__)
+
+
+def build_arguments(
+    *, engine: str, avatar_settings: dict[str, Any], profile: str, background: str
+) -> tuple[str, ...]:
+    """Arguments of Python that draw the idle loop of a look; quick when it is drawn already."""
+    size = get_profile(profile)
+    values = {
+        "--engine": engine,
+        "--width": size.width_px,
+        "--height": size.height_px,
+        "--frame-samples": SAMPLE_RATE_HZ // size.frames_per_second,
+        "--background": background,
+        "--settings": json.dumps(avatar_settings, sort_keys=True),
+        "--cache": settings.CACHE_DIR,
+    }
+    pairs = ((name, str(value)) for name, value in values.items())
+    return ("-m", "inference.engines.face.build", *(text for pair in pairs for text in pair))
+
+
+class IdleLoopBuilder:
+    """Draws the loops that shows need, one at a time and at the lowest priority.
+
+    `look` is called now and then by the control loop and never waits.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, ...]] = set()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def look(self) -> None:
+        """Start the next build when none runs."""
+        if self._child is not None and self._child.poll() is None:
+            return
+        if self._child is not None and self._child.returncode != 0:
+            log.warning("an idle loop could not be drawn", exit_status=self._child.returncode)
+        arguments = next((item for item in _looks() if item not in self._seen), None)
+        self._child = None if arguments is None else self._start(arguments)
+
+    def close(self) -> None:
+        """End a build; half a loop is never left behind, the builder renames when it is whole."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.kill()
+            self._child.wait()
+
+    def _start(self, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        self._seen.add(arguments)
+        nice = ("nice", "-n", "19") if shutil.which("nice") else ()
+        return subprocess.Popen(
+            [*nice, sys.executable, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            cwd=settings.BASE_DIR,
+            start_new_session=True,
+        )
+
+
+def _looks() -> Iterator[tuple[str, ...]]:
+    shows = Show.objects.filter(archived_at=None).select_related("avatar")
+    for show in shows.only("profile", "background", "avatar__engine", "avatar__settings"):
+        yield build_arguments(
+            engine=show.avatar.engine,
+            avatar_settings=show.avatar.settings,
+            profile=show.profile,
+            background=show.background,
+        )

@@ -1,0 +1,46 @@
+"""Idle loops are drawn once per look, one at a time, before somebody goes on air."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+
+from streams.services.idle_loops import IdleLoopBuilder, build_arguments
+from tests.factories import Cast
+from tests.streams.plans import make_show
+
+pytestmark = pytest.mark.django_db
+
+
+class Builder(IdleLoopBuilder):
+    """Waits for its child, so that a test can count."""
+
+    def look_and_wait(self) -> bool:
+        self.look()
+        if self._child is None:
+            return False
+        assert self._child.wait(timeout=120) == 0
+        return True
+
+
+def test_each_look_is_drawn_once(cast: Cast, tmp_path: Path, settings: LazySettings) -> None:
+    settings.CACHE_DIR = tmp_path
+    make_show(cast.organization, cast.alice, title="One", profile="mobile")
+    make_show(cast.organization, cast.alice, title="Two", profile="mobile")
+    builder = Builder()
+
+    looks = [builder.look_and_wait() for _ in range(2)]
+
+    assert looks == [True, False]
+    assert len(list(tmp_path.glob("idle-puppet-*.i420"))) == 1
+
+
+def test_arguments_say_the_frame_duration_in_samples() -> None:
+    arguments = build_arguments(
+        engine="puppet", avatar_settings={"character": "lin"}, profile="course", background="plain"
+    )
+
+    assert arguments[arguments.index("--frame-samples") + 1] == "1600"
+    assert arguments[arguments.index("--width") + 1] == "1280"
