@@ -14,7 +14,7 @@ from benchmarks.talk import TALKS
 from inference.engines.base import FaceSetup, FaceSpeech, SpeechRequest, Timing
 from inference.engines.face.puppet.engine import PuppetEngine
 from inference.engines.speech.espeak.engine import EspeakEngine, create_engine
-from inference.workers.resample import Resampler
+from inference.media.resample import Resampler
 
 RATE_HZ: Final = 48_000
 WIDTH_PX: Final = 1280

@@ -35,7 +35,7 @@ from inference.engines.base import (
     SpeechRequest,
     Timing,
 )
-from inference.workers.resample import OUTPUT_RATE_HZ, Resampler
+from inference.media.resample import OUTPUT_RATE_HZ, Resampler
 from inference.workers.wire import Json, WireError, pack, read_message
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from inference.engines.base import Samples
-from inference.workers.resample import Resampler
+from inference.media.resample import Resampler
 
 
 def resample(samples: Samples, rate_hz: int, sizes: list[int]) -> Samples:
