@@ -69,6 +69,8 @@ def measure(given: argparse.Namespace) -> Report:
             viewer.wait(SETTLE_SECONDS)
             sent = _interrupt_many(platform, broadcast, viewer, given.runs)
             _judge_all(report, sent, viewer, reader)
+            cuts = _cut_delays(platform, broadcast, sent)
+    report.state("  of it, until the sound leaves the clock no more", spread(cuts))
     return report
 
 
@@ -114,6 +116,18 @@ def _judge_all(
         extra = f"{judged.missing} tones not found" if judged.missing else ""
         report.at_most(f"old speech heard after its end: {name}", wrong, 0, "times", extra)
         report.details[f"interrupt_ms_{name}"] = judged.delays_ms
+
+
+def _cut_delays(platform: Platform, broadcast: str, sent: list[float]) -> list[float]:
+    """From each POST to the moment at which the last sample left the clock, by the transcript."""
+    clock = platform.clock(broadcast)
+    ends = [
+        clock.unix_of(row["media_time_ms"] + row["played_ms"])
+        for row in platform.utterances(broadcast)
+        if row["state"] == "interrupted" and row["source"] == "operator"
+    ]
+    after = [[end - moment for end in ends if -50 < end - moment < 2000] for moment in sent]
+    return [min(delays) for delays in after if delays]
 
 
 def _unix_at_reader(starts: list[tuple[int, Any]], sample: int) -> float:

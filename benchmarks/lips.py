@@ -35,7 +35,7 @@ _WINDOW_MS: Final = 40
 _FLOOR_DB: Final = -40.0  # what is quieter counts as silence: nobody hears it beside speech
 _PIECE_STEPS: Final = 50  # 0.5 s: shorter than a phrase, longer than a syllable
 _SHUFFLES: Final = 40
-_SKIPPED_SECONDS: Final = 1.5  # the face worker starts
+_SKIPPED_SECONDS: Final = 0.5  # after the presenter has come into the picture
 _LEAST_MATCH: Final = 0.5
 _CLOSED_MARGIN: Final = 2.8  # thousandths of the picture: 2 px at 720p
 _SILENT_STEPS: Final = 40
@@ -55,6 +55,14 @@ class Film:
     times: Floats
     heights: Floats
     sound: Floats
+
+    @property
+    def presented_from(self) -> float:
+        """Seconds from which the presenter is there. Raises BenchmarkError when they never are."""
+        found = np.flatnonzero(~np.isnan(self.heights))
+        if not found.size:
+            raise BenchmarkError("no picture of the recording shows a mouth")
+        return float(self.times[found[0]]) + _SKIPPED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +149,7 @@ def loudness_db(sound: Floats, steps: int) -> Floats:
 def match_lips(film: Film, random: np.random.Generator) -> Match:
     """Correlate mouth and loudness over lags of 300 ms to each side."""
     steps = int(film.times[-1] * 1000 / _STEP_MS)
-    first = int(_SKIPPED_SECONDS * 1000 / _STEP_MS)
+    first = int(film.presented_from * 1000 / _STEP_MS)
     found = ~np.isnan(film.heights)
     grid = np.arange(steps) * _STEP_MS / 1000
     # A picture is on the screen until the next: its middle is half a frame after its timestamp.
@@ -185,7 +193,7 @@ def closures(film: Film, language: str) -> tuple[int, int]:
                 low = start + begin - _BEFORE_SECONDS - frame_seconds / 2
                 shown = (film.times >= low) & (film.times <= start + end)
                 heights = film.heights[shown & ~np.isnan(film.heights)]
-                if start + begin < _SKIPPED_SECONDS or not heights.size:
+                if start + begin < film.presented_from or not heights.size:
                     continue
                 total += 1
                 closed += int(heights.min() <= limit)
