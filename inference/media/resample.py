@@ -7,13 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from inference.engines.base import Samples
-
 OUTPUT_RATE_HZ: Final = 48_000
 _TAPS: Final = 32  # input samples each output sample is made of
 _KAISER_BETA: Final = 8.0  # about 80 dB of stop band, source: Kaiser's window design formula
 _CUTOFF: Final = 0.92  # of the lower Nyquist frequency
 
+Samples = np.ndarray[Any, np.dtype[np.int16]]
 _Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
