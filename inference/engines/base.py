@@ -78,7 +78,8 @@ class SpeechEngine(Protocol):
     """A voice. One request at a time; closing the iterator aborts at once."""
 
     sample_rate_hz: int
-    # "phonemes": `Timing(kind="phoneme")` are given; "none": lips must come from the sound.
+    # "phonemes": `Timing(kind="phoneme")` are given; "none": the worker finds the lips itself, from
+    # text, words and sound, when the sentence is whole.
     timing: str
     # True: the sound depends on number and generation, so it must not be cached by text.
     tagged: bool
@@ -135,6 +136,10 @@ class FaceEngine(Protocol):
 
     def cut(self, at_sample: int, generation: int) -> None:
         """No utterance of an older generation is shown from `at_sample` on."""
+
+    def drop(self, utterance: str, from_sample: int) -> None:
+        """It was taken back before it began: neither it (all ids that start with `utterance`) nor
+        an expression or gesture planned for `from_sample` or later is shown."""
 
     def set_expression(self, name: str, emotion: int, at_sample: int) -> None: ...
 

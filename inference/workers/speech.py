@@ -35,6 +35,8 @@ from inference.engines.base import (
     SpeechRequest,
     Timing,
 )
+from inference.engines.speech.alignment.align import find_lips
+from inference.engines.speech.visemes import VisemeTrack
 from inference.media.resample import OUTPUT_RATE_HZ, Resampler
 from inference.workers.wire import Json, WireError, pack, read_message
 
@@ -254,6 +256,9 @@ class _Answer:
         self._engine = engine
         self._resampler = Resampler(engine.sample_rate_hz)
         self._timings: list[Timing] = []
+        # Kept only where lips come from the whole sound: 100 kB for each second.
+        self._heard: list[Samples] | None = [] if engine.timing == "none" else None
+        self._lips: VisemeTrack | None = None
         self._waiting = np.empty(0, np.int16)
         self._sent_samples = 0
         self._next_track_at = 0
@@ -270,6 +275,7 @@ class _Answer:
 
     def finish(self) -> list[bytes]:
         messages = self._chunks(self._resampler.finish(), 1)
+        self._find_lips()
         self._place_marks()
         messages.append(self._track(is_final=True))
         done = {"type": "done", "request": self._job.request, "samples": self._sent_samples}
@@ -281,23 +287,40 @@ class _Answer:
             return []
         payload = self._waiting.astype("<i2").tobytes()
         self._sent_samples += len(self._waiting)
+        if self._heard is not None:
+            self._heard.append(self._waiting)
         self._waiting = np.empty(0, np.int16)
         return [pack({"type": "chunk", "request": self._job.request}, payload)]
 
+    def _find_lips(self) -> None:
+        """For engines that time no phonemes: from the text and the whole sound."""
+        if not self._heard:
+            return
+        speech = self._job.speech
+        words = tuple(timing for timing in self._timings if timing.kind == "word")
+        sound = np.concatenate(self._heard)
+        lips = find_lips(sound, OUTPUT_RATE_HZ, speech.text, speech.language, words)
+        self._lips = lips.visemes
+        self._timings += lips.words
+
     def _place_marks(self) -> None:
-        """For engines that do not time directives: by their share of the text."""
+        """For engines that do not time directives: between the words, or by share of the text."""
         if any(timing.kind == "mark" for timing in self._timings):
             return
-        duration_seconds = self._sent_samples / OUTPUT_RATE_HZ
-        length = max(1, len(self._job.speech.text))
+        words = [t for t in self._timings if t.kind == "word" and t.position > 0]
+        end = max(1, len(self._job.speech.text))
+        positions = [0, *(word.position for word in words), end]
+        seconds = [0.0, *(w.at_seconds for w in words), self._sent_samples / OUTPUT_RATE_HZ]
         self._timings += [
-            Timing("mark", name, duration_seconds * min(offset, length) / length, offset)
+            Timing("mark", name, float(np.interp(offset, positions, seconds)), offset)
             for offset, name in self._job.speech.directives
         ]
 
     def _track(self, *, is_final: bool) -> bytes:
         timings = self._timings
-        visemes = self._engine.visemes(timings, self._job.speech.language)
+        visemes = self._lips
+        if visemes is None:
+            visemes = self._engine.visemes(timings, self._job.speech.language)
         words = [t for t in timings if t.kind == "word"]
         marks = [t for t in timings if t.kind == "mark"]
         return pack(
