@@ -57,6 +57,7 @@ def _measure_broadcast(base_url: str | None, seconds: float) -> dict[str, float]
         show = presenter_show(platform, push_url=server.push_url)
         with platform.on_air(show) as broadcast, watching(platform, broadcast):
             _wait_for_outputs(platform, broadcast)
+            platform.wait_for_presenter(broadcast)
             time.sleep(WARM_UP_SECONDS)
             named = platform.processes(broadcast)
             before = _look(platform, broadcast, named)

@@ -27,6 +27,7 @@ def measure(given: argparse.Namespace) -> Report:
     with rtmp_server() as server, open_platform(given.base_url) as platform:
         show = presenter_show(platform, push_url=server.push_url)
         with platform.on_air(show) as broadcast, watching(platform, broadcast):
+            platform.wait_for_presenter(broadcast)
             time.sleep(given.seconds)
             _report(report, measure_processes(platform, broadcast))
     return report

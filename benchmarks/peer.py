@@ -1,7 +1,11 @@
-"""Viewers that decode nothing, in a process of their own: `python -m benchmarks.peer URL [COUNT]`.
+"""Viewers that decode nothing, in a process of their own.
+
+`python -m benchmarks.peer URL COUNT [--no-estimates]`
 
 They join by WHEP one after the other, say `joined` for each, and leave at the end of their input.
-What arrives is thrown away before decoding, so that only the sender's work is measured.
+What arrives is thrown away before decoding, so that only the sender's work is measured. Without
+estimates they never tell how much they could receive: a busy machine looks like a weak network to
+them, and the platform would give them its smaller picture.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from inference.media.ice import use_addresses
 from inference.protocol import IceSpec
 
 JOIN_SECONDS: Final = 30.0
+_NO_ESTIMATES: Final = "--no-estimates"
 
 
 def _drain(loop: Any, encoded: queue.Queue[Any], frames: Any, decode_error: Any) -> None:
@@ -32,8 +37,14 @@ def _drain(loop: Any, encoded: queue.Queue[Any], frames: Any, decode_error: Any)
         continue
 
 
-async def _watch(url: str, count: int) -> None:
+def _no_estimate(estimator: Any, **packet: Any) -> None:
+    """Takes the place of aiortc's `RemoteBitrateEstimator.add`."""
+
+
+async def _watch(url: str, count: int, *, estimates: bool) -> None:
     aiortc.rtcrtpreceiver.decoder_worker = _drain
+    if not estimates:
+        aiortc.rtcrtpreceiver.RemoteBitrateEstimator.add = _no_estimate
     use_addresses(IceSpec(host_addresses=("127.0.0.1",)))
     peers = []
     for _ in range(count):
@@ -67,9 +78,10 @@ async def _join(url: str) -> RTCPeerConnection:
 
 
 @contextmanager
-def watching_url(url: str, count: int = 1) -> Iterator[None]:
+def watching_url(url: str, count: int = 1, *, estimates: bool = True) -> Iterator[None]:
     """`count` viewers of a WHEP address, all joined; they leave at the end."""
     command = [sys.executable, "-m", "benchmarks.peer", url, str(count)]
+    command += [] if estimates else [_NO_ESTIMATES]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     process = subprocess.Popen(command, cwd=ROOT, text=True, **pipes)  # type: ignore[call-overload]
     timer = threading.Timer(JOIN_SECONDS * (1 + count), process.kill)
@@ -93,9 +105,11 @@ def watching_url(url: str, count: int = 1) -> Iterator[None]:
 @contextmanager
 def watching(platform: Platform, broadcast: str, count: int = 1) -> Iterator[None]:
     """`count` viewers of a broadcast."""
-    with watching_url(f"{platform.base_url}/api/v1/broadcasts/{broadcast}/whep/", count):
+    url = f"{platform.base_url}/api/v1/broadcasts/{broadcast}/whep/"
+    with watching_url(url, count, estimates=False):
         yield
 
 
 if __name__ == "__main__":
-    asyncio.run(_watch(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1))
+    has_estimates = _NO_ESTIMATES not in sys.argv
+    asyncio.run(_watch(sys.argv[1], int(sys.argv[2]), estimates=has_estimates))

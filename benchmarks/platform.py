@@ -188,6 +188,14 @@ class Platform:
         """Until the rundown has been said and nothing speaks."""
         self.wait_for(broadcast, lambda row: row["script"] == "finished", "idle")
 
+    def wait_for_presenter(self, broadcast: str) -> None:
+        """Until the face worker's pictures are shown; the first time its art is drawn before."""
+        self.wait_for(
+            broadcast,
+            lambda row: (row["metrics"] or {}).get("source", "idle") != "idle",
+            "showing the presenter",
+        )
+
     def clock(self, broadcast: str) -> ClockPair:
         """The media clock against the wall clock, as the runner last reported it."""
         row = self.wait_for(

@@ -53,6 +53,7 @@ def _measure_ours(base_url: str | None, viewers: int, seconds: float) -> float:
     with open_platform(base_url) as platform:
         show = presenter_show(platform, is_recorded=False)
         with platform.on_air(show) as broadcast, watching(platform, broadcast):
+            platform.wait_for_presenter(broadcast)
             core = _core(platform, broadcast)
             few = [busy_share(core, seconds / 2)]
             tell(f"{viewers} more viewers")
