@@ -149,7 +149,7 @@ def serve(service: Service) -> Iterator[Service]:
     loop = asyncio.new_event_loop()
     application = web.Application()
     application.router.add_get("/edge/v1", service.answer)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
 
     async def start() -> None:
         await runner.setup()

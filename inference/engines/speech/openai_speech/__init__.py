@@ -1,0 +1,1 @@
+"""Any voice server that speaks the `POST /audio/speech` interface of OpenAI."""
