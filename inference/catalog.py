@@ -53,6 +53,20 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
     ),
     EngineEntry(
         "speech",
+        "edge",
+        "Edge online voices (unofficial, no key)",
+        "Edge 在线音色（非官方，免密钥）",
+        "inference.engines.speech.edge.engine:create_engine",
+    ),
+    EngineEntry(
+        "speech",
+        "openai_speech",
+        "Server with OpenAI's speech interface",
+        "兼容 OpenAI 语音接口的服务",
+        "inference.engines.speech.openai_speech.engine:create_engine",
+    ),
+    EngineEntry(
+        "speech",
         "testtone",
         "Test tone",
         "测试音",

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import OwnedModel
 from livestudio.common.models import BaseModel
+from livestudio.common.vault import SealedTextField
 
 
 class Language(models.TextChoices):
@@ -16,7 +17,10 @@ class Language(models.TextChoices):
 
 
 class Voice(OwnedModel):
-    """A voice: which speech engine makes it, in which language, with which settings."""
+    """A voice: which speech engine makes it, in which language, with which settings.
+
+    sealed_api_key: of the engine's server, sealed by the vault and never shown again.
+    """
 
     class State(models.TextChoices):
         BUILDING = "building", _("building")
@@ -27,6 +31,7 @@ class Voice(OwnedModel):
     engine = models.CharField(_("engine"), max_length=50)
     language = models.CharField(_("language"), max_length=10, choices=Language.choices)
     settings = models.JSONField(_("settings"), default=dict, blank=True)
+    sealed_api_key = SealedTextField(_("API key"))
     state = models.CharField(
         _("state"), max_length=10, choices=State.choices, default=State.READY, editable=False
     )
@@ -42,6 +47,11 @@ class Voice(OwnedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def has_api_key(self) -> bool:
+        """Whether a key is sealed here; the key itself only ever goes to a runner."""
+        return bool(self.sealed_api_key)
 
 
 class VoiceFallback(BaseModel):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings as site
 from django.db.models import Prefetch
 
+from livestudio.common import vault
 from voices.models import Voice, VoiceFallback
+from voices.validators import SERVER_ENGINES
 
 
 def with_fallbacks(rows: Any) -> Any:
@@ -20,3 +23,15 @@ def failover_chain(voice: Voice) -> list[Voice]:
     links = voice.fallback_links.select_related("fallback").order_by("position")
     ready = [link.fallback for link in links if link.fallback.state == Voice.State.READY]
     return [voice, *ready]
+
+
+def engine_settings(voice: Voice) -> dict[str, Any]:
+    """The settings as the engine takes them, with the API key opened: for a runner or tool only.
+
+    Raises VaultError when the key cannot be opened.
+    """
+    settings = dict(voice.settings)
+    if voice.engine in SERVER_ENGINES:
+        settings["api_key"] = vault.open_from(voice, "sealed_api_key")
+        settings["egress_allow"] = list(site.EGRESS_ALLOW)
+    return settings

@@ -14,14 +14,18 @@ from accounts.audit import record
 from accounts.models import Organization, User
 from accounts.roles import SystemActor, require_permission
 from inference.tool_client import ToolError, run_tool
+from livestudio.common import vault
 from livestudio.common.errors import ErrorDetail, InvalidInputError
 from voices.errors import VoiceInUseError, VoicePreviewError, VoicePreviewUnavailableError
 from voices.models import Voice, VoiceFallback
-from voices.validators import check_voice
+from voices.selectors import engine_settings
+from voices.validators import SERVER_ENGINES, check_api_key, check_voice
 
 FALLBACKS_MAXIMUM: Final = 5
 PREVIEW_MAX_CHARACTERS: Final = 300
 _FIELDS: Final = frozenset({"name", "engine", "language", "settings"})
+# Not in the database under this name: it goes through the vault.
+_KEY_FIELD: Final = "api_key"
 
 
 def create_voice(
@@ -31,7 +35,7 @@ def create_voice(
     fallbacks: Sequence[UUID] = (),
     actor: User | SystemActor,
 ) -> Voice:
-    """Save a voice. values: name, engine, language, settings. Raises InvalidInputError."""
+    """Save a voice. values: name, engine, language, settings, api_key. Raises InvalidInputError."""
     require_permission(actor, "voice.edit", organization)
     voice = Voice(organization=organization)
     with transaction.atomic():
@@ -48,7 +52,11 @@ def update_voice(
     fallbacks: Sequence[UUID] | None = None,
     actor: User | SystemActor,
 ) -> Voice:
-    """Change a voice; what is on air keeps what it started with. None = keep the fallbacks."""
+    """Change a voice; what is on air keeps what it started with. None = keep the fallbacks.
+
+    Without api_key among the values the sealed one stays, unless the voice moves to another server
+    or engine: a key must not follow to a server it was not meant for.
+    """
     require_permission(actor, "voice.edit", voice.organization)
     with transaction.atomic():
         _write(voice, values)
@@ -84,7 +92,7 @@ def preview_voice(*, voice: Voice, text: str, actor: User | SystemActor) -> byte
             {
                 "engine": voice.engine,
                 "language": voice.language,
-                "settings": voice.settings,
+                "settings": engine_settings(voice),
                 "text": text,
             },
         )
@@ -95,9 +103,11 @@ def preview_voice(*, voice: Voice, text: str, actor: User | SystemActor) -> byte
 
 
 def _write(voice: Voice, values: Mapping[str, Any]) -> None:
+    before = _server_of(voice)
     for name in _FIELDS & values.keys():
         setattr(voice, name, values[name])
     check_voice(engine=voice.engine, language=voice.language, settings=voice.settings)
+    _seal_key(voice, values.get(_KEY_FIELD), is_moved=before != _server_of(voice))
     try:
         voice.full_clean(validate_unique=False, validate_constraints=False)
         with transaction.atomic():
@@ -108,6 +118,24 @@ def _write(voice: Voice, values: Mapping[str, Any]) -> None:
         raise InvalidInputError.of(
             "name", "Another voice of your organization has this name.", "unique"
         ) from error
+
+
+def _server_of(voice: Voice) -> tuple[str, Any]:
+    """What an API key belongs to."""
+    address = voice.settings.get("base_url") if isinstance(voice.settings, dict) else None
+    return voice.engine, address
+
+
+def _seal_key(voice: Voice, api_key: str | None, *, is_moved: bool) -> None:
+    """Take in a key; None keeps the present one. Raises InvalidInputError."""
+    if api_key is not None:
+        check_api_key(api_key, engine=voice.engine)
+        vault.seal_into(voice, "sealed_api_key", api_key)
+    elif is_moved and voice.has_api_key:
+        if voice.engine in SERVER_ENGINES:
+            message = "Give the API key again with a new address, or an empty one."
+            raise InvalidInputError.of(_KEY_FIELD, message, "required")
+        vault.seal_into(voice, "sealed_api_key", "")
 
 
 def _invalid(error: ValidationError) -> InvalidInputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,19 @@ class Number:
         return f"Use a number from {self.lowest:g} to {self.highest:g}."
 
 
-Rules = Mapping[str, Choice | Number]
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that is wholly of a pattern. wanted: what to give, ending the sentence "Give …"."""
+
+    pattern: str
+    wanted: str
+
+    def complaint(self, value: Any) -> str | None:
+        is_fine = isinstance(value, str) and re.fullmatch(self.pattern, value)
+        return None if is_fine else f"Give {self.wanted}."
+
+
+Rules = Mapping[str, Choice | Number | Text]
 
 
 def check_settings(rules: Rules, settings: Any) -> Iterator[ErrorDetail]:

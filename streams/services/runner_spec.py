@@ -33,6 +33,7 @@ from streams.models.output import OutputKind
 from streams.models.show import LabelPreset
 from streams.services.ice import ice_spec
 from voices.models import Voice
+from voices.selectors import engine_settings
 
 # The implicit and explicit labels of generated content name AI in the words viewers read.
 LABELS: Final[dict[str, dict[str, str]]] = {
@@ -203,7 +204,7 @@ def _voice_specs(voice_id: str) -> tuple[VoiceSpec, ...]:
             id=str(item.pk),
             engine=item.engine,
             language=item.language,
-            settings=dict(item.settings),
+            settings=engine_settings(item),
         )
         for item in (voice, *spares)
     )

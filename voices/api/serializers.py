@@ -8,12 +8,14 @@ from rest_framework import serializers
 
 from voices.models import Language, Voice
 from voices.services import PREVIEW_MAX_CHARACTERS
+from voices.validators import API_KEY_MAX_CHARACTERS
 
 
 class VoiceSerializer(serializers.ModelSerializer[Voice]):
     """A voice as it is shown."""
 
     fallbacks = serializers.SerializerMethodField()
+    has_api_key = serializers.BooleanField(read_only=True)
 
     class Meta:
         model = Voice
@@ -23,6 +25,7 @@ class VoiceSerializer(serializers.ModelSerializer[Voice]):
             "engine",
             "language",
             "settings",
+            "has_api_key",
             "fallbacks",
             "state",
             "failure_reason",
@@ -40,6 +43,13 @@ class VoiceWriteSerializer(serializers.Serializer[Any]):
     engine = serializers.CharField(max_length=50)
     language = serializers.ChoiceField(choices=Language.choices)
     settings = serializers.DictField(required=False)
+    api_key = serializers.CharField(
+        required=False,
+        write_only=True,
+        allow_blank=True,
+        max_length=API_KEY_MAX_CHARACTERS,
+        trim_whitespace=False,
+    )
     fallbacks = serializers.ListField(child=serializers.UUIDField(), required=False)
 
 
