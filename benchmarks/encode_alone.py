@@ -15,7 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.platform import ROOT
-from benchmarks.rendering import BITRATE_KBPS, FRAME_SAMPLES, HEIGHT_PX, RATE_HZ, WIDTH_PX, map_talk
+from benchmarks.rendering import (
+    BITRATE_KBPS,
+    FRAME_SAMPLES,
+    HEIGHT_PX,
+    RATE_HZ,
+    WIDTH_PX,
+    Pictures,
+    map_talk,
+)
 from inference.media.clock import prefer_this_thread
 from inference.media.encoder import VideoEncoder
 from inference.protocol import RenditionSpec
@@ -39,10 +47,11 @@ def encode_paced(path: Path, seconds: float) -> float:
     return spent_ns / frames / 1e6
 
 
-def _picture(pictures: np.ndarray, frame: int) -> np.ndarray:  # type: ignore[type-arg]
+def _picture(pictures: Pictures, frame: int) -> Pictures:
     """Forth and back, so that the film has no cut where it begins again."""
     position = frame % (2 * len(pictures))
-    return pictures[min(position, 2 * len(pictures) - 1 - position)]
+    picture: Pictures = pictures[min(position, 2 * len(pictures) - 1 - position)]
+    return picture
 
 
 def measure_alone(path: Path, seconds: float) -> float:

@@ -110,6 +110,7 @@ def read_film(path: Path) -> Film:
     heights: list[float] = []
     parts: list[tuple[float, Floats]] = []
     with av.open(str(path)) as container:
+        frame: Any  # a picture or a block of sound, by the stream
         for packet in container.demux(video=0, audio=0):
             for frame in packet.decode():
                 at = float(frame.pts * frame.time_base)

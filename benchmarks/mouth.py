@@ -37,7 +37,9 @@ def mouth_height(bgr: Pixels) -> float | None:
     columns = np.flatnonzero(mouth.any(axis=0))
     middle, half = (columns[0] + columns[-1]) / 2, len(columns) * _MIDDLE_SHARE
     heights = mouth[:, round(middle - half) : round(middle + half) + 1].sum(axis=0)
-    return float(heights.mean()) * 1000 / height
+    pixels = float(heights.mean())
+    in_thousandths: float = pixels * 1000 / height
+    return in_thousandths
 
 
 def _mouth(part: Pixels) -> Mask | None:

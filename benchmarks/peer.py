@@ -42,9 +42,10 @@ def _no_estimate(estimator: Any, **packet: Any) -> None:
 
 
 async def _watch(url: str, count: int, *, estimates: bool) -> None:
-    aiortc.rtcrtpreceiver.decoder_worker = _drain
+    receiver: Any = aiortc.rtcrtpreceiver
+    receiver.decoder_worker = _drain
     if not estimates:
-        aiortc.rtcrtpreceiver.RemoteBitrateEstimator.add = _no_estimate
+        receiver.RemoteBitrateEstimator.add = _no_estimate
     use_addresses(IceSpec(host_addresses=("127.0.0.1",)))
     peers = []
     for _ in range(count):
