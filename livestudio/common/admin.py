@@ -157,8 +157,7 @@ class OrganizationScopedAdmin(_Scoped, _ModelAdmin):
         try:
             answer: HttpResponseBase = view()
         except DomainError as error:
-            details = [f"{item.field}: {item.message}".strip(": ") for item in error.details]
-            self.message_user(request, " ".join([error.message, *details]), messages.ERROR)
+            self.message_user(request, refusal_text(error), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         return answer
 
@@ -195,6 +194,13 @@ class ReadOnly:
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def refusal_text(error: DomainError) -> str:
+    """What a service refused, with the fields that it named."""
+    details = [f"{item.field}: {item.message}".strip(": ") for item in error.details]
+    said = [text for text in details if not text.endswith(error.message)]
+    return " ".join([error.message, *said])
 
 
 def _path_to_organization(related: type[models.Model], scoped: _Scoped) -> str | None:

@@ -1,9 +1,10 @@
-"""Shows, outputs and broadcasts in the admin."""
+"""Shows, outputs and broadcasts in the admin, and its live and timeline pages."""
 
 from __future__ import annotations
 
+from streams.admin import pages
 from streams.admin.broadcasts import BroadcastAdmin, RecordingAdmin
 from streams.admin.outputs import OutputAdmin
 from streams.admin.shows import ShowAdmin
 
-__all__ = ["BroadcastAdmin", "OutputAdmin", "RecordingAdmin", "ShowAdmin"]
+__all__ = ["BroadcastAdmin", "OutputAdmin", "RecordingAdmin", "ShowAdmin", "pages"]

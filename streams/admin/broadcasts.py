@@ -7,13 +7,15 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from livestudio.common.admin import OrganizationScopedAdmin, OrganizationScopedInline, ReadOnly
 from livestudio.common.errors import DomainError
-from streams.admin.shows import signed_in
+from streams.admin.actor import signed_in
+from streams.admin.cards import make_card
+from streams.admin.troubles import troubles_of
 from streams.messages import recording_json
 from streams.models import (
     Broadcast,
@@ -34,6 +36,7 @@ class _NewestInline(ReadOnly, OrganizationScopedInline):
     organization_field = "broadcast__organization"
     view_permission = "broadcast.view"
     newest = "-created_at"
+    hidden_kinds: tuple[str, ...] = ()
     max_num = 0
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -41,6 +44,8 @@ class _NewestInline(ReadOnly, OrganizationScopedInline):
         match = request.resolver_match
         broadcast_id = match.kwargs.get("object_id") if match else None
         own = self.model._default_manager.filter(broadcast=broadcast_id).order_by(self.newest)
+        if self.hidden_kinds:
+            own = own.exclude(kind__in=self.hidden_kinds)
         keys = list(own.values_list("pk", flat=True)[:NEWEST_SHOWN])
         return rows.filter(pk__in=keys).order_by(self.newest)
 
@@ -49,6 +54,17 @@ class OutputsOnAirInline(_NewestInline):
     model = BroadcastOutput
     fields = ("name", "kind", "state", "reason", "bitrate_kbps", "dropped", "reconnects")
     readonly_fields = fields
+
+
+class RecordingInline(_NewestInline):
+    model = Recording
+    view_permission = "recording.view"
+    fields = ("started_at", "ended_at", "state", "reason", "download")
+    readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("file"))
+    def download(self, recording: Recording) -> str:
+        return download_link(recording)
 
 
 class UtteranceInline(_NewestInline):
@@ -60,8 +76,21 @@ class UtteranceInline(_NewestInline):
 class EventInline(_NewestInline):
     model = BroadcastEvent
     newest = "-sequence"
-    fields = ("sequence", "at", "kind", "data")
+    hidden_kinds = ("utterance", "cursor")  # the transcript tells these
+    fields = ("sequence", "moment", "kind", "facts")
     readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("at"))
+    def moment(self, event: BroadcastEvent) -> str:
+        return f"{event.at:%H:%M:%S}"
+
+    @admin.display(description=gettext_lazy("data"))
+    def facts(self, event: BroadcastEvent) -> str:
+        known = [(name, value) for name, value in event.data.items() if value not in (None, "")]
+        return format_html(
+            '<p class="facts">{}</p>',
+            format_html_join("", "<span><b>{}</b> {}</span>", known),
+        )
 
 
 class CommandInline(_NewestInline):
@@ -78,14 +107,50 @@ class BroadcastAdmin(ReadOnly, OrganizationScopedAdmin):
     list_display = ("title", "state", "script", "started_at", "ended_at", "organization", "watch")
     list_filter = ("organization", "state")
     date_hierarchy = None
-    fields = (
-        "title", "organization", "state", "reason", "script", "cursor", "watch",
-        "started_by", "started_at", "first_frame_at", "ended_at",
-        "runner_pid", "lease_epoch", "launch_attempts", "workers", "metrics",
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("title", "organization"), ("state", "reason"), ("script", "started_by"),
+                    ("started_at", "first_frame_at", "ended_at"),
+                )
+            },
+        ),
+        (
+            gettext_lazy("Processes and numbers"),
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    "cursor", "runner_pid", "lease_epoch", "launch_attempts", "workers", "metrics",
+                ),
+            },
+        ),
     )  # fmt: skip
-    readonly_fields = fields
-    inlines = (OutputsOnAirInline, UtteranceInline, EventInline, CommandInline)
+    readonly_fields = (
+        "title", "organization", "state", "reason", "script", "started_by", "started_at",
+        "first_frame_at", "ended_at", "cursor", "runner_pid", "lease_epoch", "launch_attempts",
+        "workers", "metrics",
+    )  # fmt: skip
+    inlines = (UtteranceInline, RecordingInline, OutputsOnAirInline, EventInline, CommandInline)
+    change_form_template = "streams/admin/broadcast_form.html"
     actions = ("stop_broadcasts",)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        broadcast = self.get_object(request, object_id)
+        if broadcast is not None and self.has_view_permission(request, broadcast):
+            own = {
+                "card": make_card(broadcast, signed_in(request)),
+                "troubles": troubles_of(broadcast),
+            }
+            extra_context = {**(extra_context or {}), **own}
+        return super().change_view(request, object_id, form_url, extra_context)
 
     @admin.display(description=gettext_lazy("title"))
     def title(self, broadcast: Broadcast) -> str:
@@ -119,5 +184,9 @@ class RecordingAdmin(ReadOnly, OrganizationScopedAdmin):
 
     @admin.display(description=gettext_lazy("file"))
     def download(self, recording: Recording) -> str:
-        url = recording_json(recording)["file_url"]
-        return format_html('<a href="{}">{}</a>', url, _("Open"))
+        return download_link(recording)
+
+
+def download_link(recording: Recording) -> str:
+    """A signed address, which needs no token of the API."""
+    return format_html('<a href="{}">{}</a>', recording_json(recording)["file_url"], _("Open"))

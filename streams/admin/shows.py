@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
 from accounts.audit import record
-from accounts.models import User
+from accounts.roles import has_permission
 from livestudio.common.admin import (
     OneOrganizationForm,
     OrganizationScopedAdmin,
     OrganizationScopedInline,
+    refusal_text,
 )
-from livestudio.common.errors import DomainError, InvalidInputError
+from livestudio.common.errors import DomainError, InvalidInputError, NotFoundError
+from streams.access import get_show_for
+from streams.admin.actor import signed_in
+from streams.admin.cards import make_card
+from streams.admin.lengths import clock_text, estimate_cue_seconds, estimate_rundown_seconds
+from streams.admin.script_paste import read_script
 from streams.models import Cue, Schedule, Show
 from streams.selectors import find_live_broadcast
 from streams.services.lifecycle import start_broadcast, stop_broadcast
-from streams.services.rundown import check_cue
+from streams.services.rundown import add_cues, check_cue
 from streams.services.schedule import check_schedule
 from streams.services.shows import archive_show, check_show
 
+# A whole evening of talk; the cues of it have limits of their own.
+SCRIPT_MAX_CHARACTERS: Final = 200_000
+
 
 class ShowForm(OneOrganizationForm):
-    """A show with the rules of its service."""
+    """A show with the rules of its service, and a box to paste a script into."""
+
+    script = forms.CharField(
+        label=gettext_lazy("Paste a script"),
+        required=False,
+        max_length=SCRIPT_MAX_CHARACTERS,
+        widget=forms.Textarea(attrs={"rows": 6, "cols": 80}),
+        help_text=gettext_lazy(
+            "A blank line begins the next cue. Saving adds the cues at the end of the rundown."
+        ),
+    )
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()
@@ -42,6 +64,11 @@ class ShowForm(OneOrganizationForm):
         super()._post_clean()  # type: ignore[misc]  # a hook of Django without types
         if not self.errors:
             with_form_errors(self, lambda: check_show(self.instance))
+            with_form_errors(self, self._read_script)
+
+    def _read_script(self) -> None:
+        script = self.cleaned_data.get("script", "")
+        self.pasted_cues = read_script(script, self.instance.language)
 
 
 class CueForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -80,8 +107,17 @@ class CueInline(OrganizationScopedInline):
     view_permission = "show.view"
     edit_permission = "show.edit"
     fields = (
-        "position", "kind", "text", "expression", "gesture", "emotion", "clip", "pause_seconds",
+        "position", "kind", "text", "length", "expression", "gesture", "emotion", "clip",
+        "pause_seconds",
     )  # fmt: skip
+    readonly_fields = ("length",)
+
+    @admin.display(description=gettext_lazy("length"))
+    def length(self, cue: Cue) -> str:
+        """Estimated from the text as it was saved."""
+        if cue._state.adding or cue.show_id is None:
+            return "–"
+        return clock_text(estimate_cue_seconds(cue, cue.show.language))
 
 
 class ScheduleInline(OrganizationScopedInline):
@@ -104,6 +140,8 @@ class ShowAdmin(OrganizationScopedAdmin):
     list_filter = ("organization", "language", "visibility")
     search_fields = ("title",)
     filter_horizontal = ("outputs",)
+    readonly_fields = ("total_length",)
+    change_form_template = "streams/admin/show_form.html"
     inlines = (CueInline, ScheduleInline)
     actions = ("start_shows", "stop_shows")
     fieldsets = (
@@ -111,7 +149,16 @@ class ShowAdmin(OrganizationScopedAdmin):
         (None, {"fields": ("visibility", "background", "outputs", "record")}),
         (
             gettext_lazy("Rundown"),
-            {"fields": ("rundown_mode", "loop_pause_seconds", "ends", "duration_minutes")},
+            {
+                "fields": (
+                    "rundown_mode",
+                    "loop_pause_seconds",
+                    "ends",
+                    "duration_minutes",
+                    "total_length",
+                    "script",
+                )
+            },
         ),
         (
             gettext_lazy("In the picture"),
@@ -121,6 +168,34 @@ class ShowAdmin(OrganizationScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(archived_at=None)
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(start_button)
+        route = path("<uuid:show_id>/start/", view, name="streams_show_start")
+        return [route, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        show = self.get_object(request, object_id)
+        live = find_live_broadcast(show) if show else None
+        card = make_card(live, signed_in(request)) if live else None
+        may_start = show is not None and has_permission(
+            signed_in(request), "broadcast.start", show.organization
+        )
+        context = {**(extra_context or {}), "card": card, "may_start": may_start}
+        return super().change_view(request, object_id, form_url, context)
+
+    @admin.display(description=gettext_lazy("length of the rundown"))
+    def total_length(self, show: Show) -> str:
+        """Estimated from the saved texts."""
+        if show._state.adding:
+            return "–"
+        return clock_text(estimate_rundown_seconds(show.cues.all(), show.language))
 
     @admin.display(description=gettext_lazy("on air"))
     def on_air(self, show: Show) -> str:
@@ -161,6 +236,12 @@ class ShowAdmin(OrganizationScopedAdmin):
         verb = "changed" if change else "created"
         record(signed_in(request), f"streams.show.{verb}", obj, data={"fields": form.changed_data})
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if texts := form.pasted_cues:
+            cues = [{"kind": "speech", "text": text} for text in texts]
+            add_cues(show=form.instance, cues=cues, actor=signed_in(request))
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         archive_show(show=obj, actor=signed_in(request))
 
@@ -176,6 +257,26 @@ class ShowAdmin(OrganizationScopedAdmin):
         self.message_user(request, f"{show}: {error.message}", messages.ERROR)
 
 
+@require_POST
+def start_button(request: HttpRequest, show_id: UUID) -> HttpResponseRedirect:
+    """Put a show on air and go to its broadcast; what is missing is told on the show's page."""
+    user = signed_in(request)
+    try:
+        show = get_show_for(user, show_id, "broadcast.start")
+    except NotFoundError as error:
+        raise Http404 from error
+    except DomainError as error:
+        messages.error(request, refusal_text(error))
+        return HttpResponseRedirect(reverse("admin:streams_show_changelist"))
+    try:
+        broadcast = start_broadcast(show=show, actor=user)
+    except DomainError as error:
+        messages.error(request, refusal_text(error))
+        return HttpResponseRedirect(reverse("admin:streams_show_change", args=[show.pk]))
+    messages.success(request, _("%s is starting.") % show)
+    return HttpResponseRedirect(reverse("admin:streams_broadcast_change", args=[broadcast.pk]))
+
+
 def with_form_errors(form: Any, check: Any) -> None:
     """Run a check of a service; what it refuses becomes errors of the form's fields."""
     try:
@@ -187,9 +288,3 @@ def with_form_errors(form: Any, check: Any) -> None:
             form.add_error(known, ValidationError(detail.message))
         if not error.details:
             form.add_error(None, ValidationError(error.message))
-
-
-def signed_in(request: HttpRequest) -> User:
-    """The user of an admin request."""
-    assert isinstance(request.user, User)
-    return request.user

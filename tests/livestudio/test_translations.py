@@ -23,6 +23,15 @@ def catalog() -> dict[str, str]:
         return dict(gettext.GNUTranslations(file)._catalog)  # type: ignore[attr-defined]
 
 
+def texts_in_templates() -> Iterator[str]:
+    for path in (path for app in APPS for path in (ROOT / app).rglob("templates/**/*.html")):
+        yield from re.findall(r"""{% translate ["'](.+?)["'] %}""", path.read_text("utf-8"))
+
+
+def texts() -> set[str]:
+    return {*texts_in_code(), *texts_in_templates()}
+
+
 def texts_in_code() -> Iterator[str]:
     for path in (path for app in APPS for path in (ROOT / app).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -35,13 +44,13 @@ def texts_in_code() -> Iterator[str]:
 def test_every_text_is_translated() -> None:
     translated = catalog()
 
-    missing = {text for text in texts_in_code() if not translated.get(text)}
+    missing = {text for text in texts() if not translated.get(text)}
 
     assert missing == set(), "add to django.po, then: msgfmt -o django.mo django.po"
 
 
 def test_no_translation_is_left_over() -> None:
-    left_over = catalog().keys() - set(texts_in_code()) - {""}
+    left_over = catalog().keys() - texts() - {""}
 
     assert left_over == set()
 

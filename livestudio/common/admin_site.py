@@ -1,0 +1,95 @@
+"""The admin site with pages of our own: apps add theirs, the site links and protects them.
+
+    site.add_page(Page("live/", live_view, "live", _("Live"), is_linked=True))
+    site.add_panel(Panel("streams/admin/panel.html", panel_context))
+
+Pages linked in the header come before everything else on the index too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.admin import site as _site
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.translation import gettext as _
+from django.views.i18n import set_language
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One address below /admin/. label: lazy text of its link; only linked pages need one."""
+
+    route: str
+    view: Callable[..., HttpResponseBase]
+    name: str
+    label: Any = ""
+    is_linked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A part of the index page. context: what its template shows to the user of the request."""
+
+    template: str
+    context: Callable[[HttpRequest], dict[str, Any]]
+
+
+class StudioAdminSite(AdminSite):
+    """Django's site with further pages, and panels on its index."""
+
+    site_header = site_title = "LiveStudio"
+    enable_nav_sidebar = True
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        self._pages: list[Page] = []
+        self._panels: list[Panel] = []
+
+    @property
+    def index_title(self) -> str:  # type: ignore[override]  # lazy: in the reader's language
+        return _("Control room")
+
+    def add_page(self, page: Page) -> None:
+        """Serve a view to those who may open the admin. Call while apps load."""
+        self._pages.append(page)
+
+    def add_panel(self, panel: Panel) -> None:
+        """Show a panel on the index, in the order of adding."""
+        self._panels.append(panel)
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        own: list[URLPattern | URLResolver] = [
+            path(page.route, self.admin_view(page.view), name=page.name) for page in self._pages
+        ]
+        return [path("language/", set_language, name="language"), *own, *super().get_urls()]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().each_context(request), "studio_pages": self._links(request)}
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        panels = [(panel.template, panel.context(request)) for panel in self._panels]
+        return super().index(request, {**(extra_context or {}), "panels": panels})
+
+    def _links(self, request: HttpRequest) -> list[dict[str, Any]]:
+        linked = [page for page in self._pages if page.is_linked]
+        links = [(page.label, reverse(f"{self.name}:{page.name}")) for page in linked]
+        return [
+            {"label": label, "url": url, "is_current": request.path == url} for label, url in links
+        ]
+
+
+def studio_site() -> StudioAdminSite:
+    """The site as the one we made it. Raises TypeError when settings name another."""
+    found: Any = _site
+    if not isinstance(found, StudioAdminSite):
+        raise TypeError("INSTALLED_APPS must name livestudio.common.admin_config.StudioAdminConfig")
+    return found

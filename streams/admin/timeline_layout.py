@@ -1,0 +1,135 @@
+"""Where the bars of a timeline lie: pure arithmetic from wall times to SVG units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+GUTTER: Final = 150.0
+HOUR: Final = 44.0
+HEAD: Final = 26.0
+BAR: Final = 26.0
+GAP: Final = 6.0
+# Narrower ones could be neither seen nor hit.
+BAR_MIN: Final = 10.0
+# Below this the text stands beside its bar, this wide.
+NARROW: Final = 70.0
+BESIDE: Final = 130.0
+WIDTH: Final = GUTTER + 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What a bar stands for. start, end: wall times without zone."""
+
+    start: datetime
+    end: datetime
+    text: str
+    description: str
+    tone: str
+    is_open: bool
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A row of the picture: one day, of one show or of all. now: marks with their names."""
+
+    title: str
+    subtitle: str
+    day: date
+    slots: Sequence[Slot]
+    now: Sequence[tuple[datetime, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    slot: Slot
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def is_narrow(self) -> bool:
+        return self.width < NARROW
+
+    @property
+    def label_x(self) -> float:
+        return self.x + self.width if self.is_narrow else self.x
+
+    @property
+    def label_width(self) -> float:
+        return BESIDE if self.is_narrow else self.width
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """lines: (x, name) of now."""
+
+    lane: Lane
+    y: float
+    height: float
+    bars: list[Bar]
+    lines: list[tuple[float, str]]
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The whole picture. hours: (x, text) of the vertical lines."""
+
+    width: float
+    height: float
+    gutter: float
+    hours: list[tuple[float, str]]
+    rows: list[Row]
+
+
+def draw_grid(lanes: Iterable[Lane]) -> Grid:
+    """Rows below each other, as high as what overlaps in them needs."""
+    rows: list[Row] = []
+    y = HEAD
+    for lane in lanes:
+        row = _row(lane, y)
+        rows.append(row)
+        y += row.height
+    hours = [(GUTTER + hour * HOUR, f"{hour:02d}:00") for hour in range(0, 24, 2)]
+    return Grid(WIDTH, y, GUTTER, hours, rows)
+
+
+def _row(lane: Lane, y: float) -> Row:
+    midnight = datetime.combine(lane.day, time())
+    seen = [slot for slot in lane.slots if _touches(slot, midnight)]
+    ends: list[float] = []
+    bars = []
+    for slot in sorted(seen, key=lambda slot: slot.start):
+        x, width = _across(slot, midnight)
+        level = next((n for n, end in enumerate(ends) if end <= x), len(ends))
+        bar = Bar(slot, x, y + GAP + level * (BAR + GAP), width, BAR)
+        ends[level : level + 1] = [bar.label_x + bar.label_width]
+        bars.append(bar)
+    height = max(1, len(ends)) * (BAR + GAP) + GAP
+    lines = [(_x(at, midnight), name) for at, name in lane.now]
+    return Row(lane, y, height, bars, lines)
+
+
+def _touches(slot: Slot, midnight: datetime) -> bool:
+    starts_here = midnight <= slot.start < midnight + timedelta(days=1)
+    return starts_here or slot.start < midnight < slot.end
+
+
+def _across(slot: Slot, midnight: datetime) -> tuple[float, float]:
+    x = max(GUTTER, _x(slot.start, midnight))
+    end = min(WIDTH, _x(slot.end, midnight))
+    x = min(x, WIDTH - BAR_MIN)
+    return x, max(BAR_MIN, end - x)
+
+
+def _x(at: datetime, midnight: datetime) -> float:
+    return GUTTER + (at - midnight).total_seconds() / 3600 * HOUR
