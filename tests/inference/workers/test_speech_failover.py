@@ -1,0 +1,148 @@
+"""A chain of voices whose first one fails: each sentence comes once, whole, from the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inference.engines.base import VISEMES
+from inference.protocol import VoiceSpec
+from inference.workers.speech_client import Sentence, Speech, SpeechClient
+from tests.inference.speech.edge import service as edge
+from tests.inference.speech.openai_speech import server as openai
+
+TEXTS = ("Hello everyone, welcome to the show.", "My brother Bob bought a big brown bag.")
+ESPEAK = VoiceSpec("spare", "espeak", "en-US")
+
+
+class Stage:
+    """A client over a chain of voices, and what it said happened."""
+
+    def __init__(self, first: VoiceSpec) -> None:
+        self.ready: list[str] = []
+        self.failures: list[str] = []
+        self.client = SpeechClient(
+            (first, ESPEAK),
+            on_ready=lambda speech: self.ready.append(speech.sentence.text),
+            on_state=lambda *_: None,
+            on_voice_failed=lambda voice, message: self.failures.append(f"{voice.id}: {message}"),
+        )
+
+    async def speak(self) -> list[Speech]:
+        """Both sentences, asked for at once."""
+        running = asyncio.create_task(self.client.worker.run())
+        speeches = [self.client.get(Sentence(text, "en-US", 3), "say") for text in TEXTS]
+        try:
+            await asyncio.wait_for(asyncio.gather(*(s.done.wait() for s in speeches)), 60)
+        finally:
+            await self.client.close()
+            await running
+        return speeches
+
+
+@pytest.fixture
+def server() -> Iterator[openai.Server]:
+    with openai.serve(openai.Server()) as running:
+        yield running
+
+
+def server_voice(server: openai.Server) -> VoiceSpec:
+    settings = {"base_url": server.base_url, "egress_allow": ["loopback"]}
+    return VoiceSpec("first", "openai_speech", "en-US", settings)
+
+
+async def test_a_server_voice_has_lips_and_words(server: openai.Server) -> None:
+    stage = Stage(server_voice(server))
+
+    speeches = await stage.speak()
+
+    assert stage.failures == []
+    assert [speech.voice for speech in speeches] == ["first", "first"]
+    shapes = {VISEMES[shape] for _, shape, _ in speeches[1].visemes}
+    assert {"PP", "aa", "sil"} <= shapes  # of p, b, m: found from the text, not from loudness
+    assert len(speeches[1].words) >= 7
+    assert [position for _, position in speeches[1].words][:3] == [0, 3, 11]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        ("silent", "silence"),
+        ("hang_up", "broke off"),
+        ("cut", "missing"),
+        ("500", "failed (500)"),
+        ("429", "too many"),
+        ("slow", "no sound within 4 s"),
+    ],
+)
+async def test_a_failing_server_costs_no_sentence(
+    server: openai.Server, behaviour: str, words: str
+) -> None:
+    server.behaviour = behaviour
+    stage = Stage(server_voice(server))
+
+    speeches = await stage.speak()
+
+    _check_once_each(stage, speeches)
+    assert all(words in failure for failure in stage.failures)
+
+
+async def test_a_wrong_rate_costs_no_sentence(server: openai.Server) -> None:
+    server.rate_hz = 1_000_000
+    stage = Stage(server_voice(server))
+
+    speeches = await stage.speak()
+
+    _check_once_each(stage, speeches)
+    assert all("cannot be right" in failure for failure in stage.failures)
+
+
+@pytest.fixture
+def edge_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[edge.Service]:
+    with edge.serve(edge.Service()) as service:
+        # The worker is a process of its own: it meets the local service as it starts.
+        patch = f"import edge_tts.communicate as c\nc.WSS_URL = {service.address!r}\n"
+        (tmp_path / "sitecustomize.py").write_text(patch)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        yield service
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"), [("refuse", "403"), ("close", "broke"), ("cut", "less sound")]
+)
+async def test_a_failing_edge_service_costs_no_sentence(
+    edge_service: edge.Service, behaviour: str, words: str
+) -> None:
+    edge_service.behaviour = behaviour
+    stage = Stage(VoiceSpec("first", "edge", "en-US"))
+
+    speeches = await stage.speak()
+
+    _check_once_each(stage, speeches)
+    assert all(words in failure for failure in stage.failures)
+
+
+async def test_an_edge_voice_has_lips_and_its_own_words(edge_service: edge.Service) -> None:
+    stage = Stage(VoiceSpec("first", "edge", "en-US"))
+
+    speeches = await stage.speak()
+
+    assert stage.failures == []
+    assert [speech.voice for speech in speeches] == ["first", "first"]
+    assert "PP" in {VISEMES[shape] for _, shape, _ in speeches[1].visemes}
+    assert [position for _, position in speeches[1].words][:3] == [0, 3, 11]
+
+
+def _check_once_each(stage: Stage, speeches: list[Speech]) -> None:
+    """Every sentence is whole, once, from the spare voice; each failed once before."""
+    assert sorted(stage.ready) == sorted(TEXTS)
+    assert [speech.voice for speech in speeches] == ["spare", "spare"]
+    assert len(stage.failures) == 2
+    assert all(failure.startswith("first: ") for failure in stage.failures)
+    for speech in speeches:
+        assert 1.5 < len(speech.samples) / 48_000 < 4.5
+        assert np.abs(speech.samples).max() > 3000
