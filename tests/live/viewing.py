@@ -75,7 +75,7 @@ def open_browser(chromium: Tool, *more_arguments: str) -> Iterator[Browser]:
 def open_page(browser: Browser, url: str, *, relay_only: bool = False) -> Page:
     """A page of 1440x900 that counts what its connections play."""
     page = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.add_init_script(_KEEP_PEERS % ("true" if relay_only else "false"))
     page.goto(url)
     return page
@@ -96,7 +96,7 @@ def playing(page: Page) -> Playing:
 
 
 def wait_for_playing(
-    page: Page, check: Callable[[Playing], Any], what: str, *, seconds: float = 90.0
+    page: Page, check: Callable[[Playing], Any], what: str, *, seconds: float = 150.0
 ) -> Playing:
     """The counters as soon as a check holds; AssertionError naming `what`."""
     until = time.monotonic() + seconds
