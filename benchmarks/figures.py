@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -117,6 +118,8 @@ def run_benchmark(
     if add_arguments is not None:
         add_arguments(parser)
     given = parser.parse_args()
+    # So that what was started is ended: the platform, the servers, the viewers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     report = measure(given)
     print(f"\n{report.title}\n{report.table()}")
     if given.json:

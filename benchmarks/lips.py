@@ -83,7 +83,7 @@ def measure(given: argparse.Namespace) -> Report:
             path = folder / f"{language}.mp4"
             held = _record(platform, language, given.seconds, path)
             _report(report, language, read_film(path))
-            report.state(f"  {language}: pictures shown twice, of {25 * given.seconds:.0f}", held)
+            report.state(f"  {language}: pictures since the start", held)
     return report
 
 
@@ -91,9 +91,11 @@ def _record(platform: Platform, language: str, seconds: float, path: Path) -> st
     """Write a broadcast's recording to `path`; how many pictures were late, in words."""
     show = presenter_show(platform, language=language)
     with platform.on_air(show) as broadcast:
+        platform.wait_for_presenter(broadcast)
         time.sleep(seconds)
         metrics = platform.broadcast(broadcast)["metrics"]
-    held = f"{metrics['held']} held, {metrics['dropped']} dropped, {metrics['idle']} idle"
+    names = ("frames", "held", "dropped", "idle")
+    held = ", ".join(f"{metrics[name]} {name}" for name in names)
     until = time.monotonic() + 30
     while time.monotonic() < until:
         rows = platform.call("GET", f"broadcasts/{broadcast}/recordings/")["results"]
