@@ -7,9 +7,13 @@ again. When drawing is slower than the show, frames are skipped, so that what ap
 
 from __future__ import annotations
 
+import os
+
+# One worker needs no thread pool for its small products: its threads would spin between frames.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import importlib
 import logging
-import os
 import queue
 import sys
 import threading

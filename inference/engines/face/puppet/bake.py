@@ -31,6 +31,15 @@ logger = logging.getLogger(__name__)
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
+# Rows Y U V, columns B G R 255: BT.601 limited range of premultiplied colours 0..255.
+_BGRA_TO_YUV: Final = np.array(
+    [
+        [0.097906, 0.504129, 0.256788, 16 / 255],
+        [0.439216, -0.290993, -0.148223, 128 / 255],
+        [-0.071427, -0.367788, 0.439216, 128 / 255],
+    ],
+    np.float32,
+)
 # Transparent rim of a layer in px, so that a warp never smears its edge.
 _RIM_PX: Final = 3
 _COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
@@ -38,7 +47,10 @@ _COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A baked drawing. pixels: (h, w, 4) uint8 BGRA premultiplied; left, top: px in the picture."""
+    """A baked drawing. pixels: (h, w, 4) uint8 YUVA premultiplied; left, top: px in the picture.
+
+    YUVA is BT.601 limited range and alpha: what a picture needs, so that no frame is converted.
+    """
 
     pixels: Pixels
     left_px: int
@@ -49,7 +61,7 @@ class Layer:
 class Art:
     """All pixels of a character at one picture size.
 
-    ground: (height, width, 4) BGRA. ground_i420: (height * 3 // 2, width).
+    ground: (height, width, 4) YUVA, opaque. ground_i420: (height * 3 // 2, width).
     Sprite grids end with (h, w, 4); whites and lashes begin with (openings, smiles), mouths with
     (openings, forms, puckers), brows with (forms,).
     """
@@ -122,7 +134,7 @@ def _bake(
     origins: dict[str, list[int]] = {}
     ground = _bake_background(setup)
     arrays["ground"] = ground
-    arrays["ground_i420"] = np.asarray(cv2.cvtColor(ground, cv2.COLOR_BGRA2YUV_I420), np.uint8)
+    arrays["ground_i420"] = _i420(ground)
     for name in [layer.name for layer in rig.layers] + ["cheek"]:
         baked = _bake_layer(rig.folder / f"{name}.svg", placement)
         arrays[f"layer:{name}"], origins[name] = baked.pixels, [baked.left_px, baked.top_px]
@@ -163,7 +175,7 @@ def sprite_size(box: tuple[int, int, int, int], scale: float) -> tuple[int, int]
 
 def _sprite(svg: str, box: tuple[int, int, int, int], scale: float) -> Pixels:
     width, height = sprite_size(box, scale)
-    return _premultiplied(_render(svg, width, height))
+    return _yuva(_render(svg, width, height))
 
 
 def _bake_layer(path: Path, placement: Placement) -> Layer:
@@ -176,7 +188,7 @@ def _bake_layer(path: Path, placement: Placement) -> Layer:
     svg = path.read_text().replace(
         'viewBox="0 0 1280 1000"', f'viewBox="{-shift_x:.4f} {-shift_y:.4f} 1280 1000"'
     )
-    pixels = _premultiplied(_render(svg, round(1280 * scale), round(1000 * scale)))
+    pixels = _yuva(_render(svg, round(1280 * scale), round(1000 * scale)))
     box = cv2.boundingRect(np.ascontiguousarray(pixels[:, :, 3]))
     x, y, width, height = box
     cut = pixels[y : y + height, x : x + width]
@@ -190,14 +202,14 @@ def _bake_background(setup: FaceSetup) -> Pixels:
     width, height = setup.width_px, setup.height_px
     if _COLOUR.fullmatch(setup.background):
         red, green, blue = bytes.fromhex(setup.background[1:])
-        return np.full((height, width, 4), (blue, green, red, 255), np.uint8)
+        return _yuva(np.full((height, width, 4), (blue, green, red, 255), np.uint8))
     cover = max(width / 1280, height / 720)
     path = ART / "backgrounds" / f"{setup.background}.svg"
     full = _render(path.read_text(), round(1280 * cover), round(720 * cover))
     x, y = (full.shape[1] - width) // 2, (full.shape[0] - height) // 2
     ground = np.ascontiguousarray(full[y : y + height, x : x + width])
     ground[:, :, 3] = 255
-    return ground
+    return _yuva(ground)
 
 
 def _render(svg: str, width_px: int, height_px: int) -> Pixels:
@@ -213,8 +225,17 @@ def _render(svg: str, width_px: int, height_px: int) -> Pixels:
     return pixels
 
 
-def _premultiplied(pixels: Pixels) -> Pixels:
-    alpha = pixels[:, :, 3:].astype(np.uint16)
-    result = pixels.copy()
-    result[:, :, :3] = (pixels[:, :, :3] * alpha + 127) // 255
-    return result
+def _yuva(pixels: Pixels) -> Pixels:
+    """BGRA, alpha not multiplied in, to YUVA, multiplied in."""
+    alpha = pixels[:, :, 3:].astype(np.float32)
+    colours = pixels.astype(np.float32)
+    colours[:, :, :3] *= alpha / 255
+    yuv = cv2.transform(colours, _BGRA_TO_YUV)
+    return np.ascontiguousarray(np.dstack([np.rint(yuv), alpha]).astype(np.uint8))
+
+
+def _i420(pixels: Pixels) -> Pixels:
+    """Opaque YUVA as (height * 3 // 2, width) I420; chroma is that of every second pixel."""
+    height, width = pixels.shape[:2]
+    chroma = pixels[::2, ::2, 1:3].transpose(2, 0, 1)
+    return np.vstack([pixels[:, :, 0], chroma.reshape(height // 2, width)])

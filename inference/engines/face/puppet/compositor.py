@@ -1,13 +1,13 @@
 """Draws a pose: warps the baked layers, blends them over the background, hands out I420.
 
-OpenCV only, one thread: a frame is a few large `remap` and `multiply` calls, so the
-cost hardly depends on how complicated the drawing is.
+OpenCV and numpy only, one thread: each layer is a handful of calls over all its tiles at once, so
+the cost hardly depends on how complicated the drawing is.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -15,8 +15,15 @@ import numpy as np
 from inference.engines.base import Picture
 from inference.engines.face.puppet import eyes, mouth
 from inference.engines.face.puppet.bake import Art, Pixels, sprite_size
-from inference.engines.face.puppet.coverage import Plan, plan_layers
-from inference.engines.face.puppet.warp import LayerWarp, Region
+from inference.engines.face.puppet.coverage import Stroke, TiledLayer
+from inference.engines.face.puppet.tiles import (
+    Blender,
+    Numbers,
+    Spread,
+    TileGrid,
+    TilePicture,
+    tile_side_px,
+)
 
 Pose = dict[str, float]
 Box = tuple[int, int, int, int]
@@ -28,30 +35,6 @@ _IRIS: Final = 24
 cv2.setNumThreads(1)
 
 
-class Blender:
-    """Lays one picture over another, with working memory that is allocated once.
-
-    Fresh arrays of this size would be mapped and faulted in at every call, which costs more than
-    the arithmetic.
-    """
-
-    def __init__(self, most_pixels: int) -> None:
-        self._clear = np.empty(most_pixels, np.uint8)
-        self._inverse = np.empty(most_pixels * 4, np.uint8)
-
-    def blend(self, canvas: Pixels, over: Any) -> None:
-        """Lay `over` on `canvas`, both (h, w, 4) uint8 premultiplied; canvas changes in place."""
-        height, width = canvas.shape[:2]
-        count = height * width
-        clear = self._clear[:count].reshape(height, width)
-        inverse = self._inverse[: 4 * count].reshape(height, width, 4)
-        cv2.extractChannel(over, 3, dst=clear)
-        cv2.bitwise_not(clear, dst=clear)
-        cv2.merge((clear, clear, clear, clear), dst=inverse)
-        cv2.multiply(canvas, inverse, dst=inverse, scale=1 / 255)
-        cv2.add(inverse, over, dst=canvas)
-
-
 class Compositor:
     """Owns the working pictures of one size; not thread-safe.
 
@@ -59,58 +42,53 @@ class Compositor:
     """
 
     def __init__(self, art: Art, *, planned: bool = True) -> None:
-        self._art = art
-        rig, scale = art.rig, art.placement.scale
+        self._art, self._scale = art, art.placement.scale
         height, width = art.ground.shape[:2]
-        self._height, self._width = height, width
-        everywhere = Plan((0, 0, width, height), ((0, 0, width, height),), ())
-        self._plans = plan_layers(art) if planned else [everywhere] * len(rig.layers)
-        self._warps = [
-            LayerWarp(rig, layer, art.layers[layer.name], art.placement, plan.region)
-            for layer, plan in zip(rig.layers, self._plans, strict=True)
+        self._grid = TileGrid(width, height, tile_side_px(self._scale))
+        self._layers = [
+            TiledLayer(art, layer, self._grid, planned=planned) for layer in art.rig.layers
         ]
-        self._region = _union([plan.region for plan in self._plans])
-        x0, y0, x1, y1 = self._region
-        self._ground = np.ascontiguousarray(art.ground[y0:y1, x0:x1])
+        self._ground = self._grid.cut(art.ground)
+        self._spread = Spread(self._grid.side_px)
+        self._picture = TilePicture(self._grid, art.ground_i420)
         self._canvas = np.empty_like(self._ground)
-        self._scratch = np.empty(self._ground.size, np.uint8)
-        self._yuv = np.empty((self._ground.shape[0] * 3 // 2, self._ground.shape[1]), np.uint8)
+        self._over, self._under = np.empty_like(self._ground), np.empty_like(self._ground)
+        self._map_x = np.empty(self._ground.shape[:2], np.float32)
+        self._map_y = np.empty_like(self._map_x)
         self._blend = Blender(self._ground.size // 4).blend
         self._face = art.layers["head"]
         self._head = self._face.pixels.copy()
-        self._scale = scale
         self._flipped = _mirror(art)
 
     def draw(self, pose: Pose, out: Picture) -> None:
         """Draw into out: (height * 3 // 2, width) uint8 I420, BT.601 limited range."""
         self._draw_face(pose)
-        np.copyto(self._canvas, self._ground)
-        for warp, plan in zip(self._warps, self._plans, strict=True):
-            warp.bend(pose)
-            pixels = self._head if warp.name == "head" else self._art.layers[warp.name].pixels
-            for part in plan.copied:
-                warp.pull(pixels, part, self._part(part))
-            for part in plan.blended:
-                under = self._part(part)
-                over = self._scratch[: under.size].reshape(under.shape)
-                warp.pull(pixels, part, over)
-                self._blend(under, over)
-        self._write_i420(out)
+        strokes = self._plan(pose)
+        painted = np.unique(np.concatenate([stroke.numbers for stroke in strokes]))
+        canvas = self._canvas[: len(painted)]
+        np.take(self._ground, painted, axis=0, out=canvas, mode="clip")
+        for stroke in strokes:
+            self._paint(stroke, np.searchsorted(painted, stroke.numbers), canvas)
+        self._picture.write(painted, canvas, out)
 
-    def _part(self, part: Region) -> Pixels:
-        """The canvas under a rectangle of the picture."""
-        left, top = self._region[:2]
-        return self._canvas[part[1] - top : part[3] - top, part[0] - left : part[2] - left]
+    def _plan(self, pose: Pose) -> list[Stroke]:
+        """What to paint, lowest layer first; looked at from above, to leave out what is hidden."""
+        hidden = np.zeros((self._grid.rows, self._grid.columns), np.bool_)
+        strokes = [layer.stroke(pose, hidden) for layer in reversed(self._layers)]
+        return strokes[::-1]
 
-    def _write_i420(self, out: Picture) -> None:
-        np.copyto(out, self._art.ground_i420)
-        x0, y0, x1, y1 = self._region
-        width, height = x1 - x0, y1 - y0
-        part = cv2.cvtColor(self._canvas, cv2.COLOR_BGRA2YUV_I420, dst=self._yuv)
-        out[y0:y1, x0:x1] = part[:height]
-        chroma = part[height:].reshape(2, height // 2, width // 2)
-        planes = out[self._height :].reshape(2, self._height // 2, self._width // 2)
-        planes[:, y0 // 2 : y1 // 2, x0 // 2 : x1 // 2] = chroma
+    def _paint(self, stroke: Stroke, places: Numbers, canvas: Pixels) -> None:
+        """Bend a layer's tiles and lay them on the canvas. places: their numbers on the canvas."""
+        count, mixed = len(places), stroke.mixed
+        pixels = self._head if stroke.layer == "head" else self._art.layers[stroke.layer].pixels
+        over, under = self._over[:count], self._under[:mixed]
+        map_x = self._spread(stroke.x, self._map_x)
+        map_y = self._spread(stroke.y, self._map_y)
+        cv2.remap(pixels, map_x, map_y, cv2.INTER_LINEAR, dst=over)
+        np.take(canvas, places[:mixed], axis=0, out=under, mode="clip")
+        self._blend(under, over[:mixed])
+        canvas[places[:mixed]] = under
+        canvas[places[mixed:]] = over[mixed:]
 
     def _draw_face(self, pose: Pose) -> None:
         np.copyto(self._head, self._face.pixels)
@@ -210,11 +188,3 @@ def _sample(grid: Pixels, *axes: tuple[tuple[float, ...], float]) -> Pixels:
         return _sample(grid[index + 1], *axes[1:])
     low, high = _sample(grid[index], *axes[1:]), _sample(grid[index + 1], *axes[1:])
     return np.asarray(cv2.addWeighted(low, 1 - share, high, share, 0), np.uint8)
-
-
-def _union(regions: list[Region]) -> Region:
-    x0 = min(region[0] for region in regions)
-    y0 = min(region[1] for region in regions)
-    x1 = max(region[2] for region in regions)
-    y1 = max(region[3] for region in regions)
-    return x0, y0, x1, y1

@@ -1,8 +1,7 @@
-"""Finds out, once per start, which tiles of the picture each layer must be drawn in, and how.
+"""Knows where a layer paints: which tiles it must be drawn in, in a pose, and which it hides.
 
-Every layer is tried in the extreme poses at a quarter of the size. Where it never shows, or where
-a layer above always hides it, nothing is drawn; where it is always opaque, it is copied without
-blending. That halves the cost of a frame.
+Where a layer does not show, or a layer above hides it, nothing is drawn; where it is opaque, it
+is copied without blending. That is most of the cost of a frame.
 """
 
 from __future__ import annotations
@@ -18,43 +17,86 @@ import numpy as np
 
 from inference.engines.face.puppet.bake import Art, Layer
 from inference.engines.face.puppet.parameters import LIMITS, PARAMETERS, Pose, rest_pose
-from inference.engines.face.puppet.rig import Placement
-from inference.engines.face.puppet.warp import LayerWarp, Region
+from inference.engines.face.puppet.rig import LayerRig
+from inference.engines.face.puppet.tiles import Floats, Mask, Numbers, Region, TileGrid
+from inference.engines.face.puppet.warp import LayerWarp
 
-# A smaller tile saves pixels, a larger one saves calls; measured best of 16, 24, 32, 48 at 540p.
-TILE_PX: Final = 32
-_SHRINK: Final = 4
+Kinds = np.ndarray[Any, np.dtype[np.uint8]]
+
+EMPTY: Final = 0
+MIXED: Final = 1
+OPAQUE: Final = 2
+
 _POSES_BETWEEN: Final = 48
 _MOVING: Final = (
     "ParamAngleX", "ParamAngleZ", "ParamBodyAngleX", "ParamBodyAngleZ", "ParamHairFront",
 )  # fmt: skip
-# A tile is split off for copying only if it saves more than the extra calls cost.
-_LEAST_COPY_TILES: Final = 2
-
-Mask = np.ndarray[Any, np.dtype[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Where a layer is drawn: rectangles in px. blended: mixed with what is below."""
-
-    region: Region
-    blended: tuple[Region, ...]
-    copied: tuple[Region, ...]
+# Alpha from here on counts as opaque: drawings that overlap leave 254 here and there.
+_OPAQUE_ALPHA: Final = 254
+# Source pixels per cell of the table of kinds.
+_CELL_PX: Final = 2
 
 
-def plan_layers(art: Art) -> list[Plan]:
-    """A plan for each layer of the rig, lowest first."""
-    height, width = art.ground.shape[:2]
-    seen = [_try_poses(art, index) for index in range(len(art.rig.layers))]
-    hidden = np.zeros((math.ceil(height / TILE_PX), math.ceil(width / TILE_PX)), bool)
-    plans: list[Plan] = []
-    for shows, covers in reversed(seen):
-        opaque = _tiles(covers, all_of=True)
-        shown = _tiles(shows, all_of=False) & ~hidden
-        plans.insert(0, _plan(shown, opaque, (width, height)))
-        hidden |= opaque
-    return plans
+class Coverage:
+    """What a layer paints around any of its pixels: nothing, something, or everything."""
+
+    def __init__(self, baked: Layer, reach_px: int) -> None:
+        """reach_px: how far from the middle of a tile its pixels may take their colour."""
+        reach = reach_px + _CELL_PX
+        margin = reach + 2 * _CELL_PX
+        alpha = cv2.copyMakeBorder(
+            cv2.extractChannel(baked.pixels, 3),
+            margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(0,),
+        )  # fmt: skip
+        around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+        shows = cv2.dilate(alpha, around)[::_CELL_PX, ::_CELL_PX] > 0
+        covers = cv2.erode(alpha, around)[::_CELL_PX, ::_CELL_PX] >= _OPAQUE_ALPHA
+        self._kinds: Kinds = shows.astype(np.uint8) + covers
+        self._margin = margin
+
+    def kinds_at(self, x: Floats, y: Floats) -> Kinds:
+        """EMPTY, MIXED or OPAQUE for tiles whose middles come from x, y px of the drawing."""
+        height, width = self._kinds.shape
+        columns = ((x + self._margin) * (1 / _CELL_PX)).astype(np.int32)
+        rows = ((y + self._margin) * (1 / _CELL_PX)).astype(np.int32)
+        np.clip(columns, 0, width - 1, out=columns)
+        np.clip(rows, 0, height - 1, out=rows)
+        return self._kinds[rows, columns]
+
+
+def survey(warp: LayerWarp, baked: Layer, grid: TileGrid) -> tuple[Region, Coverage]:
+    """The tiles (x0 y0 x1 y1, ends excluded) a layer ever reaches, and what it paints.
+
+    warp: of the whole grid. Tried in the extreme poses, with a tile to spare around them.
+    """
+    bent = [warp.bend(pose) for pose in extreme_poses()]
+    coverage = Coverage(baked, math.ceil(max(_reach_px(x, y) for x, y in bent)) + 1)
+    reached = np.zeros((grid.rows, grid.columns), np.uint8)
+    for x, y in bent:
+        reached |= coverage.kinds_at(middles(x), middles(y))
+    left, top, width, height = cv2.boundingRect(reached)
+    region = (
+        max(0, left - 1), max(0, top - 1),
+        min(grid.columns, left + width + 1), min(grid.rows, top + height + 1),
+    )  # fmt: skip
+    return region, coverage
+
+
+def middles(nodes: Floats) -> Floats:
+    """Values in the middle of each tile, from those at the corners: one fewer in each row."""
+    pairs = nodes[1:] + nodes[:-1]
+    result: Floats = (pairs[:, 1:] + pairs[:, :-1]) * np.float32(0.25)
+    return result
+
+
+def _reach_px(x: Floats, y: Floats) -> float:
+    """The furthest, along either axis, that a tile's corner lies from its middle."""
+    furthest = 0.0
+    for nodes in (x, y):
+        middle = middles(nodes)
+        for corner in (nodes[:-1, :-1], nodes[:-1, 1:], nodes[1:, :-1], nodes[1:, 1:]):
+            furthest = max(furthest, float(np.abs(corner - middle).max()))
+    return furthest
 
 
 def extreme_poses() -> list[Pose]:
@@ -82,103 +124,58 @@ def _pose_of(shares: dict[str, float], vertical: float, opening: float) -> Pose:
     return pose
 
 
-def _try_poses(art: Art, index: int) -> tuple[Mask, Mask]:
-    """(may show, always covers) of a layer, both bool at a quarter of the picture's size."""
-    layer = art.rig.layers[index]
-    baked = art.layers[layer.name]
-    height, width = (math.ceil(side / _SHRINK) for side in art.ground.shape[:2])
-    small, place = _shrunk(baked, art.placement)
-    warp = LayerWarp(art.rig, layer, small, place, (0, 0, width, height))
-    most = np.zeros((height, width), np.uint8)
-    least = np.full((height, width), 255, np.uint8)
-    alpha = np.empty((height, width), np.uint8)
-    for pose in extreme_poses():
-        warp.bend(pose)
-        warp.pull(small.pixels, warp.region, alpha)
-        np.maximum(most, alpha, out=most)
-        np.minimum(least, alpha, out=least)
-    # One small pixel of margin on each side for what lies between the tried poses.
-    kernel = np.ones((3, 3), np.uint8)
-    border = cv2.BORDER_REPLICATE
-    shows = cv2.dilate(most, kernel, borderType=border) > 0
-    covers = cv2.erode(least, kernel, borderType=border) >= 254
-    return np.asarray(shows), np.asarray(covers)
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """The tiles a layer is painted in, in one pose: first those it is mixed in, then the opaque.
+
+    numbers: (n,) of the grid. x, y: (n, 4) px of the drawing at their corners, row by row.
+    """
+
+    layer: str
+    numbers: Numbers
+    mixed: int
+    x: Floats
+    y: Floats
 
 
-def _shrunk(baked: Layer, place: Placement) -> tuple[Layer, Placement]:
-    """The layer's alpha and its place, both at a quarter of the size."""
-    alpha = np.ascontiguousarray(baked.pixels[:, :, 3])
-    # The layer's corner must fall on a whole small pixel.
-    left, top = baked.left_px % _SHRINK, baked.top_px % _SHRINK
-    padded = cv2.copyMakeBorder(alpha, top, _SHRINK, left, _SHRINK, cv2.BORDER_CONSTANT, value=0)
-    rows, columns = padded.shape[0] // _SHRINK, padded.shape[1] // _SHRINK
-    padded = np.ascontiguousarray(padded[: rows * _SHRINK, : columns * _SHRINK])
-    small = cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA)
-    layer = Layer(
-        np.asarray(small, np.uint8),
-        (baked.left_px - left) // _SHRINK,
-        (baked.top_px - top) // _SHRINK,
-    )
-    scaled = Placement(place.scale / _SHRINK, place.left_px / _SHRINK, place.top_px / _SHRINK)
-    return layer, scaled
+class TiledLayer:
+    """One layer of the rig over the tiles it ever reaches."""
+
+    def __init__(self, art: Art, layer: LayerRig, grid: TileGrid, *, planned: bool = True) -> None:
+        """planned: False paints every tile, whether the layer shows there or not."""
+        self._name, self._planned = layer.name, planned
+        baked = art.layers[layer.name]
+        everywhere = LayerWarp(art.rig, layer, baked, art.placement, grid.nodes())
+        region, self._coverage = survey(everywhere, baked, grid)
+        if not planned:
+            region = (0, 0, grid.columns, grid.rows)
+        self._warp = LayerWarp(art.rig, layer, baked, art.placement, grid.nodes(region))
+        x0, y0, x1, y1 = region
+        self._rows, self._columns = slice(y0, y1), slice(x0, x1)
+        numbers = np.arange(grid.rows * grid.columns).reshape(grid.rows, grid.columns)
+        self._numbers = numbers[y0:y1, x0:x1].ravel()
+
+    def stroke(self, pose: Pose, hidden: Mask) -> Stroke:
+        """What to paint where it is not hidden; marks in `hidden` what this layer hides.
+
+        hidden: (rows, columns) of the grid.
+        """
+        x, y = self._warp.bend(pose)
+        kinds = self._coverage.kinds_at(middles(x), middles(y))
+        if not self._planned:
+            kinds[:] = MIXED
+        seen = hidden[self._rows, self._columns]
+        kinds[seen] = EMPTY
+        opaque = kinds == OPAQUE
+        mixed = np.flatnonzero(kinds == MIXED)
+        seen |= opaque
+        chosen = np.concatenate([mixed, np.flatnonzero(opaque)])
+        return Stroke(
+            self._name, self._numbers[chosen], len(mixed), _corners(x, chosen), _corners(y, chosen)
+        )
 
 
-def _tiles(mask: Mask, *, all_of: bool) -> Mask:
-    """The mask by tiles: does it hold for all, or for any, of a tile's pixels?"""
-    side = TILE_PX // _SHRINK
-    rows, columns = (math.ceil(length / side) for length in mask.shape)
-    padded = np.full((rows * side, columns * side), all_of)
-    padded[: mask.shape[0], : mask.shape[1]] = mask
-    blocks = padded.reshape(rows, side, columns, side)
-    return np.asarray(blocks.all(axis=(1, 3)) if all_of else blocks.any(axis=(1, 3)))
-
-
-def _plan(shown: Mask, opaque: Mask, size_px: tuple[int, int]) -> Plan:
-    copied = _rectangles(shown & opaque)
-    copied = [box for box in copied if _area(box) >= _LEAST_COPY_TILES]
-    rest = shown.copy()
-    for x0, y0, x1, y1 in copied:
-        rest[y0:y1, x0:x1] = False
-    blended = _rectangles(rest)
-    # A layer that never shows still gets a tile: the rest needs no special case.
-    boxes = copied + blended or [(0, 0, 1, 1)]
-    whole = (
-        min(box[0] for box in boxes), min(box[1] for box in boxes),
-        max(box[2] for box in boxes), max(box[3] for box in boxes),
-    )  # fmt: skip
-    return Plan(
-        _px(whole, size_px),
-        tuple(_px(box, size_px) for box in blended),
-        tuple(_px(box, size_px) for box in copied),
-    )
-
-
-def _rectangles(tiles: Mask) -> list[Region]:
-    """Few rectangles that cover exactly the marked tiles: runs, drawn down as far as they go."""
-    left = tiles.copy()
-    boxes = []
-    for y, x in np.argwhere(tiles).tolist():
-        if not left[y, x]:
-            continue
-        x1 = x
-        while x1 < left.shape[1] and left[y, x1]:
-            x1 += 1
-        y1 = y
-        while y1 < left.shape[0] and left[y1, x:x1].all():
-            y1 += 1
-        left[y:y1, x:x1] = False
-        boxes.append((x, y, x1, y1))
-    return boxes
-
-
-def _area(box: Region) -> int:
-    return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _px(box: Region, size_px: tuple[int, int]) -> Region:
-    return (
-        box[0] * TILE_PX,
-        box[1] * TILE_PX,
-        min(size_px[0], box[2] * TILE_PX),
-        min(size_px[1], box[3] * TILE_PX),
-    )
+def _corners(nodes: Floats, chosen: Numbers) -> Floats:
+    """(n, 4) values at the corners of the chosen tiles, counted row by row."""
+    four = (nodes[:-1, :-1], nodes[:-1, 1:], nodes[1:, :-1], nodes[1:, 1:])
+    return np.stack([corner.ravel()[chosen] for corner in four], axis=1)

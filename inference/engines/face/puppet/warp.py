@@ -1,4 +1,4 @@
-"""Bends one layer by the pose: a coarse grid of displacements, scaled up and applied by `remap`.
+"""Bends one layer by the pose: says of the corners of tiles where in the drawing they come from.
 
 The turn of the head is a bump: what lies near the nose moves more than what lies at the ears.
 """
@@ -6,86 +6,44 @@ The turn of the head is a bump: what lies near the nose moves more than what lie
 from __future__ import annotations
 
 import math
-from typing import Any, Final
 
-import cv2
 import numpy as np
 
 from inference.engines.face.puppet.bake import Layer
 from inference.engines.face.puppet.rig import LayerRig, Placement, Rig
+from inference.engines.face.puppet.tiles import Floats
 
-Region = tuple[int, int, int, int]
-Floats = np.ndarray[Any, np.dtype[Any]]
 Pose = dict[str, float]
-
-# Side of a cell of the grid, in art units: the jaw bends within two of them.
-_CELL: Final = 20.0
 
 
 class LayerWarp:
-    """How a layer is bent inside a region of the picture (x0 y0 x1 y1 px, ends excluded)."""
+    """How a layer is bent at some nodes of the picture (x, y: 2-D arrays in px)."""
 
     def __init__(
-        self, rig: Rig, layer: LayerRig, baked: Layer, place: Placement, region: Region
+        self,
+        rig: Rig,
+        layer: LayerRig,
+        baked: Layer,
+        place: Placement,
+        nodes: tuple[Floats, Floats],
     ) -> None:
-        self.name = layer.name
-        self.region = region
-        self._rig, self._layer, self._baked, self._place = rig, layer, baked, place
-        self._cell_px = max(2, round(_CELL * place.scale))
-        self._x, self._y = self._nodes()
-        rows, columns = self._x.shape
-        cell = self._cell_px
-        self._padded = (columns * cell, rows * cell)
-        self._map_x = np.empty((rows * cell, columns * cell), np.float32)
-        self._map_y = np.empty_like(self._map_x)
+        self._rig, self._layer = rig, layer
+        self._scale = np.float32(place.scale)
+        self._left = np.float32(place.left_px - baked.left_px)
+        self._top = np.float32(place.top_px - baked.top_px)
+        self._x = ((nodes[0] - place.left_px) / place.scale).astype(np.float32)
+        self._y = ((nodes[1] - place.top_px) / place.scale).astype(np.float32)
         self._head_weight = _ramp(self._y, layer.head_weight)
         sway = layer.sway
-        self._sway = _smooth(self._y, sway[0], sway[1]) * sway[2] if sway else None
+        self._sway = _smooth(self._y, sway[0], sway[1]) * np.float32(sway[2]) if sway else None
         # The shoulders rise with the breath and lean with the body, the waist stays.
         rise = (rig.waist[1] - self._y) / (rig.waist[1] - rig.neck[1])
         self._rise = np.clip(rise, 0.0, 1.15).astype(np.float32)
 
-    def bend(self, pose: Pose) -> None:
-        """Work out where the colours of the region come from in this pose."""
+    def bend(self, pose: Pose) -> tuple[Floats, Floats]:
+        """For each node, the px of the baked drawing (x, y) that is seen there in this pose."""
         x, y = self._source_points(pose)
-        scale, place, baked = self._place.scale, self._place, self._baked
-        grid_x = x * scale + (place.left_px - baked.left_px)
-        grid_y = y * scale + (place.top_px - baked.top_px)
-        cv2.resize(grid_x.astype(np.float32), self._padded, dst=self._map_x)
-        cv2.resize(grid_y.astype(np.float32), self._padded, dst=self._map_y)
-
-    def pull(self, pixels: Any, part: Region, out: Any) -> None:
-        """Fill `out` with a part of the bent layer. part: in px of the picture, in the region.
-
-        pixels: the layer's baked pixels, or others of the same size, any number of channels.
-        """
-        left, top = self.region[0] - self._cell_px, self.region[1] - self._cell_px
-        x0, y0, x1, y1 = part
-        rows, columns = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
-        cv2.remap(
-            pixels,
-            self._map_x[rows, columns],
-            self._map_y[rows, columns],
-            cv2.INTER_LINEAR,
-            dst=out,
-        )
-
-    def _nodes(self) -> tuple[Floats, Floats]:
-        """The grid's nodes in art units, with a cell to spare on each side.
-
-        `resize` puts node i at px (i + .5) * cell - .5 and holds the outermost values flat, which
-        must not happen inside the region.
-        """
-        x0, y0, x1, y1 = self.region
-        cell = self._cell_px
-        columns, rows = math.ceil((x1 - x0) / cell) + 2, math.ceil((y1 - y0) / cell) + 2
-        xs = x0 + (np.arange(columns) - 0.5) * cell - 0.5
-        ys = y0 + (np.arange(rows) - 0.5) * cell - 0.5
-        x, y = np.meshgrid(
-            (xs - self._place.left_px) / self._place.scale,
-            (ys - self._place.top_px) / self._place.scale,
-        )
-        return x.astype(np.float32), y.astype(np.float32)
+        return x * self._scale + self._left, y * self._scale + self._top
 
     def _source_points(self, pose: Pose) -> tuple[Floats, Floats]:
         """For each node of the picture, where in the drawing its colour comes from."""
@@ -122,7 +80,7 @@ class LayerWarp:
         bump = np.exp(-0.75 * (u * u + v * v)) * depth
         turned_x = turned_x - forms_x["face_shift"] * yaw * bump
         turned_y = turned_y + forms_y["face_shift"] * pitch * bump
-        if self.name == "head":
+        if self._layer.name == "head":
             turned_y = turned_y - self._jaw(pose, turned_x, turned_y)
         return x + weight * (turned_x - x), y + weight * (turned_y - y)
 
