@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.urls import reverse
@@ -118,7 +118,7 @@ def broadcast_json(broadcast: Broadcast, *, base_url: str = "", with_runner: boo
         "cursor": broadcast.cursor,
         "script": broadcast.script,
         "record": broadcast.recording_wanted,
-        "outputs": [broadcast_output_json(row) for row in broadcast.outputs.all()],
+        "outputs": _outputs_now(broadcast),
         "metrics": broadcast.metrics or None,
         "thumbnail_url": base_url + _signed("broadcast-thumbnail", "thumbnail", pk),
         "watch_url": base_url + reverse("watch", args=[pk]),
@@ -127,6 +127,20 @@ def broadcast_json(broadcast: Broadcast, *, base_url: str = "", with_runner: boo
     if with_runner:
         answer["runner"] = runner_json(broadcast)
     return answer
+
+
+def _outputs_now(broadcast: Broadcast) -> list[Json]:
+    """The outputs with their newest numbers: rows change with the state only."""
+    newest = {item.get("id"): item for item in (broadcast.metrics or {}).get("outputs") or ()}
+    found = []
+    for row in broadcast.outputs.all():
+        answer = broadcast_output_json(row)
+        numbers = newest.get(answer["id"], {}) if row.state == "live" else {}
+        found.append({**answer, **{key: numbers[key] for key in _MOVING if key in numbers}})
+    return found
+
+
+_MOVING: Final = ("bitrate_kbps", "dropped")
 
 
 def runner_json(broadcast: Broadcast) -> Json | None:

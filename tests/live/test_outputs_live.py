@@ -49,6 +49,7 @@ def test_three_failing_outputs_take_no_frame_from_the_others(
 
     assert (told["out-good"]["state"], told["out-good"]["reconnects"]) == ("live", 0)
     assert told["out-good"]["dropped"] == 0
+    assert told["out-good"]["bitrate_kbps"] > 0
     assert told["out-dropped"]["reconnects"] >= 1
     assert "key" in told["out-refused"]["reason"]
     _check_same_frames(pictures, _recorded_ms(studio, broadcast))

@@ -167,9 +167,19 @@ export const useConsoleStore = defineStore('console', () => {
     patch({ outputs: known ? list.with(index, merged) : [...list, merged] })
   }
 
+  /** The rows of outputs come with each change of state only; their numbers move all the time. */
+  function putOutputNumbers(outputs: unknown): void {
+    if (!Array.isArray(outputs)) return
+    for (const { id, bitrate_kbps, dropped } of outputs as BroadcastOutput[]) {
+      const isKnown = broadcast.value?.outputs?.some((item) => item.id === id)
+      if (isKnown) putOutput({ id, bitrate_kbps, dropped })
+    }
+  }
+
   function putMetrics(next: Metrics): void {
     metrics.value = next
     series.value = extendSeries(series.value, next)
+    putOutputNumbers(next.outputs)
   }
 
   function putEvent(next: BroadcastEvent): void {
