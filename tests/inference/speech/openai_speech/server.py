@@ -91,7 +91,8 @@ class Server:
         )
         response = web.StreamResponse(headers={"Content-Type": kind})
         await response.prepare(request)
-        end = {"cut": len(data) // 3 | 1, "hang_up": len(data) // 3, "short": len(data) // 6 // 2 * 2}
+        third = len(data) // 3
+        end = {"cut": third | 1, "hang_up": third, "short": third // 4 * 2}
         for start in range(0, end.get(self.behaviour, len(data)), 1999):
             await response.write(data[start : min(start + 1999, end.get(self.behaviour, 1 << 30))])
         if self.behaviour == "hang_up":
