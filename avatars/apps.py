@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class AvatarsConfig(AppConfig):
     name = "avatars"
-    verbose_name = "Avatars"
+    verbose_name = _("Avatars")

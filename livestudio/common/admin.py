@@ -21,7 +21,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
-from livestudio.common.errors import DomainError
+from livestudio.common.errors import DomainError, InvalidInputError
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -197,10 +197,10 @@ class ReadOnly:
 
 
 def refusal_text(error: DomainError) -> str:
-    """What a service refused, with the fields that it named."""
-    details = [f"{item.field}: {item.message}".strip(": ") for item in error.details]
-    said = [text for text in details if not text.endswith(error.message)]
-    return " ".join([error.message, *said])
+    """What a service refused: its details in their own words, after what it says in general."""
+    details = [item.message for item in error.details if item.message != error.message]
+    general = [] if details and error.message == InvalidInputError.message else [error.message]
+    return " ".join([*general, *details])
 
 
 def _path_to_organization(related: type[models.Model], scoped: _Scoped) -> str | None:

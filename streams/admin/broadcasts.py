@@ -69,8 +69,12 @@ class RecordingInline(_NewestInline):
 
 class UtteranceInline(_NewestInline):
     model = Utterance
-    fields = ("started_at", "source", "text", "state", "played_ms", "duration_ms")
+    fields = ("moment", "source", "text", "state", "played_ms", "duration_ms")
     readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("started at"))
+    def moment(self, utterance: Utterance) -> str:
+        return f"{utterance.started_at:%H:%M:%S}" if utterance.started_at else "–"
 
 
 class EventInline(_NewestInline):
@@ -88,15 +92,19 @@ class EventInline(_NewestInline):
     def facts(self, event: BroadcastEvent) -> str:
         known = [(name, value) for name, value in event.data.items() if value not in (None, "")]
         return format_html(
-            '<p class="facts">{}</p>',
+            '<span class="facts">{}</span>',
             format_html_join("", "<span><b>{}</b> {}</span>", known),
         )
 
 
 class CommandInline(_NewestInline):
     model = ControlCommand
-    fields = ("created_at", "name", "actor", "state", "result")
+    fields = ("moment", "name", "actor", "state", "result")
     readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("at"))
+    def moment(self, command: ControlCommand) -> str:
+        return f"{command.created_at:%H:%M:%S}"
 
 
 @admin.register(Broadcast)

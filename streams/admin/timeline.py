@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -113,17 +114,17 @@ def _read_day(request: HttpRequest, today: date) -> date:
 
 
 def _main_zone(request: HttpRequest, zone: str) -> ZoneInfo:
-    """Whose today it is: of the chosen zone, or that of one of the shows."""
+    """Whose today it is: of the chosen zone, or of the one that most shows have."""
     if zone != SHOW_ZONE:
         return ZoneInfo(zone)
-    own = _show_zones(request)
-    return ZoneInfo(own[0] if own else "UTC")
+    usual = Counter(_show_zones(request)).most_common(1)
+    return ZoneInfo(usual[0][0] if usual else "UTC")
 
 
 def _show_zones(request: HttpRequest) -> list[str]:
     allowed = signed_in(request).organizations_where("show.view")
     rows = Schedule.objects.filter(show__organization__in=allowed, show__archived_at=None)
-    return sorted(set(rows.values_list("timezone", flat=True)))
+    return sorted(rows.values_list("timezone", flat=True))
 
 
 def _zones(request: HttpRequest, choice: Choice) -> list[str]:

@@ -29,7 +29,7 @@ _BAD_EVENTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that went wrong. until: of the last repetition; count: how often in a row."""
+    """One thing that went wrong. until: of the last repetition; count: how often."""
 
     at: datetime
     title: str
@@ -77,21 +77,17 @@ def _from_events(events: QuerySet[BroadcastEvent]) -> list[Trouble]:
 
 
 def _in_runs(troubles: Iterable[Trouble]) -> list[Trouble]:
-    """An output that retries all night is one line, not a thousand."""
-    runs: list[Trouble] = []
+    """An output that retries all night is one line, not a thousand. Newest first, both ways."""
+    runs: dict[tuple[str, str, str], Trouble] = {}
     for trouble in troubles:
-        last = runs[-1] if runs else None
-        if last and (last.url, last.what, last.reason) == (
-            trouble.url,
-            trouble.what,
-            trouble.reason,
-        ):
-            runs[-1] = replace(
-                last, at=trouble.at, until=last.until or last.at, count=last.count + 1
-            )
-        else:
-            runs.append(trouble)
-    return runs
+        key = (trouble.url, trouble.what, trouble.reason)
+        newest = runs.get(key)
+        if newest is None:
+            runs[key] = trouble
+            continue
+        until = newest.until or newest.at
+        runs[key] = replace(newest, at=trouble.at, until=until, count=newest.count + 1)
+    return list(runs.values())
 
 
 def _of_event(event: BroadcastEvent, names: dict[str, str]) -> Trouble:
