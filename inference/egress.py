@@ -42,6 +42,10 @@ class EgressError(Exception):
     """This address must not be connected to; the text says why, for a host to read."""
 
 
+class NameNotFoundError(EgressError):
+    """The name has no address now; it may have one soon."""
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """A checked address. addresses: what the name resolved to, every one of them allowed."""
@@ -123,7 +127,7 @@ def resolve_host(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise EgressError(f"The name {host} cannot be found. Is it spelled right?") from error
+        raise NameNotFoundError(f"The name {host} cannot be found. Is it spelled right?") from error
     return [str(item[4][0]) for item in found]
 
 

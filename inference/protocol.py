@@ -82,9 +82,7 @@ class CueSpec:
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
     """One destination. id: of the broadcast's output; stream_key is secret and never logged.
-
-    desired `waiting_for_key`: nothing is opened until `output_replace_key` brings today's key.
-    """
+    desired `waiting_for_key`: nothing is opened until `output_replace_key` brings the key."""
 
     id: str
     name: str
@@ -107,11 +105,12 @@ class OverlaySpec:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where the script stands: the next sentence to be said."""
+    """Where the script stands: the next sentence to be said; finished: none is left."""
 
     cue: str | None = None
     sentence: int = 0
     loop: int = 0
+    finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ class RunnerSpec:
     """All a runner needs to put one broadcast on air. Sent in `welcome`, kept only in memory.
 
     token: the renewed run token. run_folder: outbox and worker files; recordings_folder: MP4s.
-    resume: True after a relaunch, when `cursor` is where the last runner stood.
+    resume: after a relaunch; cursor, script and says are what the last runner left.
     """
 
     broadcast: str
@@ -159,6 +158,7 @@ class RunnerSpec:
     record: bool = False
     cursor: Cursor = field(default_factory=Cursor)
     script: ScriptState = "running"
+    says: tuple[Say, ...] = ()
     resume: bool = False
     ice: IceSpec = field(default_factory=IceSpec)
     viewer_limit: int = 20
@@ -338,6 +338,7 @@ class Heartbeat:
 @dataclass(frozen=True, slots=True)
 class HeartbeatAcknowledged:
     sent_at_ms: int
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from inference.protocol import Event, Json
 from inference.services import note_live
 from livestudio.common.log import get_logger
 from streams.models import Broadcast, BroadcastOutput, BroadcastState, Recording, Utterance
-from streams.models.broadcast import REASON_MAX_CHARACTERS
+from streams.models.broadcast import REASON_MAX_CHARACTERS, UtteranceState
 from streams.services.lifecycle import finish_broadcast
 from streams.socket_messages import (
     cursor_message,
@@ -53,7 +53,10 @@ def apply_event(broadcast: Broadcast, event: Event) -> list[Json]:
 
 
 def runner_started(broadcast: Broadcast, event: Event) -> list[Json]:
-    """A new process took over: the workers of the one before are gone."""
+    """A new process took over: the workers of the one before are gone, its sentence was cut."""
+    broadcast.utterances.filter(state=UtteranceState.SPEAKING).update(
+        state=UtteranceState.INTERRUPTED, reason="the runner was replaced"
+    )
     _update(broadcast, runner_pid=event.data["pid"], workers=[])
     return []
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,6 +21,8 @@ from inference.launchers.base import Handle, LaunchError, LaunchRequest, Poll
 LOG_BYTES: Final = 8 * 1024 * 1024
 LOG_NAME: Final = "runner.log"
 SPARE_PAUSE_SECONDS: Final = 5.0
+# What a runner's children need to finish their files at its end.
+ORPHAN_SECONDS: Final = 5.0
 # Nothing else of our environment reaches a runner: ours holds keys and the database's password.
 ENVIRONMENT: Final = (
     "PATH",
@@ -52,6 +55,7 @@ class LocalLauncher:
         self._life_fd = life_fd
         self._module = module
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._swept: set[int] = set()
         self._spare: subprocess.Popen[bytes] | None = None
         self._spare_due_at = 0.0
 
@@ -94,12 +98,22 @@ class LocalLauncher:
         pid = int(handle["pid"])
         child = self._children.get(pid)
         code = child.poll() if child is not None else None
-        if code is not None:
-            del self._children[pid]
-            return Poll("dead", _exit_reason(code))
-        if _is_running(handle):
+        if code is None and _is_running(handle):
             return Poll("alive")
-        return Poll("dead", "the process is gone")
+        self._children.pop(pid, None)
+        self._sweep(pid)
+        return Poll("dead", "the process is gone" if code is None else _exit_reason(code))
+
+    def _sweep(self, pid: int) -> None:
+        """End children that outlive a dead runner: a stopped or hung one sees no end of file.
+
+        A pusher among them would keep the platform's session, and the next one could not publish.
+        """
+        if pid not in self._swept:
+            self._swept.add(pid)
+            timer = threading.Timer(ORPHAN_SECONDS, _kill_group, (pid,))
+            timer.daemon = True
+            timer.start()
 
     def stop(self, handle: Handle, *, is_forced: bool) -> None:
         """SIGTERM to the runner, which drains; forced: SIGKILL to its whole session."""
@@ -140,6 +154,12 @@ class LocalLauncher:
             pass_fds=() if self._life_fd is None else (self._life_fd,),
             start_new_session=True,
         )
+
+
+def _kill_group(pid: int) -> None:
+    # The group's number stays taken while a member lives, so it cannot be another's.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def trim_log(path: Path) -> None:

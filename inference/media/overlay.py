@@ -88,12 +88,13 @@ def _part(colour: Picture, alpha: Picture) -> _Part:
 @dataclass(frozen=True, slots=True)
 class TimedOverlay:
     """When a patch shows: from_sample <= pts < until_sample (None: until it is replaced), and only
-    while `generation` is the current one (None: in any)."""
+    while `generation` is the current one (None: in any). owner: whom `drop` takes it away by."""
 
     patch: OverlayPatch
     from_sample: int = 0
     until_sample: int | None = None
     generation: int | None = None
+    owner: str = ""
 
     def shows(self, pts: int, generation: int) -> bool:
         if self.generation is not None and self.generation != generation:
@@ -115,6 +116,11 @@ class OverlayStack:
         """Show a patch at its time; of several due in a layer, the one put last shows."""
         with self._lock:
             self._layers[layer] = (*self._layers[layer], overlay)[-_KEPT_PER_LAYER:]
+
+    def drop(self, layer: str, owner: str) -> None:
+        """Take away what somebody put."""
+        with self._lock:
+            self._layers[layer] = tuple(o for o in self._layers[layer] if o.owner != owner)
 
     def clear(self, layer: str) -> None:
         """Show nothing in a layer."""

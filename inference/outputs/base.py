@@ -72,7 +72,8 @@ def report(**values: Any) -> None:
 
 async def open_stdin() -> asyncio.StreamReader:
     """Stdin of a child as an asyncio stream."""
-    reader = asyncio.StreamReader(limit=1 << 18)
+    # What waits here is old speech after an interrupt: little more than a keyframe.
+    reader = asyncio.StreamReader(limit=1 << 15)
     protocol = asyncio.StreamReaderProtocol(reader)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin.buffer)
     return reader

@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 
-from inference.egress import EgressError, check_url
+from inference.egress import EgressError, NameNotFoundError, check_url
 from inference.outputs.base import (
     Json,
     headers_from_json,
@@ -49,7 +49,9 @@ def _target(job: Json) -> Target:
             job["url"], schemes=("rtmp", "rtmps"), allow=tuple(job.get("egress_allow", ()))
         )
     except EgressError as error:
-        raise PublishError("address_refused", str(error), retryable=False) from error
+        raise PublishError(
+            "address_refused", str(error), retryable=isinstance(error, NameNotFoundError)
+        ) from error
     return Target(job["url"], job["stream_key"], checked.addresses, job.get("ca_file"))
 
 

@@ -122,6 +122,7 @@ class Recorder:
         self._file_samples = int(job.get("file_seconds", 3600) * 48_000)
         self._min_free_bytes = int(job.get("min_free_bytes", _MIN_FREE_BYTES))
         self._file: Mp4File | None = None
+        self._before: Mp4File | None = None
         self.progress = {"bytes": 0, "packets": 0, "pts": 0}
 
     def make_folder(self) -> None:
@@ -134,13 +135,18 @@ class Recorder:
         if starts:
             check_free_space(self._folder, self._min_free_bytes)
         if starts and self._file and packet.pts - self._file.first_pts >= self._file_samples:
-            self.close()
+            self._before, self._file = self._file, None
         if self._file is None:
             if not starts:
                 return
             self._file = self._open(packet)
         if packet.pts < self._file.first_pts:
+            # Sound leaves its encoder some frames after pictures: it belongs to the file before.
+            if self._before is not None:
+                self._before.write(packet)
             return
+        if packet.stream == "aac":
+            self._close_before()
         self._file.write(packet)
         self.progress["bytes"] += len(packet.data)
         self.progress["packets"] += 1
@@ -155,15 +161,20 @@ class Recorder:
 
     def close(self) -> None:
         """Finish the open file, if any."""
-        if self._file is not None:
-            done, self._file = self._file, None
+        self._close_before()
+        self._before, self._file = self._file, None
+        self._close_before()
+
+    def _close_before(self) -> None:
+        if self._before is not None:
+            done, self._before = self._before, None
             report(file="closed", path=str(done.path), duration_ms=done.close())
 
     def abandon(self) -> None:
         """After a write error: what was flushed stays readable, nothing more is written."""
-        if self._file is not None:
-            length = round((self._file.last_pts - self._file.first_pts) / 48)
-            report(file="closed", path=str(self._file.path), duration_ms=length)
+        for file in filter(None, (self._before, self._file)):
+            length = round((file.last_pts - file.first_pts) / 48)
+            report(file="closed", path=str(file.path), duration_ms=length)
 
 
 def check_free_space(folder: Path, min_free_bytes: int) -> None:

@@ -113,7 +113,9 @@ class OutputSupervisor:
         self._refusals = self._refusals + 1 if is_refused else 0
         # A key that has worked is not wrong: platforms refuse for a while after a cut.
         is_wrong = self._refusals >= MAX_REFUSALS and not self._has_been_live
-        if ending.get("retryable", True) and not is_wrong:
+        # In mid-show a name that cannot be resolved or a bad certificate is the network's trouble.
+        may_mend = ending.get("retryable", True) or self._has_been_live
+        if may_mend and not is_wrong and ending.get("code") != "disk_full":
             return True
         self._tell("failed", ending.get("message", "the output ended"))
         return False

@@ -26,6 +26,7 @@ from inference.protocol import (
 from inference.runner.link import CommandRefused
 from inference.runner.output_board import UnknownOutputError
 from inference.runner.rundown import UnknownCueError
+from inference.runner.script import LineRefusedError
 from inference.text.script import ScriptError
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class CommandDesk:
             raise CommandRefused("unknown_output", str(error)) from error
         except ScriptError as error:
             raise CommandRefused("invalid_text", error.message) from error
+        except LineRefusedError as error:
+            raise CommandRefused(error.code, error.message) from error
 
     async def _execute(self, command: Any) -> Json | None:
         match command:

@@ -164,9 +164,15 @@ class MediaCore:
         from_sample: int,
         until_sample: int | None,
         generation: int | None = None,
+        owner: str = "",
     ) -> None:
         """Show a caption in its time. generation: an interrupt that raises it takes it away."""
-        self.overlays.put("caption", TimedOverlay(patch, from_sample, until_sample, generation))
+        timed = TimedOverlay(patch, from_sample, until_sample, generation, owner)
+        self.overlays.put("caption", timed)
+
+    def drop_captions(self, owner: str) -> None:
+        """Take away the captions of a line that was taken back."""
+        self.overlays.drop("caption", owner)
 
     def clear_captions(self) -> None:
         """Show no caption, and none of those that wait."""
@@ -217,6 +223,11 @@ class MediaCore:
                 self._pictures.set_low(None)
 
     # --- figures
+
+    @property
+    def pictures_drawn(self) -> int:
+        """Pictures shown so far that came from a face worker."""
+        return self._composer.counts["worker"]
 
     def metrics(self) -> dict[str, Any]:
         """Figures since the start, times over about the last 10 s; JSON values only."""

@@ -30,6 +30,10 @@ class StaleRunnerError(Exception):
     """The web side does not want this runner any more: a newer one exists or the token is void."""
 
 
+class TokenRefusedError(StaleRunnerError):
+    """The web side does not know this run token; at the first dial that is the end."""
+
+
 class LinkUnreachableError(Exception):
     """The web side did not answer for the whole time allowed."""
 
@@ -83,7 +87,7 @@ def read_frame(raw: aiohttp.WSMessage, socket: aiohttp.ClientWebSocketResponse) 
     if socket.close_code == CLOSE_STALE_RUNNER:
         raise StaleRunnerError("a newer runner has taken over this broadcast")
     if socket.close_code == CLOSE_BAD_TOKEN:
-        raise StaleRunnerError("the run token is not valid any more")
+        raise TokenRefusedError("the run token is not valid any more")
     if socket.close_code == CLOSE_NOT_FOUND:
         raise StaleRunnerError("the broadcast does not exist any more")
     raise LinkLostError(f"closed with {socket.close_code}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final, Literal
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Literal
 
 from inference.catalog import EXPRESSIONS, GESTURES
 from inference.engines.base import FaceSpeech
@@ -21,6 +21,8 @@ from inference.workers.face_client import FaceClient
 logger = logging.getLogger(__name__)
 
 TITLE_SECONDS: Final = 8.0
+# Drawn shortly before it is due: a long line has more captions than the overlay layer keeps.
+CAPTION_AHEAD_SAMPLES: Final = 3 * 48_000
 
 
 class Director:
@@ -39,8 +41,7 @@ class Director:
         self._overlays = overlays
         self._rendition = rendition
         self._publish = publish
-        self._timers: set[asyncio.TimerHandle] = set()
-        self._drawing: set[asyncio.Task[None]] = set()
+        self._following: dict[asyncio.Task[None], Piece] = {}
 
     async def show_overlays(self) -> None:
         """The AI label for good, and the title for the first seconds."""
@@ -78,19 +79,20 @@ class Director:
                 marks=speech.marks,
             )
         )
-        self._tell_viewers_at_start(piece)
+        self._follow(piece, self._tell_viewers(piece))
         if self._overlays.captions:
-            task = asyncio.create_task(self._caption(piece))
-            self._drawing.add(task)
-            task.add_done_callback(self._drawing.discard)
+            self._follow(piece, self._caption(piece))
+
+    def revoked(self, line: Line, start_sample: int) -> None:
+        """A line was taken back before its start: neither lips nor caption of it may show."""
+        self._face.drop(line.utterance, start_sample)
+        self._stop_following(lambda piece: piece.line is line)
+        self._core.drop_captions(line.utterance)
 
     def cut(self, interruption: Interruption) -> None:
-        """Nothing of what was placed is shown any more."""
+        """Nothing that was placed before is shown any more; captions end by their generation."""
         self._face.cut(interruption.at_sample, interruption.generation)
-        self._core.clear_captions()
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        self._stop_following(lambda piece: piece.generation < interruption.generation)
         self._publish("caption", {"utterance": interruption.utterance, "text": ""})
 
     def set_expression(self, name: str) -> None:
@@ -102,10 +104,20 @@ class Director:
         self._face.play_gesture(name, self._core.mixer.position)
 
     def close(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        for task in self._drawing:
-            task.cancel()
+        self._stop_following(lambda piece: True)
+
+    def _follow(self, piece: Piece, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._following[task] = piece
+        task.add_done_callback(lambda done: self._following.pop(done, None))
+
+    def _stop_following(self, ends: Callable[[Piece], bool]) -> None:
+        for task, piece in list(self._following.items()):
+            if ends(piece):
+                task.cancel()
+
+    async def _wait_for(self, sample: int) -> None:
+        await asyncio.sleep(max(0.0, (sample - self._core.mixer.position) / 48_000))
 
     @property
     def _size(self) -> tuple[int, int]:
@@ -117,29 +129,18 @@ class Director:
         elif name in GESTURES:
             self._face.play_gesture(name, at_sample)
 
-    def _tell_viewers_at_start(self, piece: Piece) -> None:
+    async def _tell_viewers(self, piece: Piece) -> None:
         start_ms = piece.start_sample // SAMPLES_PER_MS
         end_ms = start_ms + len(piece.speech.samples) // SAMPLES_PER_MS
         utterance = piece.line.utterance
-        caption = {
-            "utterance": utterance,
-            "text": piece.text,
-            "start_ms": start_ms,
-            "end_ms": end_ms,
-        }
         items = [[round(s * 1000), index, weight] for s, index, weight in piece.speech.visemes]
-        viseme = {"utterance": utterance, "start_ms": start_ms, "items": items}
-        ahead = (piece.start_sample - self._core.mixer.position) / 48_000
-
-        def tell() -> None:
-            self._timers.discard(timer)
-            self._publish("caption", caption)
-            self._publish("viseme", viseme)
-
-        timer = asyncio.get_running_loop().call_later(max(0.0, ahead), tell)
-        self._timers.add(timer)
+        await self._wait_for(piece.start_sample)
+        times = {"start_ms": start_ms, "end_ms": end_ms}
+        self._publish("caption", {"utterance": utterance, "text": piece.text, **times})
+        self._publish("viseme", {"utterance": utterance, "start_ms": start_ms, "items": items})
 
     async def _caption(self, piece: Piece) -> None:
+        await self._wait_for(piece.start_sample - CAPTION_AHEAD_SAMPLES)
         pages = await asyncio.to_thread(paginate_caption, piece.text, *self._size)
         letters = max(1, sum(len(page) for page in pages))
         at = piece.start_sample
@@ -148,7 +149,8 @@ class Director:
             until = at + len(piece.speech.samples) * len(page) // letters
             patch = await self._draw(render_caption, page, *self._size, above_label=below)
             if patch is not None:
-                self._core.add_caption(patch, at, until, piece.generation)
+                owner = piece.line.utterance
+                self._core.add_caption(patch, at, until, piece.generation, owner)
             at = until
 
     async def _draw(

@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from inference.protocol import Cursor, Json, Say, UtteranceSource
+from inference.protocol import Cursor, Json, Say, UtteranceSource, encode
 from inference.runner.mixer import Interruption, Segment
 from inference.runner.rundown import Item, Rundown
 from inference.text.script import ScriptError, ScriptSentence, parse_script
@@ -63,6 +63,9 @@ class Stage(Protocol):
     def line_placed(self, line: Line, start_sample: int) -> None: ...
 
     def piece_placed(self, piece: Piece) -> None: ...
+
+    def revoked(self, line: Line, start_sample: int) -> None:
+        """It was placed and is taken back before its start; nothing of it may show."""
 
     def cut(self, interruption: Interruption) -> None: ...
 
@@ -186,9 +189,7 @@ def utterance_data(line: Line, state: str, entry: OnClock | None, played: int | 
 
 def cursor_data(at: Cursor | None) -> Json:
     """The fields of a `cursor` event."""
-    if at is None:
-        return {"cue": None, "sentence": 0, "loop": 0, "finished": True}
-    return {"cue": at.cue, "sentence": at.sentence, "loop": at.loop, "finished": False}
+    return encode(at if at is not None else Cursor(finished=True))
 
 
 def language_of(text: str, default: str) -> str:

@@ -39,6 +39,7 @@ from inference.runner.dial import (
     Delays,
     LinkUnreachableError,
     StaleRunnerError,
+    TokenRefusedError,
     log_lost,
     read_frame,
     websocket_url,
@@ -246,6 +247,9 @@ class RunnerLink:
                 if self._connection is None:
                     await self._open()
                 await self._serve()
+            except TokenRefusedError as error:
+                # Once welcomed, only a newer lease ends a show: a refused token is web's trouble.
+                log_lost(self._broadcast, error)
             except StaleRunnerError as error:
                 handlers.on_stale(str(error))
                 return
@@ -332,7 +336,8 @@ class RunnerLink:
                 self._outbox.acknowledge(sequence)
                 self._wake.set()
                 self._progress.set()
-            case HeartbeatAcknowledged(sent_at_ms=sent_at_ms):
+            case HeartbeatAcknowledged(sent_at_ms=sent_at_ms, token=token):
+                self._token = token or self._token
                 self._acknowledged_sent_ms = max(self._acknowledged_sent_ms, sent_at_ms)
             case Command():
                 self._take_command(message)

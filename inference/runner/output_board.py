@@ -6,9 +6,9 @@ import asyncio
 import json
 import re
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from inference.media.packets import EncodedPacket
 from inference.outputs.base import Json, OutputReport, headers_to_json
@@ -17,7 +17,10 @@ from inference.protocol import OutputSpec, RunnerSpec
 from inference.runner.core import MediaCore
 from inference.runner.fanout import Subscription
 
-PUSH_SECONDS: Final = 3.0
+Desired = Literal["live", "waiting_for_key", "stopped"]
+
+# More would put old speech on air behind an interrupt when the network is slow.
+PUSH_SECONDS: Final = 1.5
 RECORD_SECONDS: Final = 10.0
 _RECORDING: Final = "recording"
 
@@ -44,132 +47,133 @@ class HubSource:
 
 
 class OutputBoard:
-    """The outputs on air. emit(kind, data): an event."""
+    """The outputs on air. emit(kind, data): an event.
+
+    Commands only say what is wanted; `_reconcile` brings one output there, one step at a time.
+    """
 
     def __init__(self, spec: RunnerSpec, core: MediaCore, emit: Callable[[str, Json], Any]) -> None:
         self._spec = spec
         self._core = core
         self._emit = emit
-        self._specs: dict[str, OutputSpec] = {}
-        self._running: dict[str, OutputSupervisor] = {}
-        self._recording: OutputSupervisor | None = None
-        self._files: dict[str, str] = {}
+        self._wanted: dict[str, OutputSpec] = {}
+        self._running: dict[str, tuple[OutputSupervisor, OutputSpec]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._files: dict[str, tuple[str, str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     def open(self) -> None:
         """Start what the spec wants on air."""
         for output in self._spec.outputs:
             self.add(output)
         if self._spec.record:
-            self._start_recording()
+            self.set_recording(on=True)
 
     def add(self, output: OutputSpec) -> None:
         """Add an output on air; the same id again replaces its settings."""
-        self._specs[output.id] = output
-        if output.desired == "live":
-            self._start(output)
-        else:
-            self._report(OutputReport(output.id, output.desired))
+        self._want(output)
 
     def start(self, output_id: str) -> None:
         """Start a stopped or failed output. Raises UnknownOutputError."""
         output = self._require(output_id)
-        if output.desired == "waiting_for_key":
-            self._report(OutputReport(output_id, "waiting_for_key"))
-            return
-        running = self._running.get(output_id)
-        if running is None or not running.is_running:
-            self._start(output)
+        if output.desired == "stopped":
+            output = replace(output, desired="live")
+        self._want(output)
 
     def stop(self, output_id: str) -> None:
         """Stop one output; the others do not notice. Raises UnknownOutputError."""
-        self._require(output_id)
-        running = self._running.pop(output_id, None)
-        if running is not None:
-            self._in_background(running.stop("stopped by the operator"))
-        else:
-            self._report(OutputReport(output_id, "stopped", "stopped by the operator"))
+        self._want(replace(self._require(output_id), desired="stopped"))
 
     def replace_key(self, output_id: str, stream_key: str) -> None:
-        """Go live (again) with a new key. Raises UnknownOutputError."""
-        output = replace(self._require(output_id), stream_key=stream_key, desired="live")
-        self._specs[output_id] = output
-        self._in_background(self._restart(output, self._running.pop(output_id, None)))
+        """Go live (again) with a new key; what was stopped stays stopped. UnknownOutputError."""
+        output = self._require(output_id)
+        desired: Desired = "stopped" if output.desired == "stopped" else "live"
+        self._want(replace(output, stream_key=stream_key, desired=desired))
 
     def set_recording(self, *, on: bool) -> None:
         """Record from now on, or stop recording."""
-        if on:
-            self._start_recording()
-        else:
-            self._in_background(self._stop_recording())
-
-    async def _restart(self, output: OutputSpec, running: OutputSupervisor | None) -> None:
-        if running is not None:
-            await running.stop("the key was replaced")
-        self._start(output)
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """A child takes seconds to end; the operator's next command must not wait for it."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _start_recording(self) -> None:
-        if self._recording is not None and self._recording.is_running:
-            return
-        job = OutputJob(
-            _RECORDING,
-            "inference.outputs.recorder",
-            lambda: self._recorder_line(self._spec.broadcast),
-            lambda: self._source("record", "main", RECORD_SECONDS),
-        )
-        self._recording = OutputSupervisor(
-            job, on_report=self._recording_report, on_line=self._recording_line
-        )
-        self._recording.start()
-
-    async def _stop_recording(self) -> None:
-        if self._recording is not None:
-            recording, self._recording = self._recording, None
-            await recording.stop("")
+        name = self._spec.broadcast
+        desired: Desired = "live" if on else "stopped"
+        self._want(OutputSpec(_RECORDING, "record", "file", name, desired=desired))
 
     async def close(self) -> None:
         """End everything, in parallel."""
-        stops = [running.stop("the broadcast has ended") for running in self._running.values()]
-        await asyncio.gather(*stops, self._stop_recording(), *self._tasks)
-        self._running.clear()
+        self._is_closed = True
+        for output_id, output in self._wanted.items():
+            self._wanted[output_id] = replace(output, desired="stopped")
+        await asyncio.gather(
+            *(self._reconcile(output_id) for output_id in self._wanted),
+            *self._tasks,
+            return_exceptions=True,
+        )
+
+    def _want(self, output: OutputSpec) -> None:
+        """A child takes seconds to end; the operator's next command must not wait for it."""
+        self._wanted[output.id] = output
+        task = asyncio.create_task(self._reconcile(output.id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reconcile(self, output_id: str) -> None:
+        async with self._locks.setdefault(output_id, asyncio.Lock()):
+            wanted = self._wanted[output_id]
+            supervisor, spec = self._running.get(output_id, (None, None))
+            if supervisor and supervisor.is_running and spec == wanted:
+                return
+            report = OutputReport(output_id, "stopped")
+            if supervisor:
+                del self._running[output_id]
+                await supervisor.stop()
+                report = supervisor.report
+                self._close_files(output_id)
+            wanted = self._wanted[output_id]
+            if wanted.desired == "live":
+                self._start(wanted)
+            elif output_id != _RECORDING:
+                reason = "the broadcast has ended" if self._is_closed else ""
+                self._emit("output", _numbers(replace(report, state=wanted.desired, reason=reason)))
 
     def metrics(self) -> list[Json]:
         """The newest numbers of each output."""
-        return [_numbers(running.report) for running in self._running.values()]
+        return [
+            _numbers(supervisor.report)
+            for output_id, (supervisor, _) in self._running.items()
+            if output_id != _RECORDING
+        ]
 
     def workers(self) -> list[Json]:
         """The processes behind the outputs."""
-        pairs = [("pusher", running) for running in self._running.values()]
-        if self._recording is not None:
-            pairs.append(("recorder", self._recording))
-        return [{"kind": kind, "pid": s.pid, "output": s.report.id} for kind, s in pairs if s.pid]
+        return [
+            {
+                "kind": "pusher" if spec.kind == "rtmp" else "recorder",
+                "pid": supervisor.pid,
+                "output": output_id,
+            }
+            for output_id, (supervisor, spec) in self._running.items()
+            if supervisor.pid
+        ]
 
     def _require(self, output_id: str) -> OutputSpec:
-        output = self._specs.get(output_id)
+        output = self._wanted.get(output_id)
         if output is None:
             raise UnknownOutputError("this output is not part of the broadcast")
         return output
 
     def _start(self, output: OutputSpec) -> None:
+        is_push = output.kind == "rtmp"
+        seconds = PUSH_SECONDS if is_push else RECORD_SECONDS
         supervisor = OutputSupervisor(
             OutputJob(
                 output.id,
-                "inference.outputs.pusher"
-                if output.kind == "rtmp"
-                else "inference.outputs.recorder",
-                lambda: self._first_line(self._specs[output.id]),
-                lambda: self._source(output.name, output.rendition, PUSH_SECONDS),
+                "inference.outputs.pusher" if is_push else "inference.outputs.recorder",
+                lambda: self._first_line(output),
+                lambda: self._source(output.name, output.rendition, seconds),
             ),
-            on_report=self._report,
-            on_line=self._recording_line,
+            on_report=lambda report: self._report(supervisor, report),
+            on_line=lambda line: self._recording_line(output.id, line),
         )
-        self._running[output.id] = supervisor
+        self._running[output.id] = (supervisor, output)
         supervisor.start()
 
     def _first_line(self, output: OutputSpec) -> Json:
@@ -200,26 +204,37 @@ class OutputBoard:
         streams = {f"video:{rendition}", "aac"}
         return HubSource(self._core.hub.subscribe(name, streams=streams, capacity_seconds=seconds))
 
-    def _report(self, report: OutputReport) -> None:
-        self._emit("output", _numbers(report))
-
-    def _recording_report(self, report: OutputReport) -> None:
-        """Why a recording does not go on; its file, if one was begun, is closed by its own line."""
-        if report.state in ("failed", "retrying"):
+    def _report(self, supervisor: OutputSupervisor, report: OutputReport) -> None:
+        current, _ = self._running.get(report.id, (None, None))
+        if current is not supervisor:
+            return  # it is being replaced; its last words are not the output's state
+        has_trouble = report.state in ("failed", "retrying")
+        if has_trouble:
+            self._close_files(report.id)
+        if report.id != _RECORDING:
+            self._emit("output", _numbers(report))
+        elif has_trouble:
             data = {"kind": "recorder", "pid": 0, "state": "failed", "reason": report.reason}
             self._emit("worker", data)
 
-    def _recording_line(self, line: Json) -> None:
+    def _recording_line(self, output_id: str, line: Json) -> None:
         path = line.get("path")
         if line.get("file") == "opened" and path:
-            self._files[path] = str(uuid.uuid4())
+            self._files[path] = (str(uuid.uuid4()), output_id)
             self._tell_file(path, "recording", None)
         elif line.get("file") == "closed" and path in self._files:
             self._tell_file(path, "finished", line.get("duration_ms"))
+            del self._files[path]
+
+    def _close_files(self, output_id: str) -> None:
+        """What a dead recorder was writing plays up to its last fragment, and grows no more."""
+        for path in [path for path, (_, owner) in self._files.items() if owner == output_id]:
+            self._tell_file(path, "finished", None)
+            del self._files[path]
 
     def _tell_file(self, path: str, state: str, duration_ms: int | None) -> None:
         data = {
-            "id": self._files[path],
+            "id": self._files[path][0],
             "path": path,
             "state": state,
             "reason": "",

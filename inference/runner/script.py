@@ -9,32 +9,35 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
-
-import numpy as np
 
 from inference.protocol import Cursor, Interrupt, Json, RunnerSpec, Say, ScriptState
 from inference.runner.lines import (
-    SAMPLES_PER_MS,
-    SENTENCE_GAP_SAMPLES,
     Delays,
     Line,
     LineMaker,
     OnClock,
-    Piece,
     Stage,
     cursor_data,
     utterance_data,
 )
-from inference.runner.mixer import Interruption, Mixer, Segment
+from inference.runner.mixer import Interruption, Mixer
+from inference.runner.placing import LinePlacer, Retry
 from inference.runner.rundown import Rundown
 from inference.workers.speech_client import Speech, SpeechClient
 
-# Time for the face worker to redraw the frames that begin to speak.
-LEAD_SAMPLES: Final = 60 * SAMPLES_PER_MS
-PREFETCHED_SENTENCES: Final = 3
+MAX_SAYS: Final = 32
+MAX_LINE_RETRIES: Final = 3
 _RUNDOWN_OVER: Final = "the rundown has ended"
+
+
+class LineRefusedError(Exception):
+    """An operator's line is not taken. code: snake_case; message: words for the operator."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
 
 class Script:
@@ -52,12 +55,13 @@ class Script:
     ) -> None:
         self._spec = spec
         self._mixer = mixer
-        self._speech = speech
         self._stage = stage
         self._emit = emit
         self._on_end = on_end
         self._rundown = Rundown(spec)
         self._lines = LineMaker(self._rundown, spec.language)
+        self._placer = LinePlacer(mixer, speech, stage, self._lines, self._plan)
+        self._retry = Retry()
         self._says: deque[Line] = deque()
         self._speaking: OnClock | None = None
         self._waiting: OnClock | None = None
@@ -70,18 +74,23 @@ class Script:
         self.position: Cursor | None = None
         self.state: ScriptState = "running"
 
-    def start(self, cursor: Cursor, state: ScriptState) -> None:
-        """Begin at a cursor; a state left over from a crash other than paused means running."""
-        self.position = self._rundown.start(cursor)
-        self.state = "paused" if state == "paused" else "running"
+    def start(self, cursor: Cursor, state: ScriptState, says: tuple[Say, ...] = ()) -> None:
+        """Begin at a cursor, in the state that a runner before this one left.
+
+        says: the operator's lines that it accepted and had not said. A hold stays until `resume`
+        or the next `say`: its seconds are not known any more.
+        """
+        is_over = state == "finished" or cursor.finished
+        self.position = None if is_over else self._rundown.start(cursor)
+        self.state = "finished" if is_over else state
+        self._says.extend(map(self._lines.operator_line, says))
         self._tell_cursor()
         self._tell_state("")
         self._plan()
 
     def warm(self, cursor: Cursor) -> None:
         """Have the first sentences made before the clock runs."""
-        self.position = self._rundown.start(cursor)
-        self._prefetch(self.position)
+        self._placer.prefetch(self._rundown, self._rundown.start(cursor))
 
     def end(self, reason: str, *, now: bool) -> None:
         """Say nothing new; `on_end` follows when the sentence has ended, at once with `now`."""
@@ -100,8 +109,13 @@ class Script:
     def say(self, command: Say) -> None:
         """Speak an operator's line: at the next sentence end, or at once.
 
-        Raises ScriptError when the text holds an unknown directive or nothing to say.
+        Raises ScriptError when the text holds an unknown directive or nothing to say, and
+        LineRefusedError when the broadcast ends or too many lines wait.
         """
+        if self._ending is not None or self._has_ended:
+            raise LineRefusedError("not_live", "The broadcast is ending; nothing new is said.")
+        if len(self._says) >= MAX_SAYS:
+            raise LineRefusedError("busy", f"{MAX_SAYS} lines wait already; say it again later.")
         line = self._lines.operator_line(command)
         self.delays.asked(line.utterance)
         if command.interrupt:
@@ -176,7 +190,7 @@ class Script:
         """The start of a waiting line is known now."""
         if self._waiting and self._waiting.line.utterance == utterance:
             self._waiting.start_sample = start_sample
-            self._tell_stage(self._waiting)
+            self._placer.tell(self._waiting)
 
     def started(self, utterance: str, generation: int, sample: int) -> None:
         """Its first sample leaves the clock."""
@@ -204,16 +218,31 @@ class Script:
         if completed:
             self._said(entry, played)
         elif not entry.line.is_silence:
-            self._tell(entry.line, "interrupted", entry, played=played)
+            state = "failed" if entry.segment.has_failed else "interrupted"
+            self._tell(entry.line, state, entry, played=played)
+        if not entry.is_cut:
+            self._end_hold(entry.line)
+        self._plan()
+
+    def speech_made(self, speech: Speech) -> None:
+        """A sentence was made, or no voice could make it."""
+        if speech.error and speech.is_retryable:
+            self._retry.failed(self._plan)
+            return
+        if not speech.error:
+            self._retry.worked()
         self._plan()
 
     def look_again(self) -> None:
-        """Something outside has changed: a sentence was made or has failed, time has passed."""
+        """Now and then: the planned duration may have passed, in a long pause too."""
+        if self._is_time_over() and self._speaking and self._speaking.line.is_silence:
+            self.cut()
         self._plan()
 
     def rebased(self) -> None:
-        """The clock jumped; what was on it was cut and will be said again."""
-        self._forget_waiting()
+        """The clock jumped; what was on it before was cut and will be said again."""
+        if self._waiting and self._waiting.generation < self._mixer.generation:
+            self._forget_waiting()
         self._plan()
 
     def _plan(self) -> None:
@@ -221,14 +250,15 @@ class Script:
             return
         wanted = self._wanted()
         if self._waiting is not None and self._waiting.line is not wanted:
-            if not self._mixer.revoke(self._waiting.line.utterance):
+            if not self._placer.revoke(self._waiting):
                 return  # it has just begun; `started` comes and plans again
             self._forget_waiting()
         if wanted is None:
             self._check_end()
-        elif self._waiting is None:
+        elif self._waiting is None and not self._retry.is_waiting:
             self._place(wanted)
-        self._prefetch(self._next_position())
+        if not self._retry.is_waiting:
+            self._placer.prefetch(self._rundown, self._next_position())
 
     def _wanted(self) -> Line | None:
         if self._ending is not None:
@@ -238,16 +268,8 @@ class Script:
         position = self._next_position()
         if self.state != "running" or position is None or self._is_time_over():
             return None
-        line = self._upcoming
-        if (
-            line is None
-            or line.item is None
-            or (line.item.position, line.jump)
-            != (
-                position,
-                self._jump,
-            )
-        ):
+        line, place = self._upcoming, (position, self._jump)
+        if line is None or line.item is None or (line.item.position, line.jump) != place:
             line = self._upcoming = self._lines.script_line(position, self._jump, self._speaking)
         return line
 
@@ -265,7 +287,7 @@ class Script:
         if self._speaking or self._waiting:
             return
         over = self._ending or ("the planned duration has passed" if self._is_time_over() else "")
-        if not over and self.state == "running" and self.position is None:
+        if not over and self.position is None and self.state in ("running", "finished"):
             self._set_state("finished", _RUNDOWN_OVER)
             over = _RUNDOWN_OVER if self._spec.ends == "after_rundown" else ""
         if over:
@@ -280,87 +302,17 @@ class Script:
 
     def _place(self, line: Line) -> None:
         """Hand a line to the mixer if its first sentence has been made."""
-        if line.is_silence:
-            assert line.item is not None
-            seconds = max(line.item.sentence.pause_after_seconds, 0.02)
-            samples = np.zeros(round(seconds * 48_000), np.int16)
-            self._schedule(line, Segment.complete(line.utterance, samples, line.number), [])
-            return
-        speech = self._get_speech(line, 0)
-        if speech.error:
+        speech = None if line.is_silence else self._placer.speech_of(line)
+        if speech is None or speech.is_ready:
+            self._waiting = self._placer.place(line, speech, has_gap=self._speaking is not None)
+        elif speech.error and self._speaking is None and not self._may_retry(line, speech):
             self._give_up(line, speech.error)
-        elif speech.is_ready:
-            self._schedule(line, *self._first_segment(line, speech))
 
-    def _first_segment(
-        self, line: Line, speech: Speech
-    ) -> tuple[Segment, list[tuple[int, int, Speech]]]:
-        if len(line.sentences) == 1:
-            segment = Segment.complete(line.utterance, speech.samples, line.number)
-        else:
-            segment = Segment(line.utterance, line.number)
-            segment.append(speech.samples)
-        return segment, [(0, 0, speech)]
-
-    def _schedule(
-        self, line: Line, segment: Segment, pieces: list[tuple[int, int, Speech]]
-    ) -> None:
-        gap = line.gap_samples if self._speaking else 0
-        placement = self._mixer.schedule(
-            segment, after="queue", lead_samples=LEAD_SAMPLES, gap_samples=gap
-        )
-        entry = OnClock(line, segment, placement.generation, placement.start_sample, pieces)
-        self._waiting = entry
-        if len(line.sentences) > 1:
-            entry.feeder = asyncio.create_task(self._feed(entry))
-        self._tell_stage(entry)
-
-    async def _feed(self, entry: OnClock) -> None:
-        """Append the later sentences of an operator's line as they are made."""
-        for index in range(1, len(entry.line.sentences)):
-            speech = self._get_speech(entry.line, index, entry.generation)
-            await speech.done.wait()
-            if speech.error:
-                entry.segment.fail()
-                return
-            before = entry.line.sentences[index - 1].pause_after_seconds
-            gap = SENTENCE_GAP_SAMPLES + round(before * 48_000)
-            entry.segment.append(np.zeros(gap, np.int16))
-            entry.pieces.append((entry.segment.available_samples, index, speech))
-            entry.segment.append(speech.samples)
-            self._tell_stage(entry)
-        entry.segment.finish()
-        self._plan()
-
-    def _tell_stage(self, entry: OnClock) -> None:
-        """Tell what became known: the line's start and the pieces not told before."""
-        if entry.start_sample is None:
-            return
-        if entry.told == 0:
-            self._stage.line_placed(entry.line, entry.start_sample)
-        for offset, index, speech in entry.pieces[entry.told :]:
-            text = entry.line.sentences[index].text
-            at = entry.start_sample + offset
-            self._stage.piece_placed(Piece(entry.line, index, text, speech, entry.generation, at))
-        entry.told = max(len(entry.pieces), 1)
-
-    def _prefetch(self, position: Cursor | None) -> None:
-        if self._speech.is_tagged:
-            return  # its sound depends on the generation it will be said in
-        for _ in range(PREFETCHED_SENTENCES):
-            if position is None:
-                return
-            item = self._rundown.item(position)
-            if item.cue is not None and not item.is_silence:
-                self._speech.get(self._lines.sentence(item.sentence, item.cue.emotion), "prefetch")
-            position = self._rundown.after(position)
-
-    def _get_speech(self, line: Line, index: int, generation: int | None = None) -> Speech:
-        sentence = self._lines.sentence(line.sentences[index], line.emotion)
-        if self._speech.is_tagged:
-            said_in = self._mixer.generation if generation is None else generation
-            sentence = replace(sentence, number=line.number, generation=said_in)
-        return self._speech.get(sentence, "answer" if line.source == "answer" else "say")
+    def _may_retry(self, line: Line, speech: Speech) -> bool:
+        """The script waits for its voice as long as it takes; an operator's line does not."""
+        if not speech.is_retryable:
+            return False
+        return line.item is not None or self._retry.count < MAX_LINE_RETRIES
 
     def _said(self, entry: OnClock, played: int) -> None:
         line = entry.line
@@ -370,7 +322,10 @@ class Script:
             self._tell(line, "said", entry, played=played)
         if line.item is not None:
             self._tell_cursor()
-        elif self.state == "held" and not self._says:
+
+    def _end_hold(self, line: Line) -> None:
+        """A hold lasts until the operator's next line has ended, however it ended."""
+        if line.item is None and self.state == "held" and not self._says:
             self.resume()
 
     def _give_up(self, line: Line, reason: str) -> None:
@@ -378,6 +333,7 @@ class Script:
         self._tell(line, "failed", reason=reason)
         if self._says and self._says[0] is line:
             self._says.popleft()
+            self._end_hold(line)
         elif line.item is not None and self.position is not None:
             self._upcoming = None
             self._move_to(self._rundown.after(line.item.position))

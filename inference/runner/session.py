@@ -29,6 +29,7 @@ from inference.runner.core import MediaCore
 from inference.runner.director import Director
 from inference.runner.journal import CommandJournal
 from inference.runner.life import LifePipe
+from inference.runner.lines import SAMPLES_PER_MS
 from inference.runner.link import LinkHandlers, LinkUnreachableError, RunnerLink, StaleRunnerError
 from inference.runner.mixer import Interruption
 from inference.runner.outbox import Outbox
@@ -44,11 +45,14 @@ logger = logging.getLogger(__name__)
 EXIT_OK: Final = 0
 EXIT_STALE: Final = 3
 EXIT_UNREACHABLE: Final = 4
+EXIT_CRASHED: Final = 5
 
 # What the last sentence needs to reach every reader before the outputs close.
 TAIL_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 5.0
 METRICS_SECONDS: Final = 0.5
+# A face worker that is ready and draws nothing for so long hangs.
+FACE_SILENCE_SECONDS: Final = 5.0
 MEMORY_EVERY_SECONDS: Final = 5.0
 
 
@@ -87,7 +91,7 @@ class _CoreEvents:
         self._call(self._session.rebased, gap_samples, interruption)
 
     def failed(self, stage: str, error: Exception) -> None:
-        self._call(self._session.end, f"the {stage} stage failed: {error}", now=True, failed=True)
+        self._call(self._session.crashed, stage)
 
 
 class Session:
@@ -97,9 +101,10 @@ class Session:
         self._arguments = arguments
         self._ended = asyncio.Event()
         self._end_reason = ""
-        self._end_state = "ended"
-        self._is_stale = False
+        self._exit_status = EXIT_OK
         self._thumbnail_until = 0.0
+        self._face_drawn = 0
+        self._face_drew_at = 0.0
         self._memory: Json = {}
         self._memory_at = 0.0
 
@@ -126,7 +131,7 @@ class Session:
             logger.error("the web side cannot be reached")
             return EXIT_UNREACHABLE
         await self._broadcast()
-        return EXIT_STALE if self._is_stale else EXIT_OK
+        return self._exit_status
 
     # --- on air -----------------------------------------------------------------------------
 
@@ -189,7 +194,7 @@ class Session:
     def _build_workers(self, spec: RunnerSpec, setup: FaceSetup) -> None:
         self.speech = SpeechClient(
             spec.voices,
-            on_ready=lambda speech: self.script.look_again(),
+            on_ready=lambda speech: self.script.speech_made(speech),
             on_state=lambda state, pid, reason: self._worker("speech", state, pid, reason),
             on_voice_failed=self._voice_failed,
             test_engines=spec.test_engines,
@@ -211,7 +216,7 @@ class Session:
         self.script.warm(cursor)
         self.core.start()
         self.outputs.open()
-        self.script.start(cursor, state)
+        self.script.start(cursor, state, self.spec.says)
 
     def _standing(self) -> tuple[Cursor, ScriptState]:
         """Where the script goes on: what a dead runner wrote and the web has not stored, first."""
@@ -220,8 +225,8 @@ class Session:
         if "cursor" in newest:
             with contextlib.suppress(ProtocolError):
                 cursor = decode(Cursor, newest["cursor"].data)
-        if "script.state" in newest and newest["script.state"].data["script"] == "paused":
-            state = "paused"
+        if "script.state" in newest:
+            state = newest["script.state"].data["script"]
         return cursor, state
 
     # --- what happens -------------------------------------------------------------------------
@@ -233,19 +238,26 @@ class Session:
 
     def rebased(self, gap_samples: int, interruption: Interruption) -> None:
         """The machine stood still; the sentence starts again."""
-        self.link.emit("clock.rebased", {"gap_ms": gap_samples // 48})
+        self.link.emit("clock.rebased", {"gap_ms": gap_samples // SAMPLES_PER_MS})
         self.director.cut(interruption)
         self.script.rebased()
 
-    def end(self, reason: str, *, now: bool, failed: bool = False) -> None:
+    def end(self, reason: str, *, now: bool) -> None:
         """End the broadcast: at once, or when the sentence has ended."""
-        self._end_state = "failed" if failed else "ended"
-        self._end_reason = reason
-        if failed:
-            self._ended.set()
+        if self._ended.is_set():
             return
+        self._end_reason = reason
         self.link.emit("broadcast.state", {"state": "stopping", "reason": reason})
         self.script.end(reason, now=now)
+
+    def crashed(self, stage: str) -> None:
+        """A media thread has ended. Leave the air and let a new runner go on at the cursor."""
+        self._worker(f"core:{stage}", "died", os.getpid(), "a media stage failed")
+        self._leave_with(EXIT_CRASHED)
+
+    def _leave_with(self, status: int) -> None:
+        self._exit_status = self._exit_status or status
+        self._ended.set()
 
     def _script_ended(self, reason: str) -> None:
         self._end_reason = self._end_reason or reason
@@ -253,8 +265,8 @@ class Session:
 
     def _stale(self, reason: str) -> None:
         """Another runner has taken over: leave the air at once, tell nobody."""
-        self._is_stale = True
-        self._ended.set()
+        logger.warning("leaving the air", extra={"reason": reason})
+        self._leave_with(EXIT_STALE)
 
     def _worker(self, kind: str, state: str, pid: int, reason: str) -> None:
         data = {"kind": kind, "pid": pid, "state": state, "reason": reason}
@@ -269,26 +281,31 @@ class Session:
     # --- leaving --------------------------------------------------------------------------------
 
     async def _leave_air(self) -> None:
-        if not self._is_stale:
+        """Close part after part; one that fails is logged and keeps none of the others open."""
+        if self._exit_status == EXIT_OK and self.core.metrics()["frames"]:
             await asyncio.sleep(TAIL_SECONDS)
         self.script.close()
         self.director.close()
-        await self.viewers.close()
-        await self.outputs.close()
-        await asyncio.to_thread(self.core.stop)
-        await asyncio.gather(self.face.close(), self.speech.close())
+        steps = (
+            self.viewers.close(),
+            self.outputs.close(),
+            asyncio.to_thread(self.core.stop),
+            self.face.close(),
+            self.speech.close(),
+        )
+        for step in steps:
+            try:
+                await step
+            except Exception:
+                logger.exception("a part of the broadcast did not close cleanly")
 
     async def _say_goodbye(self) -> None:
-        if self._is_stale:
+        """Tell the end; after a crash only what is waiting, so that another runner goes on."""
+        if self._exit_status == EXIT_STALE:
             return
-        self.link.emit(
-            "broadcast.state",
-            {
-                "state": self._end_state,
-                "reason": self._end_reason,
-                "summary": self.metrics(),
-            },
-        )
+        if self._exit_status == EXIT_OK:
+            data = {"state": "ended", "reason": self._end_reason, "summary": self.metrics()}
+            self.link.emit("broadcast.state", data)
         await self.link.drain(DRAIN_SECONDS)
 
     # --- reports --------------------------------------------------------------------------------
@@ -296,11 +313,28 @@ class Session:
     async def _report_for_ever(self) -> None:
         while True:
             await asyncio.sleep(METRICS_SECONDS)
-            self.script.look_again()
-            await self._measure_memory()
-            self.link.publish_metrics(self.metrics())
-            if time.monotonic() < self._thumbnail_until:
-                await self._send_thumbnail()
+            try:
+                await self._look_around()
+            except Exception:
+                # The edge: what only reports must not end the show.
+                logger.exception("the report of this moment failed")
+
+    async def _look_around(self) -> None:
+        self.script.look_again()
+        self._watch_face()
+        await self._measure_memory()
+        self.link.publish_metrics(self.metrics())
+        if time.monotonic() < self._thumbnail_until:
+            await self._send_thumbnail()
+
+    def _watch_face(self) -> None:
+        """Replace a face worker that is ready and draws no picture any more."""
+        drawn, now = self.core.pictures_drawn, time.monotonic()
+        if drawn != self._face_drawn or not self.face.worker.is_ready:
+            self._face_drawn, self._face_drew_at = drawn, now
+        elif now - self._face_drew_at > FACE_SILENCE_SECONDS:
+            self._face_drew_at = now
+            self.face.worker.kill("it draws no pictures")
 
     async def _measure_memory(self) -> None:
         if time.monotonic() - self._memory_at < MEMORY_EVERY_SECONDS:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from inference.media import ice
 from inference.media.tracks import AsyncPacketSource, PacketTrack
-from inference.protocol import IceSpec, Json, Signal
+from inference.protocol import SIGNAL_DEADLINE_SECONDS, IceSpec, Json, Signal
 from inference.runner.core import LOW_BITRATE_KBPS, LOW_RENDITION, CoreError, MediaCore
 from inference.runner.fanout import Subscription
 from inference.runner.viewer import NoAddressError, NoH264Error, Viewer
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 VIEWER_SECONDS: Final = 1.0  # of media a viewer may fall behind before pictures are dropped
 CHECK_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 5
+HANDSHAKE_SECONDS: Final = 1.0
+MAX_JOINS: Final = 8
 
 
 class Viewers:
@@ -46,7 +49,9 @@ class Viewers:
         self._viewers: dict[str, Viewer] = {}
         self._rungs: dict[str, str] = {}
         self._joining = asyncio.Lock()
+        self._joins: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
         ice.limit_gathering()
         ice.use_addresses(spec)
         ice.use_ports(spec, asyncio.get_running_loop())
@@ -58,9 +63,9 @@ class Viewers:
         """One signal of a viewer; what is wrong with it is answered as `error`."""
         viewer = self._viewers.get(signal.viewer)
         if signal.kind == "offer":
-            self._in_background(self._join(signal))
+            self._offer(signal)
         elif signal.kind == "bye":
-            self._in_background(self._leave(signal.viewer))
+            self._in_background(self._say_bye(signal.viewer))
         elif signal.kind == "candidate" and viewer is not None:
             try:
                 await viewer.add_candidate(signal.data)
@@ -74,18 +79,50 @@ class Viewers:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             for viewer in list(self._viewers.values()):
-                if viewer.is_connected and viewer.health.is_weak:
-                    self._step_down(viewer)
+                try:
+                    if viewer.is_connected and viewer.health.is_weak:
+                        self._step_down(viewer)
+                except Exception:
+                    # The edge of one viewer: its rung must not end the show.
+                    logger.exception("a viewer could not be moved to another rung")
 
     async def close(self) -> None:
-        for task in list(self._tasks):
+        self._is_closed = True
+        for task in (*self._joins.values(), *self._tasks):
             task.cancel()
         await asyncio.gather(*(self._leave(viewer) for viewer in list(self._viewers)))
 
     # --- joining and leaving --------------------------------------------------------------------
 
-    async def _join(self, signal: Signal) -> None:
+    def _offer(self, signal: Signal) -> None:
+        """Queue a join. The web side waits 5 s for its answer, so a longer queue helps nobody."""
+        if self._is_closed or len(self._joins) >= MAX_JOINS:
+            message = "Too many viewers join at this moment; try again later."
+            self._refuse(signal, "viewer_limit", message, RETRY_SECONDS)
+            return
+        before = self._joins.pop(signal.viewer, None)
+        if before is not None:
+            before.cancel()
+        task = asyncio.create_task(self._join(signal, time.monotonic()))
+        self._joins[signal.viewer] = task
+        task.add_done_callback(lambda done: self._forget_join(signal.viewer, done))
+
+    def _forget_join(self, viewer_id: str, done: asyncio.Task[None]) -> None:
+        if self._joins.get(viewer_id) is done:
+            del self._joins[viewer_id]
+
+    async def _say_bye(self, viewer_id: str) -> None:
+        """A viewer leaves, perhaps before its turn to join has come."""
+        join = self._joins.pop(viewer_id, None)
+        if join is not None:
+            join.cancel()
+            await asyncio.gather(join, return_exceptions=True)
+        await self._leave(viewer_id)
+
+    async def _join(self, signal: Signal, asked_at: float) -> None:
         async with self._joining:
+            if time.monotonic() - asked_at > SIGNAL_DEADLINE_SECONDS:
+                return  # nobody waits for this answer any more
             await self._leave(signal.viewer)
             if len(self._viewers) >= self._limit:
                 message = f"The broadcast has its {self._limit} viewers; try again later."
@@ -98,9 +135,9 @@ class Viewers:
                 return
             with contextlib.suppress(TimeoutError):
                 # Handshakes of many viewers at once would starve the clock.
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(HANDSHAKE_SECONDS):
                     await viewer.wait_connected()
-        await self._give_up_unconnected(viewer)
+        self._in_background(self._give_up_unconnected(viewer))
 
     async def _answer(self, viewer: Viewer, signal: Signal) -> bool:
         try:

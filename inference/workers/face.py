@@ -166,6 +166,11 @@ class FaceWorker:
         self._require_stage().engine.cut(at_sample, _field(message, "generation", int))
         self._redraw_from(at_sample)
 
+    def _take_back(self, message: wire.Json) -> None:
+        from_sample = _field(message, "from_sample", int)
+        self._require_stage().engine.drop(_field(message, "utterance", str), from_sample)
+        self._redraw_from(from_sample)
+
     def _expression(self, message: wire.Json) -> None:
         at_sample, name = _field(message, "at_sample", int), _field(message, "name", str)
         emotion = _field(message, "emotion", int)
@@ -182,6 +187,7 @@ _HANDLERS: Final[dict[str, Callable[[FaceWorker, wire.Json], None]]] = {
     "configure": FaceWorker._configure,
     "speech": FaceWorker._speech,
     "cut": FaceWorker._cut,
+    "drop": FaceWorker._take_back,
     "expression": FaceWorker._expression,
     "gesture": FaceWorker._gesture,
 }

@@ -18,8 +18,9 @@ from inference.media.ring import RingReader, ring_path
 from inference.workers.supervisor import WorkerProcess
 from inference.workers.wire import Json
 
-# What a new worker must hear again: the sentence on air and the one behind it, in their pieces.
-_REMEMBERED: Final = 8
+# What a new worker must hear again: the line on air and the one behind it, in all their pieces (an
+# operator's line of 2,000 characters has at most a hundred).
+_REMEMBERED: Final = 128
 
 
 class FaceClient:
@@ -69,8 +70,17 @@ class FaceClient:
 
     def cut(self, at_sample: int, generation: int) -> None:
         """Nothing older than `generation` is shown from `at_sample` on."""
-        self._speeches.clear()
+        kept = [item for item in self._speeches if item["generation"] >= generation]
+        self._speeches = deque(kept, maxlen=_REMEMBERED)
         self.worker.send({"type": "cut", "at_sample": at_sample, "generation": generation})
+
+    def drop(self, utterance: str, from_sample: int) -> None:
+        """An utterance was taken back before it began, with what was planned to go with it."""
+        kept = [item for item in self._speeches if not item["utterance"].startswith(utterance)]
+        self._speeches = deque(kept, maxlen=_REMEMBERED)
+        if self._expression is not None and self._expression["at_sample"] >= from_sample:
+            self._expression = None
+        self.worker.send({"type": "drop", "utterance": utterance, "from_sample": from_sample})
 
     def set_expression(self, name: str, emotion: int, at_sample: int) -> None:
         message = {"type": "expression", "name": name, "emotion": emotion, "at_sample": at_sample}

@@ -194,6 +194,7 @@ class SpeechWorker:
 
     def _speak(self, job: _Job) -> None:
         self._check(job)
+        self._send({"type": "begun", "request": job.request})
         engine = self._engine(job.engine)
         answer = _Answer(job, engine)
         chunks = iter(engine.synthesize(job.speech))

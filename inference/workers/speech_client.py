@@ -26,7 +26,8 @@ Samples = np.ndarray[Any, np.dtype[np.int16]]
 Priority = Literal["say", "answer", "prefetch"]
 
 CACHE_SAMPLES: Final = 180 * 48_000  # three minutes of sound, 17 MB
-REQUEST_SECONDS: Final = 20.0
+# The slowest voice's own deadline is below it.
+SILENCE_SECONDS: Final = 20.0
 MAX_ATTEMPTS: Final = 3
 _NO_SAMPLES: Final = np.empty(0, np.int16)
 
@@ -57,6 +58,7 @@ class Speech:
     words: tuple[tuple[float, int], ...] = ()
     marks: tuple[tuple[float, str], ...] = ()
     error: str = ""
+    is_retryable: bool = True
     voice: str = ""
 
     @property
@@ -78,8 +80,9 @@ class _Request:
     priority: Priority
     voice: int = 0
     attempts: int = 0
+    is_retryable: bool = False
+    has_begun: bool = False
     chunks: list[bytes] = field(default_factory=list)
-    timer: asyncio.TimerHandle | None = None
 
 
 class SpeechClient:
@@ -101,6 +104,7 @@ class SpeechClient:
         self._cache: OrderedDict[str, Speech] = OrderedDict()
         self._requests: dict[int, _Request] = {}
         self._ids = itertools.count(1)
+        self._watchdog: asyncio.TimerHandle | None = None
         self.worker = WorkerProcess(
             "speech",
             "inference.workers.speech",
@@ -120,8 +124,9 @@ class SpeechClient:
         key = self._key(sentence)
         speech = self._cache.get(key)
         if speech is not None:
-            if speech.error:
+            if speech.error and speech.is_retryable:
                 del self._cache[key]  # told once; asked again it is tried again
+            if speech.error:
                 return speech
             self._cache.move_to_end(key)
             self._raise_priority(speech, priority)
@@ -134,9 +139,8 @@ class SpeechClient:
         return speech
 
     async def close(self) -> None:
-        for request in self._requests.values():
-            if request.timer:
-                request.timer.cancel()
+        self._requests.clear()
+        self._watch()
         await self.worker.close()
 
     def _key(self, sentence: Sentence) -> str:
@@ -158,14 +162,14 @@ class SpeechClient:
         """The same request under a new id, so that late messages of the old one are ignored."""
         self._requests.pop(request.id, None)
         request.id = next(self._ids)
-        request.chunks = []
+        request.chunks, request.has_begun = [], False
         self._requests[request.id] = request
         self._send(request)
 
     def _send(self, request: _Request) -> None:
         voice = self._voices[request.voice]
         sentence = request.speech.sentence
-        is_sent = self.worker.send(
+        self.worker.send(
             {
                 "type": "synthesize",
                 "request": request.id,
@@ -182,21 +186,30 @@ class SpeechClient:
                 "priority": request.priority,
             }
         )
-        if request.timer:
-            request.timer.cancel()
-        request.timer = None
-        if is_sent:
-            loop = asyncio.get_running_loop()
-            request.timer = loop.call_later(REQUEST_SECONDS, self._late, request.id)
+        self._watch()
 
-    def _late(self, request_id: int) -> None:
-        if request_id in self._requests:
-            self.worker.kill("a sentence took too long")
+    def _watch(self) -> None:
+        """A worker that owes sentences and says nothing for so long hangs."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._watchdog = None
+        if self._requests:
+            loop = asyncio.get_running_loop()
+            self._watchdog = loop.call_later(SILENCE_SECONDS, self._hangs)
+
+    def _hangs(self) -> None:
+        self.worker.kill("it owes a sentence and says nothing")
+        self._watch()
 
     def _resend(self) -> None:
-        """A new worker: everything not yet whole is asked for again."""
-        for request in list(self._requests.values()):
-            request.attempts += 1
+        """A new worker: everything not yet whole is asked for again.
+
+        Only the sentence that was being made is blamed for the old one's death.
+        """
+        requests = list(self._requests.values())
+        begun = [request for request in requests if request.has_begun] or requests
+        for request in requests:
+            request.attempts += request in begun
             if request.attempts > MAX_ATTEMPTS:
                 self._fail(request, "the voice process died over it again and again")
             else:
@@ -206,15 +219,19 @@ class SpeechClient:
         request = self._requests.get(int(header.get("request", 0)))
         if request is None:
             return
+        self._watch()
         kind = header["type"]
-        if kind == "chunk":
+        if kind == "begun":
+            request.has_begun = True
+        elif kind == "chunk":
             request.chunks.append(payload)
         elif kind == "track":
             self._take_track(request.speech, header)
         elif kind == "done":
             self._finish(request)
         elif kind == "failed":
-            self._fail(request, str(header.get("message", "the voice failed")))
+            message = str(header.get("message", "the voice failed"))
+            self._fail(request, message, is_retryable=bool(header.get("retryable", True)))
 
     def _take_track(self, speech: Speech, header: Json) -> None:
         speech.visemes = tuple((float(s), int(i), float(w)) for s, i, w in header["visemes"])
@@ -230,8 +247,9 @@ class SpeechClient:
             return
         self._settle(request)
 
-    def _fail(self, request: _Request, message: str) -> None:
+    def _fail(self, request: _Request, message: str, *, is_retryable: bool = True) -> None:
         self._on_voice_failed(self._voices[request.voice], message)
+        request.speech.is_retryable = request.is_retryable = request.is_retryable or is_retryable
         if request.voice + 1 < len(self._voices):
             request.voice += 1
             request.attempts = 0
@@ -242,8 +260,7 @@ class SpeechClient:
 
     def _settle(self, request: _Request) -> None:
         self._requests.pop(request.id, None)
-        if request.timer:
-            request.timer.cancel()
+        self._watch()
         request.speech.done.set()
         self._on_ready(request.speech)
 

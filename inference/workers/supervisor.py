@@ -145,11 +145,21 @@ class WorkerProcess:
         message = await asyncio.wait_for(read_message_async(process.stdout), READY_SECONDS)
         while message is not None:
             header, payload = message
+            if not self._is_ready and header["type"] == "failed":
+                # A worker that cannot do its work is of no use alive; the next may find it mended.
+                raise WireError(str(header.get("message", "it cannot start")))
+            self._pass_on(process, header, payload)
+            message = await read_message_async(process.stdout)
+        return ""
+
+    def _pass_on(self, process: asyncio.subprocess.Process, header: Json, payload: bytes) -> None:
+        try:
             if header["type"] == "ready":
                 self._is_ready = True
                 self._on_state("started", process.pid, "")
                 self._on_started()
             else:
                 self._on_message(header, payload)
-            message = await read_message_async(process.stdout)
-        return ""
+        except Exception:
+            # The edge of one message: what follows from it must not take the show off air.
+            logger.exception("a worker's message could not be handled")

@@ -5,12 +5,13 @@ A worker reads them on stdin and writes them on its original stdout; end of file
 
 speech worker  <- synthesize {request, text, voice: {engine, language, settings}, emotion,
                   directives, number, generation, priority: say|answer|prefetch} | cancel {request}
-               -> ready {pid} | chunk {request} + s16 mono 48 kHz
+               -> ready {pid} | begun {request} | chunk {request} + s16 mono 48 kHz
                   | track {request, visemes: [[s, index, weight]], words: [[s, position]],
                            marks: [[s, name]], final}
                   | done {request, samples} | failed {request, code, message, retryable}
 face worker    <- configure {engine, setup: FaceSetup, ring: path} | speech {FaceSpeech}
-                  | cut {at_sample, generation} | expression {name, emotion, at_sample}
+                  | cut {at_sample, generation} | drop {utterance, from_sample} | expression
+                  {name, emotion, at_sample}
                   | gesture {name, at_sample}
                -> ready {pid} | failed {code, message, retryable}
 """

@@ -43,7 +43,7 @@ from inference.protocol import (
     decode_message,
     encode_message,
 )
-from inference.tokens import RunClaim, RunTokenError, read_run_token
+from inference.tokens import RunClaim, RunTokenError, make_run_token, read_run_token
 from livestudio.common.errors import DomainError
 from livestudio.common.log import get_logger
 from streams.poke import broadcast_group, runner_group
@@ -166,7 +166,10 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
                 with contextlib.suppress(asyncio.QueueFull):
                     self.to_store.put_nowait(message)
             case Heartbeat(sent_at_ms=sent_at_ms):
-                await self._send(HeartbeatAcknowledged(sent_at_ms))
+                assert self.claim is not None
+                # A show may be on air for longer than a token is valid.
+                token = make_run_token(self.claim.broadcast, self.claim.lease_epoch)
+                await self._send(HeartbeatAcknowledged(sent_at_ms, token))
                 self.heartbeat = message
                 self.wake.set()
             case Metrics():

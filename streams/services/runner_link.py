@@ -57,6 +57,8 @@ class Stored:
 def welcome_runner(broadcast_id: UUID | str, lease_epoch: int, pid: int) -> tuple[RunnerSpec, int]:
     """The spec with a new token, and the last event stored. Raises StaleLeaseError and others."""
     broadcast = _current(broadcast_id, lease_epoch)
+    if broadcast.state == BroadcastState.STARTING and broadcast.desired_state == "stopped":
+        raise StaleLeaseError  # stopped before it was on air: it must not open its outputs
     _renew(broadcast, {"runner_pid": pid})
     token = make_run_token(str(broadcast.pk), lease_epoch)
     return build_runner_spec(broadcast, token=token), broadcast.acknowledged_sequence

@@ -20,6 +20,7 @@ from inference.protocol import (
     OverlaySpec,
     RenditionSpec,
     RunnerSpec,
+    Say,
     ScriptState,
     VoiceSpec,
     decode,
@@ -28,7 +29,7 @@ from inference.protocol import (
 from livestudio.common import vault
 from livestudio.common.errors import ConflictError
 from streams.models import Broadcast, BroadcastOutput, ControlCommand, Cue, Show
-from streams.models.broadcast import OutputDesired
+from streams.models.broadcast import CommandState, OutputDesired, UtteranceSource, UtteranceState
 from streams.models.output import OutputKind
 from streams.models.show import LabelPreset
 from streams.services.ice import ice_spec
@@ -104,12 +105,30 @@ def build_runner_spec(
         record=broadcast.recording_wanted,
         cursor=decode(Cursor, broadcast.cursor),
         script=cast(ScriptState, broadcast.script),
+        says=_open_says(broadcast),
         resume=broadcast.lease_epoch > 1,
         ice=ice_spec(str(broadcast.pk)),
         fence=fence,
         egress_allow=tuple(settings.EGRESS_ALLOW),
         test_engines=settings.TEST_ENGINES,
     )
+
+
+def _open_says(broadcast: Broadcast) -> tuple[Say, ...]:
+    """Operator's lines that a runner before this one accepted and did not say to the end."""
+    if broadcast.lease_epoch <= 1:
+        return ()
+    waiting = broadcast.utterances.filter(
+        state__in=(UtteranceState.QUEUED, UtteranceState.SPEAKING)
+    ).exclude(source=UtteranceSource.SCRIPT)
+    first = waiting.first()
+    if first is None:
+        return ()
+    accepted = broadcast.commands.filter(
+        name="say", state=CommandState.DONE, created_at__gte=first.created_at
+    ).order_by("created_at")
+    ids = {str(pk) for pk in waiting.values_list("pk", flat=True)}
+    return tuple(decode(Say, row.args) for row in accepted if row.args.get("utterance") in ids)
 
 
 def open_command_args(command: ControlCommand) -> Json:

@@ -233,7 +233,7 @@ async def test_thumbnail_goes_out_when_small_enough(peer: WebPeer, tmp_path: Pat
     assert session.looks == [10.0]
 
 
-@pytest.mark.parametrize("code", [4401, 4409])
+@pytest.mark.parametrize("code", [4404, 4409])
 async def test_stale_runner_stops(peer: WebPeer, tmp_path: Path, code: int) -> None:
     session = Session()
     async with running_link(peer, tmp_path, session) as (_, task):
@@ -244,6 +244,23 @@ async def test_stale_runner_stops(peer: WebPeer, tmp_path: Path, code: int) -> N
             await task
 
     assert len(session.stale) == 1
+
+
+async def test_token_refused_in_mid_show_is_dialled_again(peer: WebPeer, tmp_path: Path) -> None:
+    session = Session()
+    async with running_link(peer, tmp_path, session) as (link, _):
+        await peer.until(lambda: peer.socket is not None)
+        peer.close_code = 4401
+        await peer.drop()
+        async with asyncio.timeout(10):
+            while peer.dials < 3:
+                await asyncio.sleep(0.01)
+        peer.close_code = None
+        async with asyncio.timeout(10):
+            while not link.is_connected:
+                await asyncio.sleep(0.01)
+
+    assert session.stale == []
 
 
 async def test_stale_at_the_first_dial_is_an_error(peer: WebPeer, tmp_path: Path) -> None:

@@ -42,8 +42,11 @@ class Worker:
         self.process.stdin.flush()
 
     def read(self) -> tuple[Json, bytes]:
+        """The next message but `begun`, which only says whom a death is to be blamed on."""
         assert self.process.stdout is not None
         message = read_message(self.process.stdout)
+        while message is not None and message[0]["type"] == "begun":
+            message = read_message(self.process.stdout)
         assert message is not None
         return message
 
@@ -278,6 +281,8 @@ class Session:
 
     def read(self) -> Json:
         message = read_message(self.streams[2])
+        while message is not None and message[0]["type"] == "begun":
+            message = read_message(self.streams[2])
         assert message is not None
         return message[0]
 

@@ -20,7 +20,7 @@ from inference.protocol import (
     Thumbnail,
     encode_message,
 )
-from inference.tokens import make_run_token
+from inference.tokens import make_run_token, read_run_token
 from streams import runner_events
 from streams.consumers import runner_link as consumer_module
 from streams.models import Broadcast, BroadcastEvent, ControlCommand, Utterance
@@ -225,7 +225,9 @@ async def test_heartbeat_renews_the_lease_and_keeps_the_numbers(broadcast: Broad
         before = await fresh(broadcast)
         await runner.tell(Heartbeat({"fps": 25}, 123, ({"kind": "face", "pid": 9},)))
         answer = await runner.receive()
-        assert answer == encode_message(HeartbeatAcknowledged(123))
+        token = answer["token"]
+        assert read_run_token(token).lease_epoch == 1
+        assert answer == encode_message(HeartbeatAcknowledged(123, token))
         await runner.emit(runner.event("cursor", cue=None, sentence=0, loop=0))
         # The tick that stores the heartbeat runs beside the store of events.
         for _ in range(100):

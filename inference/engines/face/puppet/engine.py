@@ -50,6 +50,10 @@ class PuppetEngine:
         """End utterances of older generations at a sample; the mouth closes within 60 ms."""
         self._timeline.cut(at_sample, generation)
 
+    def drop(self, utterance: str, from_sample: int) -> None:
+        """Forget an utterance that was taken back before it began."""
+        self._timeline.drop(utterance, from_sample)
+
     def set_expression(self, name: str, emotion: int, at_sample: int) -> None:
         """Fade to an expression within 240 ms. Raises EngineError on an unknown name."""
         self._timeline.set_expression(name, emotion, at_sample)

@@ -90,6 +90,15 @@ class Timeline:
         self._expressions = _without_cut(self._expressions, at, generation)
         self._gestures = _without_cut(self._gestures, at, generation)
 
+    def drop(self, utterance: str, from_sample: int) -> None:
+        """Forget what was taken back: utterances whose id starts so, and what was to come."""
+        at = from_sample / SAMPLE_RATE_HZ
+        for name in [item.speech.utterance for item in self.utterances]:
+            if name.startswith(utterance):
+                self._drop(name)
+        self._expressions = [item for item in self._expressions if item.owner or item.at < at]
+        self._gestures = [item for item in self._gestures if item.owner or item.at < at]
+
     def set_expression(self, name: str, emotion: int, at_sample: int) -> None:
         """Raises EngineError naming the expressions that exist."""
         _require(name, EXPRESSIONS, "expression")

@@ -40,6 +40,9 @@ class TestcardEngine:
     def cut(self, at_sample: int, generation: int) -> None:
         """Accepted: the generation comes with each frame."""
 
+    def drop(self, utterance: str, from_sample: int) -> None:
+        """Accepted: the card looks the same whoever speaks."""
+
     def set_expression(self, name: str, emotion: int, at_sample: int) -> None:
         """Accepted when the name exists, like any other face."""
         if name not in EXPRESSIONS:

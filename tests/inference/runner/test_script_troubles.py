@@ -1,0 +1,127 @@
+"""What is said when something was taken back, has failed, or has crashed before."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from inference.protocol import CueSpec, Cursor, Interrupt, Say
+from inference.runner.placing import FIRST_RETRY_SECONDS
+from inference.runner.script import MAX_SAYS, LineRefusedError
+
+from .shows import Show
+
+
+async def test_what_waited_is_taken_back_from_the_stage_when_something_else_comes() -> None:
+    show = Show("One.", "Two.").start()
+    await show.speak("One.")
+    assert [piece.text for piece in show.stage.pieces] == ["One.", "Two."]
+
+    show.script.pause()
+
+    assert show.stage.taken_back == ["Two."]
+
+
+@pytest.mark.parametrize("ends", ["after_rundown", "manual"])
+async def test_finished_rundown_is_not_said_again_after_a_crash(ends: str) -> None:
+    show = Show("One.", ends=ends).start(Cursor(finished=True))
+    await show.tick(50)
+
+    assert show.texts("speaking") == []
+    assert show.ended == (["the rundown has ended"] if ends == "after_rundown" else [])
+
+
+async def test_accepted_lines_are_said_after_a_crash() -> None:
+    show = Show("One.").start(Cursor(), "paused", Say("u1", "News."), Say("u2", "More news."))
+
+    await show.until(lambda: len(show.texts("said")) == 2)
+
+    assert show.texts("said") == ["News.", "More news."]
+
+
+async def test_hold_stays_after_a_crash_until_the_operator_speaks() -> None:
+    show = Show("One.").start(Cursor(), "held")
+    await show.tick(20)
+    assert show.texts("speaking") == []
+
+    show.script.say(Say("u1", "News."))
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["News.", "One."]
+
+
+async def test_script_waits_for_a_voice_that_fails_for_a_while() -> None:
+    show = Show("One.", "Two.")
+    show.voice.broken, show.voice.is_retryable = {"Two."}, True
+    show.start()
+    await show.until(lambda: show.texts("said") == ["One."])
+    show.script.speech_made(show.voice.speeches["Two."])
+    await show.tick(20)
+    assert show.texts("failed") == []
+
+    show.voice.broken = set()
+    await asyncio.sleep(FIRST_RETRY_SECONDS * 1.2)
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One.", "Two."]
+
+
+async def test_failing_next_sentence_leaves_the_cut_one_to_be_said_again() -> None:
+    show = Show("One.", "Bad.", "Two.")
+    show.voice.broken = {"Bad."}
+    show.start()
+    await show.speak("One.")
+
+    show.script.interrupt(Interrupt(None))
+    show.script.resume()
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One.", "Two."]
+
+
+async def test_hold_ends_when_the_operator_s_line_cannot_be_said() -> None:
+    show = Show("One.").start()
+    await show.speak("One.")
+    show.script.interrupt(Interrupt(None))
+    show.voice.broken = {"Bad."}
+
+    show.script.say(Say("u1", "Bad."))
+    await show.until(lambda: show.ended)
+
+    assert show.texts("failed") == ["Bad."]
+    assert show.texts("said") == ["One."]
+
+
+async def test_planned_end_does_not_wait_out_a_pause() -> None:
+    cues = (CueSpec("c1", "speech", "One."), CueSpec("c2", "pause", pause_seconds=3600))
+    show = Show(cues=cues, ends="after_duration", duration_seconds=1.0).start()
+    await show.until(lambda: show.mixer.position > 48_000)
+
+    show.script.look_again()
+    await show.until(lambda: show.ended)
+
+    assert show.ended == ["the planned duration has passed"]
+
+
+async def test_nothing_new_is_taken_while_the_broadcast_ends() -> None:
+    show = Show("One.").start()
+    await show.speak("One.")
+    show.script.end("enough", now=False)
+
+    with pytest.raises(LineRefusedError) as refused:
+        show.script.say(Say("u1", "News.", interrupt=True))
+
+    assert refused.value.code == "not_live"
+    await show.until(lambda: show.ended)
+    assert show.texts("said") == ["One."]
+
+
+async def test_lines_that_wait_are_bounded() -> None:
+    show = Show("One.").start()
+    await show.speak("One.")
+    for number in range(MAX_SAYS):
+        show.script.say(Say(f"u{number}", "News."))
+
+    with pytest.raises(LineRefusedError, match="wait already"):
+        show.script.say(Say("one-more", "News."))
