@@ -16,6 +16,7 @@ from inference.engines.face.puppet.bake import load_art
 from inference.engines.face.puppet.compositor import Compositor
 from inference.engines.face.puppet.coverage import extreme_poses
 from inference.engines.face.puppet.engine import PuppetEngine, create_engine
+from inference.engines.face.puppet.measure import PARTS, measure
 from inference.engines.face.puppet.parameters import PARAMETERS, rest_pose
 
 WIDTH, HEIGHT, FRAME_SAMPLES = 480, 270, 1920
@@ -176,6 +177,23 @@ def test_blinks_come_two_to_six_seconds_apart() -> None:
     assert 1.0 - closed.mean() > 0.9
     assert gaps[gaps > 0.5].min() >= 1.6
     assert gaps.max() <= 6.0
+
+
+def test_noise_of_many_times_is_the_noise_of_each() -> None:
+    times = np.linspace(-3.2, 900.0, 60).reshape(2, 30)
+
+    many = motion.noises((4, 9), times)
+
+    for seed, row, values in zip((4, 9), times.tolist(), many.tolist(), strict=True):
+        assert values == pytest.approx([motion.noise(seed, time) for time in row], abs=1e-12)
+    assert np.ptp(many) > 1.0
+
+
+def test_measure_finds_a_cost_for_each_part() -> None:
+    costs = measure(320, 180, frames=2, tries=1)
+
+    assert len(costs) == len(PARTS)
+    assert all(0.0 < cost < 200.0 for cost in costs)
 
 
 def test_unknown_names_are_refused_with_the_known_ones(

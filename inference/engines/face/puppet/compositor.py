@@ -6,6 +6,7 @@ the cost hardly depends on how complicated the drawing is.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from typing import Final
 
@@ -62,35 +63,52 @@ class Compositor:
 
     def draw(self, pose: Pose, out: Picture) -> None:
         """Draw into out: (height * 3 // 2, width) uint8 I420, BT.601 limited range."""
-        self._draw_face(pose)
-        strokes = self._plan(pose)
-        painted = np.unique(np.concatenate([stroke.numbers for stroke in strokes]))
-        canvas = self._canvas[: len(painted)]
-        np.take(self._ground, painted, axis=0, out=canvas, mode="clip")
-        for stroke in strokes:
-            self._paint(stroke, np.searchsorted(painted, stroke.numbers), canvas)
-        self._picture.write(painted, canvas, out)
+        self.draw_face(pose)
+        strokes = self.plan(pose)
+        numbers, tiles = self.paint(strokes)
+        self.write(numbers, tiles, out)
 
-    def _plan(self, pose: Pose) -> list[Stroke]:
+    def plan(self, pose: Pose) -> list[Stroke]:
         """What to paint, lowest layer first; looked at from above, to leave out what is hidden."""
         hidden = np.zeros((self._grid.rows, self._grid.columns), np.bool_)
         strokes = [layer.stroke(pose, hidden) for layer in reversed(self._layers)]
         return strokes[::-1]
 
+    def paint(self, strokes: list[Stroke]) -> tuple[Numbers, Pixels]:
+        """The numbers of the tiles that are painted, and their pixels, valid until the next."""
+        places = np.zeros(len(self._ground), np.int64)
+        for stroke in strokes:
+            places[stroke.numbers] = 1
+        numbers = np.flatnonzero(places)
+        places[numbers] = np.arange(len(numbers))
+        canvas = self._canvas[: len(numbers)]
+        np.take(self._ground, numbers, axis=0, out=canvas, mode="clip")
+        for stroke in strokes:
+            self._paint(stroke, places[stroke.numbers], canvas)
+        return numbers, canvas
+
+    def write(self, numbers: Numbers, tiles: Pixels, out: Picture) -> None:
+        """Put painted tiles over the background."""
+        self._picture.write(numbers, tiles, out)
+
     def _paint(self, stroke: Stroke, places: Numbers, canvas: Pixels) -> None:
         """Bend a layer's tiles and lay them on the canvas. places: their numbers on the canvas."""
         count, mixed = len(places), stroke.mixed
+        if not count:
+            return
         pixels = self._head if stroke.layer == "head" else self._art.layers[stroke.layer].pixels
         over, under = self._over[:count], self._under[:mixed]
         map_x = self._spread(stroke.x, self._map_x)
         map_y = self._spread(stroke.y, self._map_y)
         cv2.remap(pixels, map_x, map_y, cv2.INTER_LINEAR, dst=over)
-        np.take(canvas, places[:mixed], axis=0, out=under, mode="clip")
-        self._blend(under, over[:mixed])
-        canvas[places[:mixed]] = under
+        if mixed:
+            np.take(canvas, places[:mixed], axis=0, out=under, mode="clip")
+            self._blend(under, over[:mixed])
+            canvas[places[:mixed]] = under
         canvas[places[mixed:]] = over[mixed:]
 
-    def _draw_face(self, pose: Pose) -> None:
+    def draw_face(self, pose: Pose) -> None:
+        """Lay cheeks, eyes, brows and mouth of this pose on the drawing of the head."""
         np.copyto(self._head, self._face.pixels)
         self._draw_cheeks(pose["ParamCheek"])
         for side in ("L", "R"):
@@ -131,16 +149,19 @@ class Compositor:
         """Paint the iris into the white, whose alpha clips it."""
         forms, scale = self._art.rig.keyforms, self._scale
         left, top = eyes.EYE_BOX[:2]
+        height, width = self._art.iris.shape[:2]
         x = forms["ParamEyeBallX"]["iris_shift"] * pose["ParamEyeBallX"]
         y = -forms["ParamEyeBallY"]["iris_shift"] * pose["ParamEyeBallY"]
-        move = np.array(
-            [[1, 0, (x - _IRIS - left) * scale], [0, 1, (y - _IRIS - top) * scale]], np.float32
-        )
-        size = (white.shape[1], white.shape[0])
-        iris = cv2.warpAffine(self._art.iris, move, size)
-        mask = cv2.extractChannel(white, 3)
+        # Where the iris comes to lie in px of the white: whole px by its box, the rest by the warp.
+        at_x, at_y = (x - _IRIS - left) * scale, (y - _IRIS - top) * scale
+        column, row = math.floor(at_x), math.floor(at_y)
+        move = np.array([[1, 0, at_x - column], [0, 1, at_y - row]], np.float32)
+        box = white[max(0, row) : row + height + 1, max(0, column) : column + width + 1]
+        iris = cv2.warpAffine(self._art.iris, move, (width + 1, height + 1))
+        iris = iris[max(0, -row) :, max(0, -column) :][: box.shape[0], : box.shape[1]]
+        mask = cv2.extractChannel(box, 3)
         clip = cv2.merge((mask, mask, mask, mask))
-        self._blend(white, cv2.multiply(iris, clip, scale=1 / 255))
+        self._blend(box, cv2.multiply(iris, clip, scale=1 / 255))
 
     def _draw_brow(self, pose: Pose, side: str) -> None:
         brows = self._flipped[side, "brows"]

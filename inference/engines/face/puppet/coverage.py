@@ -33,70 +33,82 @@ _MOVING: Final = (
 )  # fmt: skip
 # Alpha from here on counts as opaque: drawings that overlap leave 254 here and there.
 _OPAQUE_ALPHA: Final = 254
-# Source pixels per cell of the table of kinds.
-_CELL_PX: Final = 2
+# Around a drawing, so that a tile just beyond its edge is known to reach into it.
+_MARGIN_PX: Final = 48
 
 
 class Coverage:
-    """What a layer paints around any of its pixels: nothing, something, or everything."""
+    """What a layer paints around any of its pixels: nothing, something, or everything.
 
-    def __init__(self, baked: Layer, reach_px: int) -> None:
-        """reach_px: how far from the middle of a tile its pixels may take their colour."""
-        reach = reach_px + _CELL_PX
-        margin = reach + 2 * _CELL_PX
+    Kept as the distance, in px along the further axis, to the nearest pixel that is painted, and
+    to the nearest that is not opaque.
+    """
+
+    def __init__(self, baked: Layer) -> None:
         alpha = cv2.copyMakeBorder(
             cv2.extractChannel(baked.pixels, 3),
-            margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(0,),
+            _MARGIN_PX, _MARGIN_PX, _MARGIN_PX, _MARGIN_PX, cv2.BORDER_CONSTANT, value=(0,),
         )  # fmt: skip
-        around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-        shows = cv2.dilate(alpha, around)[::_CELL_PX, ::_CELL_PX] > 0
-        covers = cv2.erode(alpha, around)[::_CELL_PX, ::_CELL_PX] >= _OPAQUE_ALPHA
-        self._kinds: Kinds = shows.astype(np.uint8) + covers
-        self._margin = margin
+        self._height, self._width = alpha.shape[:2]
+        self._to_paint = _distances(alpha == 0)
+        self._to_gap = _distances(alpha >= _OPAQUE_ALPHA)
 
-    def kinds_at(self, x: Floats, y: Floats) -> Kinds:
-        """EMPTY, MIXED or OPAQUE for tiles whose middles come from x, y px of the drawing."""
-        height, width = self._kinds.shape
-        columns = ((x + self._margin) * (1 / _CELL_PX)).astype(np.int32)
-        rows = ((y + self._margin) * (1 / _CELL_PX)).astype(np.int32)
-        np.clip(columns, 0, width - 1, out=columns)
-        np.clip(rows, 0, height - 1, out=rows)
-        return self._kinds[rows, columns]
+    def kinds_of(self, x: Floats, y: Floats) -> Kinds:
+        """EMPTY, MIXED or OPAQUE for each tile, from the px of the drawing at the corners.
 
-
-def survey(warp: LayerWarp, baked: Layer, grid: TileGrid) -> tuple[Region, Coverage]:
-    """The tiles (x0 y0 x1 y1, ends excluded) a layer ever reaches, and what it paints.
-
-    warp: of the whole grid. Tried in the extreme poses, with a tile to spare around them.
-    """
-    bent = [warp.bend(pose) for pose in extreme_poses()]
-    coverage = Coverage(baked, math.ceil(max(_reach_px(x, y) for x, y in bent)) + 1)
-    reached = np.zeros((grid.rows, grid.columns), np.uint8)
-    for x, y in bent:
-        reached |= coverage.kinds_at(middles(x), middles(y))
-    left, top, width, height = cv2.boundingRect(reached)
-    region = (
-        max(0, left - 1), max(0, top - 1),
-        min(grid.columns, left + width + 1), min(grid.rows, top + height + 1),
-    )  # fmt: skip
-    return region, coverage
+        x, y: (rows + 1, columns + 1). Returns (rows, columns).
+        """
+        reach = _reach_px(x, y)
+        columns = np.clip(_middles(x), -_MARGIN_PX, self._width - _MARGIN_PX - 1)
+        rows = np.clip(_middles(y), -_MARGIN_PX, self._height - _MARGIN_PX - 1)
+        # Whole numbers before the product: 32-bit floats would not hold it.
+        where = (rows + _MARGIN_PX).astype(np.int32) * self._width
+        where += (columns + _MARGIN_PX).astype(np.int32)
+        shows = self._to_paint.take(where) <= reach
+        covers = self._to_gap.take(where) > reach
+        kinds: Kinds = shows.view(np.uint8) + covers.view(np.uint8)
+        return kinds
 
 
-def middles(nodes: Floats) -> Floats:
+def _distances(mask: Any) -> Kinds:
+    """For each pixel of the mask the distance in px, at most 255, to the nearest beyond it."""
+    far = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_C, 3)
+    near: Kinds = np.minimum(far, 255).astype(np.uint8).ravel()
+    return near
+
+
+def _middles(nodes: Floats) -> Floats:
     """Values in the middle of each tile, from those at the corners: one fewer in each row."""
     pairs = nodes[1:] + nodes[:-1]
     result: Floats = (pairs[:, 1:] + pairs[:, :-1]) * np.float32(0.25)
     return result
 
 
-def _reach_px(x: Floats, y: Floats) -> float:
-    """The furthest, along either axis, that a tile's corner lies from its middle."""
+def _reach_px(x: Floats, y: Floats) -> int:
+    """How far from the middle of a tile, along either axis, its pixels may take their colour."""
     furthest = 0.0
     for nodes in (x, y):
-        middle = middles(nodes)
-        for corner in (nodes[:-1, :-1], nodes[:-1, 1:], nodes[1:, :-1], nodes[1:, 1:]):
-            furthest = max(furthest, float(np.abs(corner - middle).max()))
-    return furthest
+        # Half the diagonals of a tile hold its corners, but for its bend: less than half a px.
+        falling, rising = nodes[1:, 1:] - nodes[:-1, :-1], nodes[1:, :-1] - nodes[:-1, 1:]
+        for diagonal in (falling, rising):
+            furthest = max(furthest, float(diagonal.max()), -float(diagonal.min()))
+    # Half a px for the bend, one for the neighbour a colour is mixed with, one for rounding.
+    return math.ceil(furthest / 2 + 0.5) + 2
+
+
+def reached_region(warp: LayerWarp, coverage: Coverage, grid: TileGrid) -> Region:
+    """The tiles (x0 y0 x1 y1, ends excluded) a layer ever shows in. warp: of the whole grid.
+
+    Tried in the extreme poses, with a tile to spare around them.
+    """
+    reached = np.zeros((grid.rows, grid.columns), np.uint8)
+    for pose in extreme_poses():
+        reached |= coverage.kinds_of(*warp.bend(pose))
+    left, top, width, height = cv2.boundingRect(reached)
+    return (
+        max(0, left - 1), max(0, top - 1),
+        min(grid.columns, left + width + 1), min(grid.rows, top + height + 1),
+    )  # fmt: skip
 
 
 def extreme_poses() -> list[Pose]:
@@ -146,9 +158,10 @@ class TiledLayer:
         self._name, self._planned = layer.name, planned
         baked = art.layers[layer.name]
         everywhere = LayerWarp(art.rig, layer, baked, art.placement, grid.nodes())
-        region, self._coverage = survey(everywhere, baked, grid)
-        if not planned:
-            region = (0, 0, grid.columns, grid.rows)
+        self._coverage = Coverage(baked)
+        region = (0, 0, grid.columns, grid.rows)
+        if planned:
+            region = reached_region(everywhere, self._coverage, grid)
         self._warp = LayerWarp(art.rig, layer, baked, art.placement, grid.nodes(region))
         x0, y0, x1, y1 = region
         self._rows, self._columns = slice(y0, y1), slice(x0, x1)
@@ -161,7 +174,7 @@ class TiledLayer:
         hidden: (rows, columns) of the grid.
         """
         x, y = self._warp.bend(pose)
-        kinds = self._coverage.kinds_at(middles(x), middles(y))
+        kinds = self._coverage.kinds_of(x, y)
         if not self._planned:
             kinds[:] = MIXED
         seen = hidden[self._rows, self._columns]

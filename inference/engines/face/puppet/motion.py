@@ -7,6 +7,8 @@ drawn again and hair can look back at where the head was.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +26,7 @@ _LOUDNESS_STEP_SECONDS: Final = 0.020
 _WORD: Final = (1 << 64) - 1
 
 
+@lru_cache(maxsize=4096)
 def random_unit(seed: int, slot: int) -> float:
     """A number in 0..1 for each slot, always the same (splitmix64)."""
     value = (slot * 0x9E3779B97F4A7C15 + seed * 7919 + 12345) & _WORD
@@ -32,16 +35,33 @@ def random_unit(seed: int, slot: int) -> float:
     return (value ^ (value >> 31)) / _WORD
 
 
-def noise(seed: int, times: Any) -> Any:
-    """Smooth noise in -1..1, one random value per unit; times: a number or an array."""
+def noise(seed: int, seconds: float) -> float:
+    """Smooth noise in -1..1, one random value per unit of time."""
+    slot = math.floor(seconds)
+    share = seconds - slot
+    share = share * share * share * (share * (share * 6 - 15) + 10)
+    low, high = random_unit(seed, slot), random_unit(seed, slot + 1)
+    return 2 * (low + share * (high - low)) - 1
+
+
+def noises(seeds: Sequence[int], times: Floats) -> Floats:
+    """The `noise` of each seed at its own row of times: (seeds, n) in, (seeds, n) out."""
     whole = np.floor(times)
     share = times - whole
     share = share * share * share * (share * (share * 6 - 15) + 10)
-    first, last = int(np.min(whole)), int(np.max(whole))
-    values = np.array([random_unit(seed, slot) for slot in range(first, last + 2)])
-    index = (whole - first).astype(np.int64)
-    low, high = values[index], values[index + 1]
-    return 2 * (low + share * (high - low)) - 1
+    firsts = whole.min(axis=1, keepdims=True)
+    index = (whole - firsts).astype(np.int64)
+    slots = range(int(index.max()) + 2)
+    values = np.array(
+        [
+            [random_unit(seed, first + slot) for slot in slots]
+            for seed, first in zip(seeds, firsts.ravel().astype(np.int64).tolist(), strict=True)
+        ]
+    )
+    low = np.take_along_axis(values, index, axis=1)
+    high = np.take_along_axis(values, index + 1, axis=1)
+    result: Floats = 2 * (low + share * (high - low)) - 1
+    return result
 
 
 def smooth(value: float) -> float:
@@ -75,7 +95,7 @@ def gaze(seed: int, seconds: float) -> tuple[float, float]:
     start = (slot + 0.4 * random_unit(seed + 5, slot)) * _GAZE_SLOT_SECONDS
     share = smooth((seconds - start) / _SACCADE_SECONDS)
     before, after = _gaze_target(seed, slot - 1), _gaze_target(seed, slot)
-    drift = 0.03 * float(noise(seed + 9, seconds * 2.1))
+    drift = 0.03 * noise(seed + 9, seconds * 2.1)
     return (
         before[0] + share * (after[0] - before[0]) + drift,
         before[1] + share * (after[1] - before[1]),
@@ -98,9 +118,11 @@ def breath(seconds: float) -> float:
 
 def idle_head(seed: int, times: Floats) -> tuple[Floats, Floats, Floats]:
     """Yaw, pitch, roll in degrees of a head that is merely alive, for each time."""
-    yaw = 3.4 * noise(seed + 20, times * 0.31) + 1.1 * noise(seed + 21, times * 0.83)
-    pitch = 1.9 * noise(seed + 22, times * 0.37) + 0.7 * noise(seed + 23, times * 0.97)
-    roll = 1.5 * noise(seed + 24, times * 0.27) + 0.4 * noise(seed + 25, times * 0.71)
+    rates = np.array([[0.31], [0.83], [0.37], [0.97], [0.27], [0.71]])
+    wave = noises(range(seed + 20, seed + 26), times * rates)
+    yaw = 3.4 * wave[0] + 1.1 * wave[1]
+    pitch = 1.9 * wave[2] + 0.7 * wave[3]
+    roll = 1.5 * wave[4] + 0.4 * wave[5]
     return yaw, pitch, roll
 
 
@@ -135,9 +157,11 @@ class VoiceMotion:
         """Yaw, pitch, roll in degrees that the voice adds at each time."""
         active = self.activity(times) * self.gain
         nod = np.interp(times, self._times, self._nod, left=0.0, right=0.0) * self.gain
-        yaw = active * 4.2 * noise(self._seed, times * 0.9)
-        roll = active * (2.6 * noise(self._seed + 1, times * 0.75)) + 1.2 * nod
-        pitch = active * 1.6 * noise(self._seed + 2, times * 1.1) - 9.0 * nod
+        rates = np.array([[0.9], [0.75], [1.1]])
+        wave = noises(range(self._seed, self._seed + 3), times * rates)
+        yaw = active * 4.2 * wave[0]
+        roll = active * (2.6 * wave[1]) + 1.2 * nod
+        pitch = active * 1.6 * wave[2] - 9.0 * nod
         return yaw, pitch, roll
 
 
