@@ -54,8 +54,8 @@ class Compositor:
         self._picture = TilePicture(self._grid, art.ground_i420)
         self._canvas = np.empty_like(self._ground)
         self._over, self._under = np.empty_like(self._ground), np.empty_like(self._ground)
-        self._map_x = np.empty(self._ground.shape[:2], np.float32)
-        self._map_y = np.empty_like(self._map_x)
+        tiles, pixels = self._ground.shape[:2]
+        self._maps = np.empty((2 * tiles, pixels), np.float32)
         self._blend = Blender(self._ground.size // 4).blend
         self._face = art.layers["head"]
         self._head = self._face.pixels.copy()
@@ -98,8 +98,7 @@ class Compositor:
             return
         pixels = self._head if stroke.layer == "head" else self._art.layers[stroke.layer].pixels
         over, under = self._over[:count], self._under[:mixed]
-        map_x = self._spread(stroke.x, self._map_x)
-        map_y = self._spread(stroke.y, self._map_y)
+        map_x, map_y = self._spread(stroke.corners, self._maps)
         cv2.remap(pixels, map_x, map_y, cv2.INTER_LINEAR, dst=over)
         if mixed:
             np.take(canvas, places[:mixed], axis=0, out=under, mode="clip")

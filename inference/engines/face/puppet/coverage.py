@@ -49,21 +49,24 @@ class Coverage:
             cv2.extractChannel(baked.pixels, 3),
             _MARGIN_PX, _MARGIN_PX, _MARGIN_PX, _MARGIN_PX, cv2.BORDER_CONSTANT, value=(0,),
         )  # fmt: skip
-        self._height, self._width = alpha.shape[:2]
+        self._width = alpha.shape[1]
+        last = (alpha.shape[1] - 1, alpha.shape[0] - 1)
+        self._last = np.array(last, np.float32).reshape(2, 1, 1)
         self._to_paint = _distances(alpha == 0)
         self._to_gap = _distances(alpha >= _OPAQUE_ALPHA)
 
-    def kinds_of(self, x: Floats, y: Floats) -> Kinds:
+    def kinds_of(self, nodes: Floats) -> Kinds:
         """EMPTY, MIXED or OPAQUE for each tile, from the px of the drawing at the corners.
 
-        x, y: (rows + 1, columns + 1). Returns (rows, columns).
+        nodes: (2, rows + 1, columns + 1), x and y. Returns (rows, columns).
         """
-        reach = _reach_px(x, y)
-        columns = np.clip(_middles(x), -_MARGIN_PX, self._width - _MARGIN_PX - 1)
-        rows = np.clip(_middles(y), -_MARGIN_PX, self._height - _MARGIN_PX - 1)
+        reach = _reach_px(nodes)
+        middles = _middles(nodes) + np.float32(_MARGIN_PX)
+        np.maximum(middles, 0, out=middles)
+        np.minimum(middles, self._last, out=middles)
         # Whole numbers before the product: 32-bit floats would not hold it.
-        where = (rows + _MARGIN_PX).astype(np.int32) * self._width
-        where += (columns + _MARGIN_PX).astype(np.int32)
+        columns, rows = middles.astype(np.int64)
+        where = rows * self._width + columns
         shows = self._to_paint.take(where) <= reach
         covers = self._to_gap.take(where) > reach
         kinds: Kinds = shows.view(np.uint8) + covers.view(np.uint8)
@@ -78,22 +81,20 @@ def _distances(mask: Any) -> Kinds:
 
 
 def _middles(nodes: Floats) -> Floats:
-    """Values in the middle of each tile, from those at the corners: one fewer in each row."""
-    pairs = nodes[1:] + nodes[:-1]
-    result: Floats = (pairs[:, 1:] + pairs[:, :-1]) * np.float32(0.25)
+    """Values in the middle of each tile, from those at the corners: one fewer along both axes."""
+    pairs = nodes[:, 1:] + nodes[:, :-1]
+    result: Floats = (pairs[:, :, 1:] + pairs[:, :, :-1]) * np.float32(0.25)
     return result
 
 
-def _reach_px(x: Floats, y: Floats) -> int:
+def _reach_px(nodes: Floats) -> int:
     """How far from the middle of a tile, along either axis, its pixels may take their colour."""
-    furthest = 0.0
-    for nodes in (x, y):
-        # Half the diagonals of a tile hold its corners, but for its bend: less than half a px.
-        falling, rising = nodes[1:, 1:] - nodes[:-1, :-1], nodes[1:, :-1] - nodes[:-1, 1:]
-        for diagonal in (falling, rising):
-            furthest = max(furthest, float(diagonal.max()), -float(diagonal.min()))
-    # Half a px for the bend, one for the neighbour a colour is mixed with, one for rounding.
-    return math.ceil(furthest / 2 + 0.5) + 2
+    falling = nodes[:, 1:, 1:] - nodes[:, :-1, :-1]
+    rising = nodes[:, 1:, :-1] - nodes[:, :-1, 1:]
+    longest = max(float(np.abs(diagonal).max()) for diagonal in (falling, rising))
+    # Half a px for what the tile is bent, one for the neighbour a colour is mixed with, one for
+    # rounding the middle.
+    return math.ceil(longest / 2 + 0.5) + 2
 
 
 def reached_region(warp: LayerWarp, coverage: Coverage, grid: TileGrid) -> Region:
@@ -103,7 +104,7 @@ def reached_region(warp: LayerWarp, coverage: Coverage, grid: TileGrid) -> Regio
     """
     reached = np.zeros((grid.rows, grid.columns), np.uint8)
     for pose in extreme_poses():
-        reached |= coverage.kinds_of(*warp.bend(pose))
+        reached |= coverage.kinds_of(warp.bend(pose))
     left, top, width, height = cv2.boundingRect(reached)
     return (
         max(0, left - 1), max(0, top - 1),
@@ -140,14 +141,13 @@ def _pose_of(shares: dict[str, float], vertical: float, opening: float) -> Pose:
 class Stroke:
     """The tiles a layer is painted in, in one pose: first those it is mixed in, then the opaque.
 
-    numbers: (n,) of the grid. x, y: (n, 4) px of the drawing at their corners, row by row.
+    numbers: (n,) of the grid. corners: (2, n, 4), x and y px of the drawing at the tiles' corners.
     """
 
     layer: str
     numbers: Numbers
     mixed: int
-    x: Floats
-    y: Floats
+    corners: Floats
 
 
 class TiledLayer:
@@ -167,14 +167,18 @@ class TiledLayer:
         self._rows, self._columns = slice(y0, y1), slice(x0, x1)
         numbers = np.arange(grid.rows * grid.columns).reshape(grid.rows, grid.columns)
         self._numbers = numbers[y0:y1, x0:x1].ravel()
+        rows, columns = np.divmod(np.arange(len(self._numbers)), x1 - x0)
+        first = rows * (x1 - x0 + 1) + columns
+        # Of each tile, where its corners are among the nodes.
+        self._corners = first[:, np.newaxis] + np.array([0, 1, x1 - x0 + 1, x1 - x0 + 2])
 
     def stroke(self, pose: Pose, hidden: Mask) -> Stroke:
         """What to paint where it is not hidden; marks in `hidden` what this layer hides.
 
         hidden: (rows, columns) of the grid.
         """
-        x, y = self._warp.bend(pose)
-        kinds = self._coverage.kinds_of(x, y)
+        nodes = self._warp.bend(pose)
+        kinds = self._coverage.kinds_of(nodes)
         if not self._planned:
             kinds[:] = MIXED
         seen = hidden[self._rows, self._columns]
@@ -183,12 +187,5 @@ class TiledLayer:
         mixed = np.flatnonzero(kinds == MIXED)
         seen |= opaque
         chosen = np.concatenate([mixed, np.flatnonzero(opaque)])
-        return Stroke(
-            self._name, self._numbers[chosen], len(mixed), _corners(x, chosen), _corners(y, chosen)
-        )
-
-
-def _corners(nodes: Floats, chosen: Numbers) -> Floats:
-    """(n, 4) values at the corners of the chosen tiles, counted row by row."""
-    four = (nodes[:-1, :-1], nodes[:-1, 1:], nodes[1:, :-1], nodes[1:, 1:])
-    return np.stack([corner.ravel()[chosen] for corner in four], axis=1)
+        corners = nodes.reshape(2, -1).take(self._corners[chosen], axis=1)
+        return Stroke(self._name, self._numbers[chosen], len(mixed), corners)

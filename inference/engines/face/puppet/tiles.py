@@ -67,8 +67,11 @@ class Spread:
         self._weights = np.stack(weights).astype(np.float32)
 
     def __call__(self, corners: Floats, out: Floats) -> Floats:
-        """corners: (n, 4), row by row. out: (at least n, side * side); returns its first n."""
-        return np.matmul(corners, self._weights, out=out[: len(corners)])
+        """corners: (2, n, 4), row by row. out: room for the result, (2, n, side * side)."""
+        count = corners.shape[1]
+        result = out[: 2 * count]
+        np.matmul(corners.reshape(-1, 4), self._weights, out=result)
+        return result.reshape(2, count, -1)
 
 
 class Blender:

@@ -29,8 +29,8 @@ class LayerWarp:
     ) -> None:
         self._rig, self._layer = rig, layer
         self._scale = np.float32(place.scale)
-        self._left = np.float32(place.left_px - baked.left_px)
-        self._top = np.float32(place.top_px - baked.top_px)
+        corner = (place.left_px - baked.left_px, place.top_px - baked.top_px)
+        self._corner = np.array(corner, np.float32).reshape(2, 1, 1)
         self._x = ((nodes[0] - place.left_px) / place.scale).astype(np.float32)
         self._y = ((nodes[1] - place.top_px) / place.scale).astype(np.float32)
         self._head_weight = _ramp(self._y, layer.head_weight)
@@ -40,10 +40,17 @@ class LayerWarp:
         rise = (rig.waist[1] - self._y) / (rig.waist[1] - rig.neck[1])
         self._rise = np.clip(rise, 0.0, 1.15).astype(np.float32)
 
-    def bend(self, pose: Pose) -> tuple[Floats, Floats]:
-        """For each node, the px of the baked drawing (x, y) that is seen there in this pose."""
+    def bend(self, pose: Pose) -> Floats:
+        """For each node, the px of the baked drawing that is seen there in this pose.
+
+        Returns (2, rows, columns): x, then y.
+        """
         x, y = self._source_points(pose)
-        return x * self._scale + self._left, y * self._scale + self._top
+        points = np.empty((2, *x.shape), np.float32)
+        np.multiply(x, self._scale, out=points[0])
+        np.multiply(y, self._scale, out=points[1])
+        points += self._corner
+        return points
 
     def _source_points(self, pose: Pose) -> tuple[Floats, Floats]:
         """For each node of the picture, where in the drawing its colour comes from."""
