@@ -2,7 +2,8 @@
 
 CPU milliseconds of one frame by part, each the mean over frames of the best of several tries, so
 that a busy machine does not count. On a shared AMD EPYC with two cores, 2026, while a sentence is
-spoken: 8.4 ms at 1280x720 when layers were drawn in fixed rectangles by 65 calls a frame.
+spoken: 7.7 ms at 1280x720 and 4.5 ms at 960x540 when layers were drawn in fixed rectangles by 65
+calls a frame; in tiles, in the same minutes, 3.9 and 2.9.
 """
 
 from __future__ import annotations
