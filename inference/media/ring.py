@@ -50,6 +50,12 @@ def ring_path(broadcast: str, number: int) -> Path:
     return shared_memory_folder() / f"livestudio-{broadcast}-{number}.ring"
 
 
+def remove_rings(broadcast: str) -> None:
+    """Remove what a dead runner of this broadcast left; only its successor may call this."""
+    for path in shared_memory_folder().glob(f"livestudio-{broadcast}-*.ring"):
+        path.unlink(missing_ok=True)
+
+
 class _Ring:
     def __init__(self, path: Path, memory: mmap.mmap) -> None:
         self.path = path

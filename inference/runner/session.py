@@ -50,7 +50,7 @@ EXIT_CRASHED: Final = 5
 # What the last sentence needs to reach every reader before the outputs close.
 TAIL_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 5.0
-METRICS_SECONDS: Final = 0.5
+METRICS_SECONDS: Final = 1.0
 # A face worker that is ready and draws nothing for so long hangs.
 FACE_SILENCE_SECONDS: Final = 5.0
 MEMORY_EVERY_SECONDS: Final = 5.0

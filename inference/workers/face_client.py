@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from inference.engines.base import FaceSetup, FaceSpeech
-from inference.media.ring import RingReader, ring_path
+from inference.media.ring import RingReader, remove_rings, ring_path
 from inference.workers.supervisor import WorkerProcess
 from inference.workers.wire import Json
 
@@ -48,6 +48,7 @@ class FaceClient:
         self._detach = detach
         self._report_state = on_state
         self._on_failed = on_failed
+        remove_rings(broadcast)
         self._ring: RingReader | None = None
         self._rings = 0
         self._speeches: deque[Json] = deque(maxlen=_REMEMBERED)

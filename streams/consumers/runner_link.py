@@ -236,10 +236,11 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
         await self._tell(stored.told)
 
     async def _tick(self) -> None:
-        """Renew the lease when a heartbeat came; send what waits. On each poke and each second."""
+        """Send what waits; renew the lease when a heartbeat came. On each poke and each second."""
         self.wake.clear()
-        await self._renew()
+        # An operator waits for the command; the lease lasts for five heartbeats.
         await self._send_commands()
+        await self._renew()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TICK_SECONDS):
                 await self.wake.wait()

@@ -15,7 +15,7 @@ from inference.runner.outbox import Outbox
 from inference.tokens import make_run_token
 from tests.live.site import Site, new_site
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.long]
 
 EVENTS = 1500
 KILLS = 3

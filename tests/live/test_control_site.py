@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.media.ring import remove_rings
 from streams.services.reaping import SHARED_MEMORY
 from tests.live.site import Processes, Site, new_site, wait_until
 
@@ -41,7 +42,7 @@ class Running:
 def running() -> Iterator[Running]:
     with new_site() as site:
         up = site.manage("up")
-        processes = Processes(up.pid)
+        processes, broadcast = Processes(up.pid), "none"
         try:
             site.wait_for_web()
             site.sign_up()
@@ -55,6 +56,7 @@ def running() -> Iterator[Running]:
             up.kill()
             up.wait()
             processes.kill_left()
+            remove_rings(broadcast)  # the database that tells whose they are ends here
 
 
 def test_sigterm_ends_the_broadcast_then_everything(running: Running) -> None:
@@ -69,6 +71,7 @@ def test_sigterm_ends_the_broadcast_then_everything(running: Running) -> None:
     assert (row["state"], row["lease_epoch"]) == ("ended", 1)
 
 
+@pytest.mark.long
 def test_killed_parent_leaves_nothing_behind(running: Running) -> None:
     processes = running.processes()
     assert len(processes.alive) >= 4
@@ -80,6 +83,7 @@ def test_killed_parent_leaves_nothing_behind(running: Running) -> None:
     assert not list(SHARED_MEMORY.glob(f"livestudio-{running.broadcast}-*"))
 
 
+@pytest.mark.long
 def test_killed_runner_is_replaced_and_continues_the_sequence(running: Running) -> None:
     first = running.site.broadcast(running.broadcast)
 
@@ -96,6 +100,7 @@ def test_killed_runner_is_replaced_and_continues_the_sequence(running: Running) 
     assert [row[0] for row in rows] == list(range(1, len(rows) + 1))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("word", ["daphne", "run_control"])
 def test_killed_web_or_control_loop_does_not_touch_the_runner(running: Running, word: str) -> None:
     before = running.site.broadcast(running.broadcast)
@@ -114,6 +119,7 @@ def test_killed_web_or_control_loop_does_not_touch_the_runner(running: Running, 
     assert after["state"] == "live"
 
 
+@pytest.mark.long
 def test_stop_is_carried_out_by_the_runner(running: Running) -> None:
     status, _ = running.site.call("POST", f"broadcasts/{running.broadcast}/stop/", {"when": "now"})
 

@@ -153,6 +153,7 @@ async def test_killed_runner_is_followed_by_one_that_says_the_cut_sentence(tmp_p
 
     assert [d["text"] for d in side.utterances("said")] == ["One.", "Two.", "Three."]
     assert [d["text"] for d in side.utterances("speaking")] == ["One.", "Two.", "Two.", "Three."]
+    assert not rings(spec.broadcast)
 
 
 async def test_three_outputs_of_which_two_fail_and_one_plays(
