@@ -184,7 +184,7 @@ def test_preview_says_why_the_server_refuses(server: Server) -> None:
 
 def test_admin_takes_the_key_and_shows_none(admin_user: Any) -> None:
     cast = make_cast()
-    client = Client()
+    client = Client(headers={"accept-language": "en"})
     client.force_login(admin_user)
     form = {
         "organization": str(cast.organization.pk),
