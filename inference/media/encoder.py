@@ -117,14 +117,24 @@ class VideoEncoder:
         return pts - self._last_keyframe_pts >= KEYFRAME_SPACING_SAMPLES
 
 
+_AAC_OPTIONS: Final = {
+    "aac_coder": "fast",
+    "aac_ms": "1",
+    "aac_is": "0",
+    "aac_pns": "0",
+    "aac_tns": "0",
+}
+
+
 class AacEncoder:
     """48 kHz stereo AAC from mono sound. pts of a packet: of the sound it decodes to.
 
-    The fast coder costs half of the default one; for one voice at 128 kbps nothing is lost.
+    The fast coder without the tools that search for savings costs half of the default one; at
+    128 kbps for one voice, both channels the same, there is nothing for them to save.
     """
 
     def __init__(self) -> None:
-        self._context = _open_audio("aac", "stereo", "fltp", AAC_BITRATE, {"aac_coder": "fast"})
+        self._context = _open_audio("aac", "stereo", "fltp", AAC_BITRATE, _AAC_OPTIONS)
         self._block = np.zeros((2, AAC_FRAME_SAMPLES), np.float32)
         self._filled = 0
         self._next_pts = 0
