@@ -30,10 +30,11 @@ from inference.workers import wire
 
 logger = logging.getLogger(__name__)
 
-# Near the moment the clock moves, and between: an interrupt raises the generation at any time.
+# While the clock is expected to move, and while it stands still. An interrupt wakes the worker by
+# its message, so nothing is lost by sleeping in between.
 _POLL_SECONDS: Final = 0.004
-_IDLE_POLL_SECONDS: Final = 0.008
-_EARLY_SECONDS: Final = 0.006
+_IDLE_POLL_SECONDS: Final = 0.02
+_LATE_SECONDS: Final = 0.002
 _SAMPLE_RATE_HZ: Final = 48_000
 _MAX_INBOX: Final = 256
 
@@ -104,10 +105,10 @@ class FaceWorker:
         if self._stage is None:
             return 1.0
         frame_seconds = self._stage.frame_samples / _SAMPLE_RATE_HZ
-        to_go = self._clock_moved_at + frame_seconds - _EARLY_SECONDS - time.monotonic()
+        to_go = self._clock_moved_at + frame_seconds + _LATE_SECONDS - time.monotonic()
         if to_go < -2 * frame_seconds:
             return _IDLE_POLL_SECONDS
-        return min(max(_POLL_SECONDS, to_go), _IDLE_POLL_SECONDS)
+        return min(max(_POLL_SECONDS, to_go), frame_seconds)
 
     def close(self) -> None:
         if self._stage is not None:
