@@ -9,6 +9,8 @@ import pytest
 
 from inference.engines.base import VISEMES, FaceSpeech
 from inference.engines.face.puppet.lips import LEAD_SECONDS, LipCurve, closure_times
+from inference.engines.face.puppet.mouth import MouthShape
+from inference.engines.face.puppet.parameters import REST_SMILE
 
 Track = tuple[tuple[float, int, float], ...]
 PP, SIL = VISEMES.index("PP"), VISEMES.index("sil")
@@ -51,6 +53,30 @@ def test_every_plosive_has_a_closed_frame(frames_per_second: int, seed: int) -> 
         for closure in closures:
             near = openings[np.abs(times - closure) <= 0.5 * frame + 0.001]
             assert near.min() <= 0.02
+
+
+def _lips_height(opening: float, form: float, pucker: float) -> float:
+    """From the top of the upper lip to the bottom of the lower one, in art units."""
+    shape = MouthShape(opening, form, pucker)
+    return shape.bottom + shape.lower_lip - (shape.top - shape.upper_lip)
+
+
+@pytest.mark.parametrize("vowel", ["aa", "E", "I", "O", "U"])
+def test_plosive_is_seen_closed_beside_any_vowel(vowel: str) -> None:
+    """Round lips are thick: merely shut, they look as high as lips that are a little open."""
+    frame, other = 0.04, VISEMES.index(vowel)
+    track = [(0.0, SIL, 1.0)]
+    for start in np.arange(0.3, 2.0, 0.17).tolist():
+        track += [(start, PP, 1.0), (start + 0.06, other, 1.0)]
+    speech = _speech(tuple(track), 2.1)
+    curve = LipCurve(speech, frame)
+    rest = _lips_height(0.0, REST_SMILE, 0.0)
+
+    for phase in np.arange(0.0, frame, 0.002).tolist():
+        times = np.arange(phase, 2.1, frame)
+        heights = np.array([_lips_height(*curve.at(time)) for time in times.tolist()])
+        for closure in closure_times(speech):
+            assert heights[np.abs(times - closure) <= 0.5 * frame + 0.001].min() < rest - 1.0
 
 
 def test_vowels_have_their_shapes() -> None:

@@ -2,8 +2,9 @@
 
 The curve is made once per track; asking it is a pure function of time, so that any frame can be
 drawn again. Method: each viseme pulls with a dominance that fades in Gaussian tails; the opening
-then follows with a fast attack and slower release; each p, b, m is held closed for at least one
-frame. Targets and constants were found by measurement (lips against loudness, both languages).
+then follows with a fast attack and slower release; each p, b, m presses the lips together for at
+least one frame: lips that merely touch look open when the vowel beside them makes them round.
+Targets and constants were found by measurement (lips against loudness, both languages).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from inference.engines.base import VISEMES, FaceSpeech
+from inference.engines.face.puppet.mouth import PRESSED
 
 Floats = np.ndarray[Any, np.dtype[Any]]
 
@@ -73,11 +75,12 @@ class LipCurve:
         if not segments:
             curve[:, 0] = _opening_from_loudness(speech.loudness, self._times)
         curve[:, 0] = _follow(np.clip(curve[:, 0], 0.0, 1.0))
-        curve[:, 0] *= _closures(segments, self._times, frame_seconds)
+        free = _closures(segments, self._times, frame_seconds)
+        curve[:, 0] = curve[:, 0] * free + PRESSED * (1 - free)
         self._curve = curve
 
     def at(self, seconds: float) -> tuple[float, float, float]:
-        """(opening 0..1, form -1..1, pucker 0..1) shown at a moment of the utterance's sound."""
+        """(opening PRESSED..1, form -1..1, pucker 0..1) at a moment of the utterance's sound."""
         moment = seconds + LEAD_SECONDS
         if not self._times[0] <= moment <= self._times[-1]:
             return _REST
@@ -185,7 +188,7 @@ def _closure_middle(item: _Segment) -> float:
 
 
 def _closures(segments: list[_Segment], times: Floats, frame_seconds: float) -> Floats:
-    """(n,) factor of the opening: 0 for at least a frame around each p, b, m, 1 elsewhere."""
+    """(n,) share of the opening left: 0 at least a frame long at each p, b, m, 1 elsewhere."""
     factor = np.ones(len(times))
     for item in segments:
         if item.viseme != _PP:

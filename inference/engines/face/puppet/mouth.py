@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+# Lips pressed together, as for p, b and m: thinner than lips at rest, however round they are.
+PRESSED: Final = -0.05
 # Grids of the baked sprites; between neighbours the compositor blends. Opening is dense near
 # closed, where the eye sees every step.
-OPENINGS: Final = (0.0, 0.04, 0.09, 0.16, 0.25, 0.36, 0.49, 0.64, 0.81, 1.0)
+OPENINGS: Final = (PRESSED, PRESSED / 2, 0.0, 0.04, 0.09, 0.16, 0.25, 0.36, 0.49, 0.64, 0.81, 1.0)
 FORMS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)
 PUCKERS: Final = (0.0, 0.35, 0.7, 1.0)
 # Left, top, width, height of a sprite around the anchor of the mouth, in art units.
@@ -29,9 +31,14 @@ _DEFS: Final = """<defs>
 
 
 class MouthShape:
-    """Key points of one mouth, in art units around the anchor, y downwards."""
+    """Key points of one mouth, in art units around the anchor, y downwards.
+
+    opening: 0 closed .. 1; down to PRESSED the lips press.
+    """
 
     def __init__(self, opening: float, form: float, pucker: float) -> None:
+        self.press = max(0.0, opening / PRESSED)
+        opening = max(0.0, opening)
         smile, sulk = max(form, 0.0) * (1 - pucker), max(-form, 0.0)
         self.smile = smile
         self.half = (28.5 + 8 * smile - 1.5 * sulk) * (1 - 0.48 * pucker) * (1 - 0.10 * opening)
@@ -39,8 +46,9 @@ class MouthShape:
         self.corner = (-6.6 * form) * (1 - 0.7 * pucker) + 0.12 * self.height
         self.top = 4.6 * smile - 1.6 * sulk - 0.16 * self.height
         self.bottom = self.top + self.height
-        self.upper_lip = (7.2 - 1.2 * smile + 1.4 * pucker) * (1 - 0.12 * opening)
-        self.lower_lip = 9.6 - 1.6 * smile + 1.8 * pucker
+        thin = 1 - 0.3 * self.press
+        self.upper_lip = (7.2 - 1.2 * smile + 1.4 * pucker) * (1 - 0.12 * opening) * thin
+        self.lower_lip = (9.6 - 1.6 * smile + 1.8 * pucker) * thin
         # How round the corners are: 0.55 is a leaf, 0.95 nearly an ellipse.
         self.round = 0.55 + 0.3 * pucker + 0.14 * min(1.0, opening * 1.5)
 
@@ -99,8 +107,9 @@ def _lower_lip(shape: MouthShape) -> str:
     )
     y = shape.bottom + 0.48 * shape.lower_lip
     shine = (
-        f'<ellipse cx="-1" cy="{y:.2f}" rx="{0.36 * shape.half:.2f}" ry="1.7" '
-        'fill="#fff3f0" opacity=".6"/>'
+        f'<ellipse cx="-1" cy="{y:.2f}" rx="{0.36 * shape.half:.2f}" '
+        f'ry="{1.7 - 0.6 * shape.press:.2f}" fill="#fff3f0" '
+        f'opacity="{0.6 - 0.3 * shape.press:.2f}"/>'
     )
     return f'<path d="{path}" fill="url(#lower)"/>{shine}'
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from inference.engines.face.puppet.mouth import PRESSED
+
 Pose = dict[str, float]
 
 # The friendly face of a host who says nothing.
 REST_SMILE: Final = 0.55
 
-# (rest, lowest, highest), names and ranges as in Live2D. MouthPucker and ShoulderLift are ours.
+# (rest, lowest, highest), names and ranges as in Live2D; a mouth that presses its lips, below 0,
+# MouthPucker and ShoulderLift are ours.
 PARAMETERS: Final[dict[str, tuple[float, float, float]]] = {
     "ParamAngleX": (0.0, -30.0, 30.0),
     "ParamAngleY": (0.0, -30.0, 30.0),
@@ -28,7 +31,7 @@ PARAMETERS: Final[dict[str, tuple[float, float, float]]] = {
     "ParamBrowLForm": (0.0, -1.0, 1.0),
     "ParamBrowRForm": (0.0, -1.0, 1.0),
     "ParamMouthForm": (REST_SMILE, -1.0, 1.0),
-    "ParamMouthOpenY": (0.0, 0.0, 1.0),
+    "ParamMouthOpenY": (0.0, PRESSED, 1.0),
     "MouthPucker": (0.0, 0.0, 1.0),
     "ParamCheek": (0.0, 0.0, 1.0),
     "ParamBodyAngleX": (0.0, -10.0, 10.0),
