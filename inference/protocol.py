@@ -132,7 +132,7 @@ class RunnerSpec:
     """All a runner needs to put one broadcast on air. Sent in `welcome`, kept only in memory.
 
     token: the renewed run token. run_folder: outbox and worker files; recordings_folder: MP4s.
-    resume: after a relaunch; cursor, script and says are what the last runner left.
+    resume: relaunched; cursor, script, says are as they were left, media time is elapsed_seconds.
     """
 
     broadcast: str

@@ -51,7 +51,7 @@ class MediaClock:
 
     on_tick(sample, late_samples): called once per 960 samples, at or after its deadline.
     on_rebase(sample, gap_samples): the clock was more than 500 ms late (a suspended machine) and
-    goes on at `sample`, a whole number of ticks later.
+    goes on at `sample`, a whole number of ticks later. start_sample: the first one, whole ticks.
     """
 
     def __init__(
@@ -59,12 +59,14 @@ class MediaClock:
         on_tick: Callable[[int, int], None],
         on_rebase: Callable[[int, int], None],
         source: TimeSource | None = None,
+        *,
+        start_sample: int = 0,
     ) -> None:
         self._on_tick = on_tick
         self._on_rebase = on_rebase
         self._source = source or SystemTime()
-        self._sample = 0
-        self._anchor_sample = 0
+        self._sample = start_sample
+        self._anchor_sample = start_sample
         self._anchor_ns = 0
         self._anchor_boot_ns = 0
 

@@ -80,15 +80,16 @@ class MediaCore:
         idle_path: Path | None = None,
         time_source: TimeSource | None = None,
         settings: VideoSettings | None = None,
+        start_sample: int = 0,
     ) -> None:
         """Raises CoreError, EncoderError. idle_path: a missing or wrong loop is logged and replaced
-        by a plain background."""
+        by a plain background. start_sample: where the clock begins, a whole number of ticks."""
         self.spec = _only_rendition(renditions)
         self._listener = listener
         self._settings = settings or VideoSettings()
-        self.mixer = Mixer(listener)
+        self.mixer = Mixer(listener, start_sample=start_sample)
         self.overlays = OverlayStack()
-        self.clock = MediaClock(self._tick, self._rebase, time_source)
+        self.clock = MediaClock(self._tick, self._rebase, time_source, start_sample=start_sample)
         self._composer = Composer(self.spec, self.overlays)
         self._build_stages()
         self.hub = Hub(self._pictures.request_keyframe)
@@ -97,7 +98,7 @@ class MediaCore:
         self._low_lock = threading.Lock()
         self._low_users = 0
         self._low_encoder: VideoEncoder | None = None
-        self._next_frame = 0
+        self._next_frame = -(-start_sample // self.spec.frame_samples)
         self._told_generation = -1
         self._skipped = self._rebases = 0
         self._has_first_frame = False
@@ -107,7 +108,7 @@ class MediaCore:
             self._open_idle(idle_path)
 
     def start(self) -> None:
-        """Begin with sample 0 now."""
+        """Begin with the first sample now."""
         for stage in self._stages:
             stage.start()
         self._thread.start()

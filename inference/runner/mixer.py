@@ -208,18 +208,19 @@ class Mixer:
     """Holds at most one speaking and one next segment. Thread-safe.
 
     capacity: 2 segments; overflow: `schedule` refuses with MixerFullError.
+    start_sample: the first that will leave.
     """
 
-    def __init__(self, listener: MixerListener) -> None:
+    def __init__(self, listener: MixerListener, *, start_sample: int = 0) -> None:
         self._listener = listener
         self._lock = threading.Lock()
         self._voices: list[_Voice] = []
         self._fading: tuple[_Voice, Samples] | None = None  # to be mixed into the next tick
         self._faded: _Voice | None = None  # mixed into the last one
         self._calls: list[Callable[[], None]] = []
-        self._position = 0
+        self._position = start_sample
         self._generation = 0
-        self._last_end = 0
+        self._last_end = start_sample
         self._underruns = 0
         self._silent_samples = 0
 

@@ -297,8 +297,7 @@ class Script:
     def _is_time_over(self) -> bool:
         if self._spec.ends != "after_duration" or self._spec.duration_seconds is None:
             return False
-        on_air = self._spec.elapsed_seconds + self._mixer.position / 48_000
-        return on_air >= self._spec.duration_seconds
+        return self._mixer.position / 48_000 >= self._spec.duration_seconds
 
     def _place(self, line: Line) -> None:
         """Hand a line to the mixer if its first sentence has been made."""

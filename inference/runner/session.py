@@ -14,6 +14,7 @@ from typing import Any, Final
 from inference.engines.base import FaceSetup
 from inference.media.idle import idle_loop_path
 from inference.protocol import (
+    SAMPLE_RATE_HZ,
     Command,
     Cursor,
     Json,
@@ -31,7 +32,7 @@ from inference.runner.journal import CommandJournal
 from inference.runner.life import LifePipe
 from inference.runner.lines import SAMPLES_PER_MS
 from inference.runner.link import LinkHandlers, LinkUnreachableError, RunnerLink, StaleRunnerError
-from inference.runner.mixer import Interruption
+from inference.runner.mixer import TICK_SAMPLES, Interruption
 from inference.runner.outbox import Outbox
 from inference.runner.output_board import OutputBoard
 from inference.runner.process_memory import proportional_set_mib
@@ -166,8 +167,13 @@ class Session:
             cache_folder=spec.cache_folder,
         )
         idle = idle_loop_path(setup, engine=spec.avatar.engine)
+        # After a relaunch media time goes on: one clock for the whole transcript.
+        elapsed_ticks = round(spec.elapsed_seconds * SAMPLE_RATE_HZ) // TICK_SAMPLES
         self.core = MediaCore(
-            spec.renditions, _CoreEvents(self), idle_path=idle if idle.exists() else None
+            spec.renditions,
+            _CoreEvents(self),
+            idle_path=idle if idle.exists() else None,
+            start_sample=elapsed_ticks * TICK_SAMPLES,
         )
         self._build_workers(spec, setup)
         self.director = Director(

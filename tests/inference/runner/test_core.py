@@ -83,6 +83,7 @@ def run(
     seconds: float,
     *,
     frame_samples: int = 1920,
+    start_sample: int = 0,
     streams: tuple[str, ...] = ("video:main", "aac", "opus"),
     prepare: Callable[[MediaCore], object] = lambda core: None,
     at_tick: Callable[[MediaCore, FakeTime, int], object] = lambda core, time, tick: None,
@@ -90,7 +91,7 @@ def run(
     """Run a core for some seconds of its own time and collect what it put out."""
     time, over, listener = FakeTime(), threading.Event(), Listener()
     spec = RenditionSpec("main", 320, 180, frame_samples, 600)
-    core = MediaCore([spec], listener, time_source=time)
+    core = MediaCore([spec], listener, time_source=time, start_sample=start_sample)
     subscription = core.hub.subscribe("test", set(streams), capacity_seconds=1e6)
     ticks = iter(range(1_000_000))
 
@@ -192,6 +193,25 @@ def test_sound_has_no_hole_and_no_drift_over_half_a_minute() -> None:
     opus, aac = made.stream("opus"), made.stream("aac")
     assert [p.pts for p in opus] == [n * 960 - 120 for n in range(30 * 50)]
     assert [p.pts for p in aac] == list(range(-1024, 30 * 48_000, 1024))
+
+
+def test_clock_that_goes_on_after_a_relaunch_has_the_same_grid() -> None:
+    start = 7 * 24 * 3600 * 48_000 + 960  # a week on air, between two pictures
+    spoken = Segment.complete("u", beep())
+
+    made = run(
+        2,
+        frame_samples=FPS[30],
+        start_sample=start,
+        prepare=lambda core: core.mixer.schedule(spoken, lead_samples=4800),
+    )
+
+    first = -(-start // FPS[30]) * FPS[30]
+    assert [p.pts for p in made.stream("video")] == [first + n * FPS[30] for n in range(60)]
+    assert [p.pts for p in made.stream("opus")] == [start + n * 960 - 120 for n in range(1, 100)]
+    assert {(p.pts - start) % 1024 for p in made.stream("aac")} == {0}
+    assert ("started", "u", 0, start + 4800) in made.listener.calls
+    assert made.core.metrics()["media_time_ms"] == (start + 96_000) // 48
 
 
 def test_subscriber_gets_no_sound_from_before_its_first_picture() -> None:
