@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 _WINDOW: Final = 500  # 10 s of ticks
@@ -32,17 +30,23 @@ class Window:
 
 
 class Meter:
-    """What one step costs: wall clock ms lately, processor ms in all. One thread measures."""
+    """What one step costs: wall clock ms lately, processor ms in all.
+
+    One thread measures, with `with meter:`, one step at a time.
+    """
 
     def __init__(self) -> None:
         self.wall_ms = Window()
         self.cpu_ms = 0.0
         self.count = 0
+        self._wall = self._cpu = 0
 
-    @contextmanager
-    def measure(self) -> Iterator[None]:
-        wall, cpu = time.monotonic_ns(), time.thread_time_ns()
-        yield
-        self.cpu_ms += (time.thread_time_ns() - cpu) / 1e6
-        self.wall_ms.add((time.monotonic_ns() - wall) / 1e6)
+    def __enter__(self) -> None:
+        self._wall, self._cpu = time.monotonic_ns(), time.thread_time_ns()
+
+    def __exit__(self, *failure: object) -> None:
+        if failure[0] is not None:
+            return
+        self.cpu_ms += (time.thread_time_ns() - self._cpu) / 1e6
+        self.wall_ms.add((time.monotonic_ns() - self._wall) / 1e6)
         self.count += 1

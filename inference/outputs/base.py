@@ -14,13 +14,16 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from inference.media.packets import HEADER_BYTES, EncodedPacket, StreamHeaders, unpack_header
 
 Json = dict[str, Any]
+
+# What waits here is old speech after an interrupt: little more than a keyframe.
+_READ_BYTES: Final = 1 << 15
 
 
 class PacketSource(Protocol):
@@ -29,8 +32,11 @@ class PacketSource(Protocol):
     @property
     def dropped(self) -> int: ...
 
-    def get(self, timeout: float) -> EncodedPacket | None:
-        """The next packet, None after `timeout` seconds. Raises EOFError once closed."""
+    def listen(self, on_packet: Callable[[], None]) -> None:
+        """Call this, from any thread, whenever there is something to take; it must not block."""
+
+    def take(self) -> EncodedPacket | None:
+        """The next packet, None when there is none. Raises EOFError once closed and empty."""
 
     def close(self) -> None: ...
 
@@ -72,8 +78,7 @@ def report(**values: Any) -> None:
 
 async def open_stdin() -> asyncio.StreamReader:
     """Stdin of a child as an asyncio stream."""
-    # What waits here is old speech after an interrupt: little more than a keyframe.
-    reader = asyncio.StreamReader(limit=1 << 15)
+    reader = asyncio.StreamReader(limit=_READ_BYTES)
     protocol = asyncio.StreamReaderProtocol(reader)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin.buffer)
     return reader
@@ -81,11 +86,22 @@ async def open_stdin() -> asyncio.StreamReader:
 
 async def read_packets(reader: asyncio.StreamReader) -> AsyncIterator[EncodedPacket]:
     """Packets of a child's stdin until its end of file."""
-    while True:
-        try:
-            header = await reader.readexactly(HEADER_BYTES)
-            stream, is_keyframe, size, pts, duration = unpack_header(header)
-            data = await reader.readexactly(size)
-        except asyncio.IncompleteReadError:
-            return
-        yield EncodedPacket(stream, pts, duration, is_keyframe, data)
+    # A packet is written in one piece and nearly always arrives in one: one step for all of it.
+    received = bytearray()
+    while chunk := await reader.read(_READ_BYTES):
+        received += chunk
+        while (packet := _cut_packet(received)) is not None:
+            yield packet
+
+
+def _cut_packet(received: bytearray) -> EncodedPacket | None:
+    """Take the first packet off, None while it is not complete."""
+    if len(received) < HEADER_BYTES:
+        return None
+    stream, is_keyframe, size, pts, duration = unpack_header(bytes(received[:HEADER_BYTES]))
+    end = HEADER_BYTES + size
+    if len(received) < end:
+        return None
+    data = bytes(received[HEADER_BYTES:end])
+    del received[:end]
+    return EncodedPacket(stream, pts, duration, is_keyframe, data)

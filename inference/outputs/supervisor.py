@@ -1,7 +1,7 @@
 """Keeps one output alive: starts its child, feeds it packets, restarts it, says how it is.
 
-One failing output touches nothing else: the child is a process, the feed is a thread that blocks
-on a pipe, and the packets come from a bounded subscription that drops to a keyframe by itself.
+One failing output touches nothing else: the child is a process, its pipe is written without
+waiting, and the packets come from a bounded subscription that drops to a keyframe by itself.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ import os
 import random
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from inference.media.packets import pack_packet
-
 from .base import Json, OutputReport, PacketSource
+from .feed import PipeFeed
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +33,7 @@ START_SECONDS: Final = 30.0
 # A platform that is not ready yet refuses like one that does not know the key.
 MAX_REFUSALS: Final = 3
 CLOSE_SECONDS: Final = 3.0
+DRAIN_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,16 +182,13 @@ class OutputSupervisor:
 
 
 class _Child:
-    """The process, the pipe to it and the thread that fills the pipe."""
+    """The process, the pipe to it and what fills the pipe."""
 
     def __init__(self, process: asyncio.subprocess.Process, pipe: int) -> None:
         self._process = process
         self._pipe = pipe
-        self._source: PacketSource | None = None
-        self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._feed: PipeFeed | None = None
         self._counted = (time.monotonic(), 0)
-        self._dropped_seen = 0
 
     @classmethod
     async def spawn(cls, module: str, first_line: Json) -> _Child:
@@ -226,23 +222,8 @@ class _Child:
             return {"state": "failed", "message": "the output process wrote nonsense"}
 
     def feed(self, source: PacketSource) -> None:
-        """Start passing packets on."""
-        self._source = source
-        self._thread = threading.Thread(
-            target=self._feed, args=(source,), name=f"feed-{self.pid}", daemon=True
-        )
-        self._thread.start()
-
-    def _feed(self, source: PacketSource) -> None:
-        try:
-            while not self._closing.is_set():
-                packet = source.get(0.2)
-                if packet is not None:
-                    _write_all(self._pipe, pack_packet(packet))
-        except (OSError, EOFError):
-            pass  # the child or the hub has ended; `read_line` tells which
-        finally:
-            source.close()
+        """Pass packets on from now on."""
+        self._feed = PipeFeed(self._pipe, source)
 
     def bitrate_kbps(self, sent_bytes: int) -> int:
         """Mean bitrate since the last call."""
@@ -253,33 +234,20 @@ class _Child:
 
     def take_dropped(self) -> int:
         """Packets dropped since the last call."""
-        if self._source is None:
-            return 0
-        dropped = self._source.dropped - self._dropped_seen
-        self._dropped_seen = self._source.dropped
-        return dropped
+        return self._feed.take_dropped() if self._feed else 0
 
     async def close(self) -> list[Json]:
         """End of file, three seconds to finish, then SIGKILL; what it still had to say."""
-        self._closing.set()
-        if self._source is not None:
-            self._source.close()
-        if self._thread is not None:
-            # A feeder stuck in a full pipe is freed by the child's end below.
-            await asyncio.to_thread(self._thread.join, 0.5)
-        stuck = self._thread is not None and self._thread.is_alive()
-        if stuck:
-            self._kill()
-        else:
-            os.close(self._pipe)
+        if self._feed is not None:
+            self._feed.close()
+            await self._feed.drain(DRAIN_SECONDS)
+            self._feed.end()
+        os.close(self._pipe)
         try:
             await asyncio.wait_for(self._process.wait(), CLOSE_SECONDS)
         except TimeoutError:
             self._kill()
             await self._process.wait()
-        if stuck and self._thread is not None:
-            await asyncio.to_thread(self._thread.join)
-            os.close(self._pipe)
         lines = []
         while (line := await self.read_line()) is not None:
             lines.append(line)
@@ -288,9 +256,3 @@ class _Child:
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGKILL)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]

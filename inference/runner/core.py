@@ -29,7 +29,7 @@ from inference.media.packets import EncodedPacket, StreamHeaders
 from inference.media.picture import fit_inside, jpeg_picture
 from inference.protocol import SAMPLE_RATE_HZ, RenditionSpec
 from inference.runner.compose import Composer, FrameSource, IdleFrames
-from inference.runner.encode import PictureDue, PictureStage, SoundStage, Stage
+from inference.runner.encode import PictureDue, PictureStage, SoundEncoder, SoundStage, Stage
 from inference.runner.fanout import Hub
 from inference.runner.mixer import Interruption, Mixer, MixerListener, QuietListener
 
@@ -243,7 +243,7 @@ class MediaCore:
             "held": self._composer.counts["held"],
             "idle": self._composer.counts["idle"],
             "dropped": self._skipped + pictures.dropped,
-            "sound_dropped": self._aac.dropped + self._opus.dropped,
+            "sound_dropped": self._sound.dropped,
             "underruns": underruns,
             "underrun_ms": round(silent_samples * _MS_PER_SAMPLE),
             "rebases": self._rebases,
@@ -261,7 +261,7 @@ class MediaCore:
 
     def _times_ms(self) -> dict[str, float]:
         pictures = self._pictures
-        skew = pictures.age_ms.percentile(0.95) - self._opus.age_ms.mean()
+        skew = pictures.age_ms.percentile(0.95) - self._sound.age_ms.mean()
         values = {
             "compose_ms": pictures.compose_meter.wall_ms.mean(),
             "encode_ms": pictures.encode_meter.wall_ms.mean(),
@@ -280,8 +280,7 @@ class MediaCore:
             "h264": pictures.encode_meter,
             "h264_low": pictures.low_meter,
             "publish": pictures.publish_meter,
-            "aac": self._aac.meter,
-            "opus": self._opus.meter,
+            **self._sound.meters,
         }
         frames = max(1, pictures.made)
         return {name: round(meter.cpu_ms / frames, 3) for name, meter in meters.items()}
@@ -295,9 +294,9 @@ class MediaCore:
         self._pictures = PictureStage(
             self._composer, self._main, self._publish_picture, age, failed
         )
-        self._aac = SoundStage("aac", self._aac_encoder, self._publish, age, failed)
-        self._opus = SoundStage("opus", OpusEncoder(), self._publish, age, failed)
-        self._stages: tuple[Stage[Any], ...] = (self._pictures, self._aac, self._opus)
+        encoders: dict[str, SoundEncoder] = {"opus": OpusEncoder(), "aac": self._aac_encoder}
+        self._sound = SoundStage(encoders, self._publish, age, failed)
+        self._stages: tuple[Stage[Any], ...] = (self._pictures, self._sound)
 
     def _run_clock(self) -> None:
         self._priority = prefer_this_thread(real_time=True)
@@ -308,12 +307,11 @@ class MediaCore:
             self._listener.failed("tick", error)
 
     def _tick(self, sample: int, late_samples: int) -> None:
-        with self._tick_meter.measure():
+        with self._tick_meter:
             block = self.mixer.pull(sample)
             self._late_ms.add(late_samples * _MS_PER_SAMPLE)
             self._request_picture(sample, late_samples, block.generation)
-            self._aac.put_all(block)
-            self._opus.put_all(block)
+            self._sound.put_all(block)
 
     def _request_picture(self, sample: int, late_samples: int, generation: int) -> None:
         frame = sample // self.spec.frame_samples

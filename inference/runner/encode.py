@@ -11,7 +11,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -125,29 +125,35 @@ class SoundEncoder(Protocol):
 
 
 class SoundStage(Stage[TickBlock]):
-    """Encodes every 20 ms of sound."""
+    """Encodes every 20 ms of sound, in each form in turn.
+
+    One thread for all: waking one costs more than encoding 20 ms of sound (docs/adr/0011).
+    """
 
     def __init__(
-        self, name: str, encoder: SoundEncoder, publish: Publish, age: Callable[[int], int],
+        self, encoders: Mapping[str, SoundEncoder], publish: Publish, age: Callable[[int], int],
         on_failed: Failed,
     ) -> None:  # fmt: skip
-        """age(pts): how many samples the clock is past it."""
-        super().__init__(name, on_failed)
-        self.meter = Meter()
+        """encoders: by name, the most urgent first. age(pts): how many samples the clock is past
+        it."""
+        super().__init__("sound", on_failed)
+        self.meters = {name: Meter() for name in encoders}
         self.age_ms = Window()
-        self._encoder = encoder
+        self._encoders = tuple(zip(encoders.values(), self.meters.values(), strict=True))
         self._publish = publish
         self._age = age
 
     def work(self, item: TickBlock) -> None:
-        with self.meter.measure():
-            for packet in self._encoder.encode(item.pts, item.samples):
-                self._publish(packet)
+        for encoder, meter in self._encoders:
+            with meter:
+                for packet in encoder.encode(item.pts, item.samples):
+                    self._publish(packet)
         self.age_ms.add(self._age(item.pts) * _MS_PER_SAMPLE)
 
     def finish(self) -> None:
-        for packet in self._encoder.flush():
-            self._publish(packet)
+        for encoder, _ in self._encoders:
+            for packet in encoder.flush():
+                self._publish(packet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +217,11 @@ class PictureStage(Stage[PictureDue]):
         return future
 
     def work(self, item: PictureDue) -> None:
-        with self.compose_meter.measure():
+        with self.compose_meter:
             picture = self._composer.compose(item.frame, item.generation)
-        with self.encode_meter.measure():
+        with self.encode_meter:
             packet = self._main.encode(picture, item.frame)
-        with self.publish_meter.measure():
+        with self.publish_meter:
             self._publish(packet)
         self.made += 1
         self.made_pts.append(packet.pts)
@@ -233,7 +239,7 @@ class PictureStage(Stage[PictureDue]):
         if low is None:
             return
         encoder, canvas = low
-        with self.low_meter.measure():
+        with self.low_meter:
             scale_picture(picture, canvas)
             self._publish(encoder.encode(canvas, frame))
 

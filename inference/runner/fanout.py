@@ -1,13 +1,13 @@
 """Fan-out: the same coded packets for every output and viewer; a slow reader never slows the rest.
 
-Encoder threads publish; each subscription is read by one thread (`get`) or one task (`next`).
+Encoder threads publish. A subscription is read by one task (`next`), or by whoever it tells that
+there is something to take (`listen`, `take`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,8 +56,9 @@ class Subscription:
         self._queue: deque[EncodedPacket] = deque()
         self._queued = dict.fromkeys(streams, 0)  # samples by stream
         self._held: deque[EncodedPacket] = deque()
-        self._ready = threading.Condition()
+        self._lock = threading.Lock()
         self._waiter: tuple[_Waker, asyncio.Future[None]] | None = None
+        self._on_packet: Callable[[], None] | None = None
         self._awaits_keyframe = False
         self._keyframe_pts = -(1 << 62)
         self._closed = False
@@ -65,7 +66,7 @@ class Subscription:
 
     @property
     def stats(self) -> SubscriptionStats:
-        with self._ready:
+        with self._lock:
             return SubscriptionStats(
                 self._delivered,
                 self._dropped,
@@ -74,24 +75,17 @@ class Subscription:
                 self._span() / SAMPLE_RATE_HZ,
             )
 
-    def get(self, timeout: float | None = None) -> EncodedPacket | None:
-        """The next packet for a plain thread; None after `timeout` seconds.
+    def listen(self, on_packet: Callable[[], None]) -> None:
+        """Call this whenever there is something to take, on the thread that published it.
 
-        Raises SubscriptionClosedError when closed and empty.
+        It must not block: encoders wait for it.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._ready:
-            while not self._queue and not self._closed:
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    return None
-                self._ready.wait(left)
-            return self._pop()
+        self._on_packet = on_packet
 
     async def next(self) -> EncodedPacket:
         """The next packet for a task. Raises SubscriptionClosedError when closed and empty."""
         while True:
-            with self._ready:
+            with self._lock:
                 if self._queue or self._closed:
                     return self._pop()
                 loop = asyncio.get_running_loop()
@@ -101,12 +95,12 @@ class Subscription:
 
     def take(self) -> EncodedPacket | None:
         """The next packet if one is there. Raises SubscriptionClosedError when closed and empty."""
-        with self._ready:
+        with self._lock:
             return self._pop() if self._queue or self._closed else None
 
     def restart(self) -> None:
         """Throw away what waits and go on with a new keyframe (a reconnected output)."""
-        with self._ready:
+        with self._lock:
             self._clear()
         self._ask_keyframe()
 
@@ -117,7 +111,7 @@ class Subscription:
 
     def push(self, packet: EncodedPacket) -> None:
         """Called by the hub, from encoder threads."""
-        with self._ready:
+        with self._lock:
             if self._closed or not self._admit(packet):
                 return
             overflowed = self._span() > self._capacity
@@ -126,16 +120,20 @@ class Subscription:
             self._wake()
         if overflowed:
             self._ask_keyframe()
+        if self._on_packet is not None:
+            self._on_packet()
 
     def end(self) -> None:
         """Called by the hub: nothing more will come."""
-        with self._ready:
+        with self._lock:
             self._closed = True
             self._wake()
+        if self._on_packet is not None:
+            self._on_packet()
 
     def wait_for_keyframe(self) -> None:
         """Deliver nothing before the next keyframe of the rendition."""
-        with self._ready:
+        with self._lock:
             self._awaits_keyframe = self.rendition is not None
 
     def _admit(self, packet: EncodedPacket) -> bool:
@@ -201,7 +199,6 @@ class Subscription:
         return self._popleft()
 
     def _wake(self) -> None:
-        self._ready.notify()
         waiter, self._waiter = self._waiter, None
         if waiter is None:
             return

@@ -39,8 +39,11 @@ class HubSource:
     def dropped(self) -> int:
         return self._subscription.stats.dropped
 
-    def get(self, timeout: float) -> EncodedPacket | None:
-        return self._subscription.get(timeout)
+    def listen(self, on_packet: Callable[[], None]) -> None:
+        self._subscription.listen(on_packet)
+
+    def take(self) -> EncodedPacket | None:
+        return self._subscription.take()
 
     def close(self) -> None:
         self._subscription.close()

@@ -54,7 +54,8 @@ DRAIN_SECONDS: Final = 5.0
 METRICS_SECONDS: Final = 1.0
 # A face worker that is ready and draws nothing for so long hangs.
 FACE_SILENCE_SECONDS: Final = 5.0
-MEMORY_EVERY_SECONDS: Final = 5.0
+# Counting shared pages walks every page table: some ms for each process.
+MEMORY_EVERY_SECONDS: Final = 15.0
 
 
 class _CoreEvents:

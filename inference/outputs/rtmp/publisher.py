@@ -318,6 +318,10 @@ class Publisher:
         self._writer.write(data)
 
     async def _drain(self) -> None:
+        """Wait until little is unsent, as it nearly always is: then it costs no timer."""
+        transport = self._writer.transport
+        if not transport.get_write_buffer_size() and not transport.is_closing():
+            return
         try:
             await asyncio.wait_for(self._writer.drain(), STALL_TIMEOUT_SECONDS)
         except TimeoutError as error:

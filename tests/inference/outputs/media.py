@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import lru_cache
-from queue import Empty, Queue
 from typing import Any
 
 import av
@@ -73,17 +73,22 @@ class ListSource:
     def __init__(self, packets: tuple[EncodedPacket, ...] = ()) -> None:
         self.dropped = 0
         self.closed = False
-        self.queue: Queue[EncodedPacket] = Queue()
-        for packet in packets:
-            self.queue.put(packet)
+        self._queue = deque(packets)
+        self._on_packet: Callable[[], None] = lambda: None
 
-    def get(self, timeout: float) -> EncodedPacket | None:
+    def put(self, packet: EncodedPacket) -> None:
+        self._queue.append(packet)
+        self._on_packet()
+
+    def listen(self, on_packet: Callable[[], None]) -> None:
+        self._on_packet = on_packet
+
+    def take(self) -> EncodedPacket | None:
+        if self._queue:
+            return self._queue.popleft()
         if self.closed:
             raise EOFError
-        try:
-            return self.queue.get(timeout=timeout)
-        except Empty:
-            return None
+        return None
 
     def close(self) -> None:
         self.closed = True

@@ -76,7 +76,7 @@ def paced(source: ListSource, seconds: float) -> threading.Thread:
             if packet.pts / 48_000 > seconds:
                 return
             time.sleep(max(0, began + packet.pts / 48_000 - time.monotonic()))
-            source.queue.put(packet)
+            source.put(packet)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -103,9 +103,7 @@ async def test_stream_is_read_back_from_nginx(rtmp_server: RtmpServer) -> None:
     async with pushing(job_line(rtmp_server.push_url, "readback"), source) as running:
         await running.until(lambda report: report.state == "live")
         feeder = paced(source, 4)
-        pictures, samples, sizes = await asyncio.to_thread(
-            read_back, rtmp_server.url("readback")
-        )
+        pictures, samples, sizes = await asyncio.to_thread(read_back, rtmp_server.url("readback"))
         await asyncio.to_thread(feeder.join)
 
     assert pictures >= 50

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from inference.media.encoder import AacEncoder, VideoEncoder
+from inference.media.encoder import AacEncoder, OpusEncoder, VideoEncoder
 from inference.media.overlay import OverlayStack
 from inference.media.packets import EncodedPacket
 from inference.protocol import RenditionSpec
@@ -122,14 +122,17 @@ def never(name: str, error: Exception) -> None:
 
 def test_sound_stage_flushes_what_the_encoder_holds() -> None:
     packets: list[EncodedPacket] = []
-    stage = SoundStage("aac", AacEncoder(), packets.append, lambda pts: 0, never)
+    encoders = {"opus": OpusEncoder(), "aac": AacEncoder()}
+    stage = SoundStage(encoders, packets.append, lambda pts: 0, never)
     stage.start()
     mixer = Mixer(QuietListener())
     for tick in range(16):  # 15 blocks of 1024
         stage.put_all(mixer.pull(tick * 960))
 
     assert stage.stop(10)
-    assert [p.pts for p in packets] == [n * 1024 for n in range(-1, 15)]
+    assert [p.pts for p in packets if p.stream == "aac"] == [n * 1024 for n in range(-1, 15)]
+    assert [p.pts for p in packets if p.stream == "opus"] == [n * 960 - 120 for n in range(16)]
+    assert {name: meter.count for name, meter in stage.meters.items()} == {"opus": 16, "aac": 16}
 
 
 def picture_stage(packets: list[EncodedPacket]) -> PictureStage:

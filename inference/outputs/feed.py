@@ -1,0 +1,93 @@
+"""Passes packets on to a child's pipe from the thread that made them, without ever waiting.
+
+A thread per output costs more than the writing: each packet wakes it, and it wakes the child. Only
+when the pipe is full does the event loop wait for room; the source drops meanwhile, by its rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from typing import Final
+
+from inference.media.packets import pack_packet
+
+from .base import PacketSource
+
+_LOOK_SECONDS: Final = 0.02
+
+
+class PipeFeed:
+    """Feeds one pipe from one source. Made, drained and closed on the event loop."""
+
+    def __init__(self, descriptor: int, source: PacketSource) -> None:
+        """descriptor: the write end, which the caller closes after `close`."""
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._source = source
+        self._loop = asyncio.get_running_loop()
+        # Every encoder thread comes here, and the loop.
+        self._lock = threading.Lock()
+        self._rest = memoryview(b"")
+        self._waits_for_room = self._is_over = False
+        self._dropped_seen = 0
+        source.listen(self._pump)
+        self._pump()
+
+    def take_dropped(self) -> int:
+        """Packets dropped since the last call."""
+        dropped = self._source.dropped - self._dropped_seen
+        self._dropped_seen += dropped
+        return dropped
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Let a child that is behind catch up: until all there is is written, or for so long."""
+        deadline = time.monotonic() + timeout_seconds
+        while self._waits_for_room and time.monotonic() < deadline:  # noqa: ASYNC110  # a thread sets it
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def close(self) -> None:
+        """Take nothing more from the source than what already waits."""
+        self._source.close()
+
+    def end(self) -> None:
+        """Write nothing more."""
+        with self._lock:
+            self._is_over = True
+        self._loop.remove_writer(self._descriptor)
+
+    def _pump(self) -> None:
+        """Write what the pipe takes."""
+        with self._lock:
+            if self._waits_for_room or self._is_over:
+                return
+            try:
+                self._write_all()
+            except BlockingIOError:
+                self._waits_for_room = True
+            except (OSError, EOFError):
+                self._is_over = True  # the child or the hub has ended; the child's own end tells
+        if self._waits_for_room:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the output
+                self._loop.call_soon_threadsafe(self._await_room)
+
+    def _write_all(self) -> None:
+        while True:
+            while self._rest:
+                self._rest = self._rest[os.write(self._descriptor, self._rest) :]
+            packet = self._source.take()
+            if packet is None:
+                return
+            self._rest = memoryview(pack_packet(packet))
+
+    def _await_room(self) -> None:
+        if not self._is_over:
+            self._loop.add_writer(self._descriptor, self._room)
+
+    def _room(self) -> None:
+        self._loop.remove_writer(self._descriptor)
+        self._waits_for_room = False
+        self._pump()

@@ -1,0 +1,95 @@
+"""The feed of a child's pipe: never waits, loses nothing of what its source gave, and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from inference.media.packets import EncodedPacket
+from inference.outputs.base import read_packets
+from inference.outputs.feed import PipeFeed
+
+from .media import ListSource
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def packet(number: int, size: int = 50_000) -> EncodedPacket:
+    return EncodedPacket("video", number, 1, number == 0, bytes([number]) * size)
+
+
+async def read_all(read_end: int, count: int) -> list[EncodedPacket]:
+    """`count` packets as a child reads them."""
+    reader = asyncio.StreamReader()
+    with os.fdopen(os.dup(read_end), "rb", buffering=0) as stream:
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), stream
+        )
+        packets = []
+        async for read in read_packets(reader):
+            packets.append(read)
+            if len(packets) == count:
+                break
+        transport.close()
+    return packets
+
+
+async def test_packets_are_written_by_the_thread_that_brings_them(pipe: tuple[int, int]) -> None:
+    source = ListSource()
+    feed = PipeFeed(pipe[1], source)
+    await asyncio.to_thread(source.put, packet(0, size=100))
+
+    # The loop was not needed: what was put is in the pipe.
+    assert (await read_all(pipe[0], 1))[0] == packet(0, size=100)
+    feed.end()
+
+
+async def test_full_pipe_holds_nobody_up_and_loses_nothing(pipe: tuple[int, int]) -> None:
+    source = ListSource()
+    feed = PipeFeed(pipe[1], source)
+    async with asyncio.timeout(10):
+        for number in range(8):  # six times what a pipe takes
+            await asyncio.to_thread(source.put, packet(number))
+        reading = asyncio.create_task(read_all(pipe[0], 8))
+        await feed.drain(5)
+
+        assert await reading == [packet(number) for number in range(8)]
+    feed.end()
+
+
+async def test_drain_gives_up_on_a_child_that_reads_nothing(pipe: tuple[int, int]) -> None:
+    source = ListSource((packet(0), packet(1)))
+    feed = PipeFeed(pipe[1], source)
+    async with asyncio.timeout(10):
+        await feed.drain(0.1)
+    feed.end()
+
+
+async def test_dead_child_stops_the_feed(pipe: tuple[int, int]) -> None:
+    source = ListSource()
+    feed = PipeFeed(pipe[1], source)
+    os.close(pipe[0])
+    source.put(packet(0))
+    source.put(packet(1))
+
+    assert source.take() == packet(1)  # nothing more was taken
+    feed.end()
+    os.dup2(pipe[1], pipe[0])  # for the fixture to close
+
+
+async def test_dropped_packets_are_told_once(pipe: tuple[int, int]) -> None:
+    source = ListSource()
+    feed = PipeFeed(pipe[1], source)
+    source.dropped = 3
+
+    assert (feed.take_dropped(), feed.take_dropped()) == (3, 0)
+    feed.end()
