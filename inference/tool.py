@@ -5,6 +5,7 @@
     avatar-preview  {engine, settings, cache_folder}          -> PNG, 960x540
     encoders        {}                                        -> JSON {name: "ok" or what is wrong}
     font            {}                                        -> JSON {path} of the caption font
+    picture         {path, kind}                              -> a line of JSON, then JPEG or PNG
 A refusal ends it with status 1 and `{"code", "message", "retryable"}` as the last line of stderr.
 Engines print what they like to stdout: it is sent to stderr before they are loaded.
 """
@@ -20,7 +21,8 @@ import sys
 import wave
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, BinaryIO, Final, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import numpy as np
 
@@ -34,9 +36,14 @@ from inference.engines.base import (
     SpeechRequest,
 )
 
+if TYPE_CHECKING:
+    from inference.media.uploads import UploadKind
+
 PREVIEW_MAX_SECONDS: Final = 60
 PREVIEW_SIZE_PX: Final = (960, 540)
 _CPU_LIMIT_SECONDS: Final = 60
+# 40 megapixels take 160 MB, several times over while they are turned and made smaller.
+_PICTURE_MEMORY_BYTES: Final = 2 * 1024**3
 # The presenter looks up and breathes in: the first picture is the stiffest one.
 _POSE_SECONDS: Final = 1.0
 _FRAME_SAMPLES: Final = 1920
@@ -141,11 +148,26 @@ def find_caption_font(request: Json) -> bytes:
         raise EngineError("font_missing", str(error), retryable=False) from error
 
 
+def rewrite_picture(request: Json) -> bytes:
+    """An uploaded picture as it is kept. Raises EngineError."""
+    from inference.media.uploads import UploadError, rewrite_upload  # loads Pillow
+
+    resource.setrlimit(resource.RLIMIT_AS, (_PICTURE_MEMORY_BYTES, _PICTURE_MEMORY_BYTES))
+    kind = _text(request, "kind")
+    if kind not in ("card", "logo", "background"):
+        raise _refusal(f"There is no kind of picture {kind!r}.")
+    try:
+        return rewrite_upload(Path(_text(request, "path")), cast("UploadKind", kind))
+    except UploadError as error:
+        raise EngineError(error.code, str(error), retryable=False) from error
+
+
 TOOLS: Final[dict[str, Callable[[Json], bytes]]] = {
     "preview": preview_voice,
     "avatar-preview": preview_avatar,
     "encoders": try_encoders,
     "font": find_caption_font,
+    "picture": rewrite_picture,
 }
 
 

@@ -12,7 +12,15 @@ from accounts.models import User
 from accounts.roles import has_permission, require_permission
 from livestudio.common.errors import NotFoundError
 from streams.errors import NotLiveError, SignInRequiredError
-from streams.models import Broadcast, BroadcastOutput, Cue, Output, Recording, Show
+from streams.models import (
+    Broadcast,
+    BroadcastOutput,
+    Cue,
+    Output,
+    Picture,
+    Recording,
+    Show,
+)
 from streams.models.show import Visibility
 
 Id = UUID | str
@@ -38,6 +46,18 @@ def get_output_for(user: User, output_id: Id, permission: str) -> Output:
     """Raises NotFoundError, ForbiddenError."""
     output: Output = get_owned_for(user, Output.objects.all(), output_id, permission, "output")
     return output
+
+
+def get_picture_for(user: User, picture_id: Id, permission: str) -> Picture:
+    """Raises NotFoundError, ForbiddenError."""
+    picture: Picture = get_owned_for(user, Picture.objects.all(), picture_id, permission, "picture")
+    return picture
+
+
+def get_any_picture(picture_id: UUID) -> Picture:
+    """For holders of a signed address, which members alone are given. Raises NotFoundError."""
+    picture: Picture = get_row(Picture.objects.all(), picture_id, "picture")
+    return picture
 
 
 def get_broadcast_for(user: User, broadcast_id: Id, permission: str) -> Broadcast:

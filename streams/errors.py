@@ -82,3 +82,10 @@ class SignInRequiredError(DomainError):
     code = "not_authenticated"
     status = 401
     message = "This show is private. Sign in first."
+
+
+class PictureInUseError(ConflictError):
+    """A show or an airing needs the picture."""
+
+    code = "picture_in_use"
+    message = "A show uses this picture. Choose another one there first."

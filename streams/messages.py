@@ -15,6 +15,7 @@ from streams.models import (
     BroadcastOutput,
     Cue,
     Output,
+    Picture,
     Recording,
     Schedule,
     Show,
@@ -57,8 +58,24 @@ def overlays_json(show: Show) -> Json:
     return {
         "captions": show.captions,
         "title": show.overlay_title,
-        "logo": None,
+        "logo": _logo_json(show),
+        "lower_third": {"name": show.lower_third_name, "role": show.lower_third_role},
+        "clock": {
+            "format": show.clock_format,
+            "position": show.clock_position,
+            "timezone": show.clock_timezone,
+        },
         "label": {"preset": show.label_preset, "position": show.label_position},
+    }
+
+
+def _logo_json(show: Show) -> Json | None:
+    if show.logo_id is None:
+        return None
+    return {
+        "picture": str(show.logo_id),
+        "position": show.logo_position,
+        "image_url": picture_url(show.logo_id),
     }
 
 
@@ -85,8 +102,35 @@ def cue_json(cue: Cue) -> Json:
         "emotion": cue.emotion,
         "clip": str(cue.clip_id) if cue.clip_id else None,
         "pause_seconds": cue.pause_seconds,
-        "card": cue.card,
+        "card": card_json(cue.kept_card),
     }
+
+
+def card_json(card: Json | None) -> Json | None:
+    """A card as `Cue.kept_card` gives it, with every field and the address of its picture."""
+    if card is None:
+        return None
+    texts = {name: card.get(name, "") for name in ("title", "text", "price", "url")}
+    picture = card.get("picture")
+    return {**texts, "picture": picture, "image_url": picture_url(UUID(picture)) if picture else ""}
+
+
+def picture_json(picture: Picture) -> Json:
+    """An uploaded picture and where to fetch it."""
+    return {
+        "id": str(picture.pk),
+        "name": picture.name,
+        "kind": picture.kind,
+        "width_px": picture.width_px,
+        "height_px": picture.height_px,
+        "image_url": picture_url(picture.pk),
+        "created_at": moment(picture.created_at),
+    }
+
+
+def picture_url(picture_id: UUID) -> str:
+    """The signed address of a picture, below this site's."""
+    return _signed("picture-file", "picture", picture_id)
 
 
 def output_json(output: Output) -> Json:
@@ -122,7 +166,10 @@ def broadcast_json(broadcast: Broadcast, *, base_url: str = "", with_runner: boo
         "metrics": broadcast.metrics or None,
         "thumbnail_url": base_url + _signed("broadcast-thumbnail", "thumbnail", pk),
         "watch_url": base_url + reverse("watch", args=[pk]),
-        "rundown": broadcast.snapshot.get("cues", []),
+        "rundown": [
+            {**cue, "card": card_json(cue.get("card"))}
+            for cue in broadcast.snapshot.get("cues", [])
+        ],
     }
     if with_runner:
         answer["runner"] = runner_json(broadcast)

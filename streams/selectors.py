@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from accounts.models import Organization
-from streams.models import Broadcast, Output, Show
+from streams.models import Broadcast, Output, Picture, Show
 
 
 def list_shows(organization: Organization) -> QuerySet[Show]:
@@ -16,6 +16,12 @@ def list_shows(organization: Organization) -> QuerySet[Show]:
 
 def list_outputs(organization: Organization) -> QuerySet[Output]:
     return Output.objects.filter(organization=organization)
+
+
+def list_pictures(organization: Organization, kind: str | None = None) -> QuerySet[Picture]:
+    """Uploaded pictures of an organization, of one kind if it is given."""
+    rows = Picture.objects.filter(organization=organization)
+    return rows.filter(kind=kind) if kind else rows
 
 
 def list_broadcasts(organization: Organization) -> QuerySet[Broadcast]:

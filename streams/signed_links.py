@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-Kind = Literal["thumbnail", "recording"]
+Kind = Literal["thumbnail", "recording", "picture"]
 
 # The address stays the same for this long, so that a page need not load a picture anew.
 _PERIOD_SECONDS: Final = 12 * 3600

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.core.files.base import ContentFile
 from django.db import transaction
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import URLPattern, URLResolver, reverse
 
 from accounts.models import User
@@ -21,10 +23,12 @@ from accounts.roles import PERMISSIONS, Role
 from avatars.models import Avatar, AvatarClip
 from inference.protocol import Signal
 from livestudio.urls import api_patterns
-from streams.models import Broadcast, BroadcastOutput, Output, Recording
+from streams.models import Broadcast, BroadcastOutput, Output, Picture, Recording
 from streams.services import signalling
+from streams.services.pictures import Rewritten
 from streams.services.thumbnails import keep_thumbnail
 from tests.factories import Cast, add_member, api_client, error_of, make_cast
+from tests.streams.pictures import make_picture, png_bytes
 from tests.streams.plans import CANARY_KEY, RTMP_URL, make_output, put_live, show_body
 from voices.models import Voice
 
@@ -51,6 +55,7 @@ class World:
     clip: AvatarClip
     voice: Voice
     recording: Recording
+    picture: Picture
 
     @property
     def ids(self) -> dict[str, Any]:
@@ -64,6 +69,7 @@ class World:
             "clip_id": self.clip.pk,
             "voice_id": self.voice.pk,
             "recording_id": self.recording.pk,
+            "picture_id": self.picture.pk,
             "device_id": "unknown",
             "viewer": "0" * 32,
         }
@@ -102,11 +108,17 @@ def key_body(world: World) -> dict[str, Any]:
     return {"stream_key": "a-new-stream-key"}
 
 
+def picture_form() -> bytes:
+    """A form with a file, as a browser sends it."""
+    return encode_multipart(BOUNDARY, {"kind": "logo", "file": ContentFile(png_bytes(), "a.png")})
+
+
 def cue_order(world: World) -> list[str]:
     return [cue["id"] for cue in world.broadcast.snapshot["cues"]]
 
 
 STEER = "broadcast.steer"
+FORM = MULTIPART_CONTENT
 ON_AIR = (409,)
 ROWS = [
     Row("schema", "get", ANYBODY),
@@ -161,6 +173,11 @@ ROWS = [
     Row("output", "patch", "output.edit", lambda world: {"name": "New"}),
     Row("output", "delete", "output.edit", answers=ON_AIR),
     Row("output-rotate-key", "post", "output.edit", key_body),
+    Row("pictures", "get", "show.view"),
+    Row("pictures", "post", "show.edit", lambda world: picture_form(), FORM),
+    Row("picture", "get", "show.view"),
+    Row("picture", "delete", "show.edit"),
+    Row("picture-file", "get", SECRET),
     Row("broadcasts", "get", "broadcast.view"),
     Row("broadcast", "get", "broadcast.view"),
     Row("broadcast-stop", "post", "broadcast.start"),
@@ -246,6 +263,7 @@ def world(db: None) -> World:
         clip=AvatarClip.objects.create(avatar=avatar, name="Bow", engine_name="bow"),
         voice=broadcast.show.voice,
         recording=_recording(broadcast),
+        picture=make_picture(cast.organization),
     )
 
 
@@ -265,7 +283,7 @@ def people(world: World) -> dict[str, User | None]:
 
 @pytest.fixture(autouse=True)
 def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The runner and the speech tool answer at once: only rights are asked about here."""
+    """The runner and the tools answer at once: only rights are asked about here."""
 
     async def answer(broadcast_id: Any, viewer: str, kind: str, data: Any, **_: Any) -> Signal:
         return Signal(viewer, "1", "answer", {"sdp": SDP})
@@ -274,6 +292,8 @@ def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"utterance": None, "generation": 1}
     monkeypatch.setattr("streams.api.broadcasts.wait_for_result", lambda command: told)
     monkeypatch.setattr("voices.services.preview_voice", lambda **_: b"RIFF")
+    rewritten = Rewritten(png_bytes(), "png", 32, 32)
+    monkeypatch.setattr("streams.services.pictures.rewrite_upload", lambda *_: rewritten)
 
 
 def test_every_route_and_method_has_a_row() -> None:
@@ -306,7 +326,7 @@ def ask(row: Row, path: str, body: Any, world: World, user: User | None) -> Any:
     """One request, undone afterwards so that the next role meets the same world."""
     client = api_client(user)
     # An outsider who names the organization must not find it either.
-    is_collection = row.name in ("avatars", "voices", "shows", "outputs", "broadcasts")
+    is_collection = row.name in ("avatars", "voices", "shows", "outputs", "broadcasts", "pictures")
     headers = {"X-Organization": str(world.cast.organization.pk)} if is_collection else {}
     options: dict[str, Any] = {"headers": headers}
     with transaction.atomic():

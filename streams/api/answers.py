@@ -10,6 +10,7 @@ from streams.messages import (
     broadcast_output_json,
     event_json,
     output_json,
+    picture_json,
     recording_json,
     show_json,
     utterance_json,
@@ -21,6 +22,7 @@ from streams.models.broadcast import (
     UtteranceSource,
     UtteranceState,
 )
+from streams.models.picture import PictureKind
 
 Json = dict[str, Any]
 
@@ -166,6 +168,21 @@ class OutputAnswer(serializers.Serializer[Any]):
 
     def to_representation(self, instance: Any) -> Json:
         return output_json(instance)
+
+
+class PictureAnswer(serializers.Serializer[Any]):
+    """An uploaded picture. image_url: signed, good for 12 to 24 hours."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=PictureKind.choices)
+    width_px = serializers.IntegerField()
+    height_px = serializers.IntegerField()
+    image_url = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+    def to_representation(self, instance: Any) -> Json:
+        return picture_json(instance)
 
 
 def base_url(request: Any) -> str:

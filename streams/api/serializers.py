@@ -13,7 +13,7 @@ from rest_framework import serializers
 from avatars.models import Avatar, AvatarClip
 from inference.catalog import EXPRESSIONS, GESTURES, PROFILES
 from streams.fields import ChoiceField, FlagField, NumberField, TextField, WholeNumberField
-from streams.models import Output
+from streams.models import Output, Picture
 from streams.models.output import (
     OUTPUT_URL_MAX_CHARACTERS,
     STREAM_KEY_MAX_CHARACTERS,
@@ -24,11 +24,19 @@ from streams.models.schedule import CatchUp
 from streams.models.show import (
     DURATION_MAX_MINUTES,
     LOOP_PAUSE_MAX_SECONDS,
+    LOWER_THIRD_MAX_CHARACTERS,
+    ClockFormat,
+    Corner,
     Ends,
-    LabelPosition,
     LabelPreset,
     RundownMode,
     Visibility,
+)
+from streams.services.cards import (
+    CARD_PRICE_MAX_CHARACTERS,
+    CARD_TEXT_MAX_CHARACTERS,
+    CARD_TITLE_MAX_CHARACTERS,
+    CARD_URL_MAX_BYTES,
 )
 from streams.services.rundown import CUES_MAX
 from voices.models import Language, Voice
@@ -62,10 +70,17 @@ class OwnedField(serializers.Field[Any, Any, Any, Any]):
 class CardSerializer(serializers.Serializer[Any]):
     """What is shown beside a cue, such as a product."""
 
-    title = TextField(max_length=100)
-    text = TextField(max_length=500, required=False, allow_blank=True)
-    image_url = serializers.URLField(max_length=500, required=False)
-    url = serializers.URLField(max_length=500, required=False)
+    title = TextField(max_length=CARD_TITLE_MAX_CHARACTERS)
+    text = TextField(max_length=CARD_TEXT_MAX_CHARACTERS, required=False, allow_blank=True)
+    price = TextField(max_length=CARD_PRICE_MAX_CHARACTERS, required=False, allow_blank=True)
+    url = TextField(
+        max_length=CARD_URL_MAX_BYTES,
+        required=False,
+        allow_blank=True,
+        help_text="An http(s) address; the card shows it as a QR code.",
+    )
+    picture = OwnedField(Picture, "organization", allow_null=True, required=False)
+    image_url = serializers.CharField(read_only=True)
 
 
 class CueSerializer(serializers.Serializer[Any]):
@@ -84,12 +99,43 @@ class CueSerializer(serializers.Serializer[Any]):
     pause_seconds = NumberField(min_value=0, max_value=PAUSE_MAX_SECONDS, default=0.0)
     card = CardSerializer(allow_null=True, default=None)
 
+    def validate(self, attrs: Json) -> Json:
+        """The card's picture is a row of its own, the rest of the card is not."""
+        if "card" not in attrs:
+            return attrs
+        card = dict(attrs["card"] or {})
+        picture = card.pop("picture", None)
+        return {**attrs, "card": card or None, "card_picture": picture}
+
 
 class LabelSerializer(serializers.Serializer[Any]):
     """The visible AI label."""
 
     preset = ChoiceField(choices=LabelPreset.choices, required=False)
-    position = ChoiceField(choices=LabelPosition.choices, required=False)
+    position = ChoiceField(choices=Corner.choices, required=False)
+
+
+class LogoSerializer(serializers.Serializer[Any]):
+    """An uploaded picture of kind `logo` in a corner."""
+
+    picture = OwnedField(Picture, "organization")
+    position = ChoiceField(choices=Corner.choices, required=False)
+    image_url = serializers.CharField(read_only=True)
+
+
+class LowerThirdSerializer(serializers.Serializer[Any]):
+    """Who speaks, in two lines at the lower left; shown while `name` is not blank."""
+
+    name = TextField(max_length=LOWER_THIRD_MAX_CHARACTERS, required=False, allow_blank=True)
+    role = TextField(max_length=LOWER_THIRD_MAX_CHARACTERS, required=False, allow_blank=True)
+
+
+class ClockSerializer(serializers.Serializer[Any]):
+    """The time of day. timezone: blank = that of the schedule."""
+
+    format = ChoiceField(choices=ClockFormat.choices, required=False)
+    position = ChoiceField(choices=Corner.choices, required=False)
+    timezone = TextField(max_length=64, required=False, allow_blank=True)
 
 
 class OverlaysSerializer(serializers.Serializer[Any]):
@@ -97,12 +143,10 @@ class OverlaysSerializer(serializers.Serializer[Any]):
 
     captions = FlagField(required=False)
     title = TextField(max_length=80, required=False, allow_blank=True)
-    logo = serializers.JSONField(required=False, allow_null=True)
+    logo = LogoSerializer(required=False, allow_null=True)
+    lower_third = LowerThirdSerializer(required=False)
+    clock = ClockSerializer(required=False)
     label = LabelSerializer(required=False)
-
-    def validate_logo(self, value: Any) -> None:
-        if value is not None:
-            raise serializers.ValidationError("A logo cannot be uploaded here yet; give null.")
 
 
 class ScheduleSerializer(serializers.Serializer[Any]):
@@ -171,11 +215,27 @@ class CueOrderSerializer(serializers.ListSerializer[Any]):
 
 def overlay_fields(values: Json) -> Json:
     """The fields of `Show` that these overlays set; what is not given stays."""
-    label = values.get("label", {})
-    named = {
-        "captions": values.get("captions"),
-        "overlay_title": values.get("title"),
-        "label_preset": label.get("preset"),
-        "label_position": label.get("position"),
-    }
-    return {name: value for name, value in named.items() if value is not None}
+    found: Json = {}
+    for path, name in _OVERLAY_FIELDS.items():
+        group, _, key = path.rpartition(".")
+        source = values.get(group) or {} if group else values
+        if key in source:
+            found[name] = source[key]
+    if "logo" in values and values["logo"] is None:
+        found["logo"] = None
+    return found
+
+
+_OVERLAY_FIELDS = {
+    "captions": "captions",
+    "title": "overlay_title",
+    "logo.picture": "logo",
+    "logo.position": "logo_position",
+    "lower_third.name": "lower_third_name",
+    "lower_third.role": "lower_third_role",
+    "clock.format": "clock_format",
+    "clock.position": "clock_position",
+    "clock.timezone": "clock_timezone",
+    "label.preset": "label_preset",
+    "label.position": "label_position",
+}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from streams.api import broadcasts, outputs, recordings, shows, watching
+from streams.api import broadcasts, outputs, pictures, recordings, shows, watching
 
 _SHOW = "shows/<uuid:show_id>/"
 _OUTPUT = "outputs/<uuid:output_id>/"
 _BROADCAST = "broadcasts/<uuid:broadcast_id>/"
+_PICTURE = "pictures/<uuid:picture_id>/"
 _ON_AIR = _BROADCAST + _OUTPUT
 
 urlpatterns = [
@@ -22,6 +23,9 @@ urlpatterns = [
     path("outputs/", outputs.OutputsView.as_view(), name="outputs"),
     path(_OUTPUT, outputs.OutputView.as_view(), name="output"),
     path(f"{_OUTPUT}rotate-key/", outputs.RotateKeyView.as_view(), name="output-rotate-key"),
+    path("pictures/", pictures.PicturesView.as_view(), name="pictures"),
+    path(_PICTURE, pictures.PictureView.as_view(), name="picture"),
+    path(f"{_PICTURE}file/", pictures.PictureFileView.as_view(), name="picture-file"),
     path("broadcasts/", broadcasts.BroadcastsView.as_view(), name="broadcasts"),
     path(_BROADCAST, broadcasts.BroadcastView.as_view(), name="broadcast"),
     *(

@@ -14,6 +14,7 @@ from streams.models.broadcast import (
     Utterance,
 )
 from streams.models.output import Output
+from streams.models.picture import Picture
 from streams.models.recording import Recording
 from streams.models.rundown import Cue
 from streams.models.schedule import Occurrence, Schedule
@@ -33,6 +34,7 @@ __all__ = [
     "MetricSample",
     "Occurrence",
     "Output",
+    "Picture",
     "Recording",
     "Schedule",
     "Show",

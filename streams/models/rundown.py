@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -58,7 +60,16 @@ class Cue(BaseModel):
         default=0.0,
         validators=[MinValueValidator(0), MaxValueValidator(PAUSE_MAX_SECONDS)],
     )
+    # title, text, price, url: what the card says; its picture is a row, so that it can be found.
     card = models.JSONField(_("card"), null=True, blank=True)
+    card_picture = models.ForeignKey(
+        "streams.Picture",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="cues",
+        verbose_name=_("picture of the card"),
+    )
 
     class Meta:
         verbose_name = _("cue")
@@ -69,3 +80,11 @@ class Cue(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.position}. {self.text[:40] or self.kind}"
+
+    @property
+    def kept_card(self) -> dict[str, Any] | None:
+        """The card with the id of its picture, as an airing keeps it."""
+        if self.card is None:
+            return None
+        picture = self.card_picture_id
+        return {**self.card, "picture": str(picture) if picture else None}

@@ -12,6 +12,7 @@ from voices.models import Language
 
 LOOP_PAUSE_MAX_SECONDS = 3600
 DURATION_MAX_MINUTES = 24 * 60
+LOWER_THIRD_MAX_CHARACTERS = 30
 
 
 class Visibility(models.TextChoices):
@@ -40,11 +41,17 @@ class LabelPreset(models.TextChoices):
     NONE = "none", _("No label")
 
 
-class LabelPosition(models.TextChoices):
+class Corner(models.TextChoices):
     TOP_LEFT = "top_left", _("Top left")
     TOP_RIGHT = "top_right", _("Top right")
     BOTTOM_LEFT = "bottom_left", _("Bottom left")
     BOTTOM_RIGHT = "bottom_right", _("Bottom right")
+
+
+class ClockFormat(models.TextChoices):
+    NONE = "none", _("No clock")
+    MINUTE = "minute", _("Hours and minutes")
+    SECOND = "second", _("Hours, minutes and seconds")
 
 
 def profile_choices() -> list[tuple[str, str]]:
@@ -101,8 +108,37 @@ class Show(OwnedModel):
     label_position = models.CharField(
         _("place of the AI label"),
         max_length=20,
-        choices=LabelPosition,
-        default=LabelPosition.TOP_LEFT,
+        choices=Corner,
+        default=Corner.TOP_LEFT,
+    )
+    logo = models.ForeignKey(
+        "streams.Picture",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="shows",
+        verbose_name=_("logo"),
+    )
+    logo_position = models.CharField(
+        _("place of the logo"), max_length=20, choices=Corner, default=Corner.TOP_RIGHT
+    )
+    lower_third_name = models.CharField(
+        _("name line"), max_length=LOWER_THIRD_MAX_CHARACTERS, blank=True
+    )
+    lower_third_role = models.CharField(
+        _("role line"), max_length=LOWER_THIRD_MAX_CHARACTERS, blank=True
+    )
+    clock_format = models.CharField(
+        _("clock"), max_length=10, choices=ClockFormat, default=ClockFormat.NONE
+    )
+    clock_position = models.CharField(
+        _("place of the clock"), max_length=20, choices=Corner, default=Corner.TOP_RIGHT
+    )
+    clock_timezone = models.CharField(
+        _("time zone of the clock"),
+        max_length=64,
+        blank=True,
+        help_text=_("Such as Asia/Shanghai. Empty: the zone of the schedule."),
     )
     record = models.BooleanField(_("record"), default=False)
     outputs = models.ManyToManyField(

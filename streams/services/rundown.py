@@ -16,6 +16,7 @@ from avatars.models import Avatar
 from inference.protocol import CueKind
 from livestudio.common.errors import ErrorDetail, InvalidInputError
 from streams.models import Broadcast, ControlCommand, Cue, Show
+from streams.services.cards import check_card
 from streams.services.commands import Order
 from streams.services.speech import check_text, steer
 
@@ -105,6 +106,7 @@ def check_cue(cue: Cue, *, prefix: str = "") -> None:
         raise InvalidInputError.of(f"{prefix}pause_seconds", message)
     elif cue.kind == CLIP:
         _check_clip(cue, cue.show.avatar, prefix)
+    check_card(cue, prefix=prefix)
 
 
 def take_cue(

@@ -68,7 +68,7 @@ def take_snapshot(show: Show) -> Json:
         "overlays": encode(_overlays(show)),
         "avatar": str(show.avatar_id),
         "voice": str(show.voice_id),
-        "cues": [{**encode(_cue(cue)), "card": cue.card} for cue in cues],
+        "cues": [{**encode(_cue(cue)), "card": cue.kept_card} for cue in cues],
     }
 
 

@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from zoneinfo import available_timezones
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.audit import record
 from accounts.models import Organization, User
@@ -19,6 +21,7 @@ from streams.errors import ShowOnAirError
 from streams.models import Output, Show
 from streams.models.broadcast import FINAL_STATES
 from streams.models.show import Ends
+from streams.services.pictures import as_picture_id, check_show_pictures
 from streams.services.rundown import append_cues, check_cue
 from streams.services.schedule import replace_schedule
 
@@ -83,14 +86,31 @@ def check_show(show: Show) -> None:
     for name in ("avatar", "voice"):
         if getattr(show, name).organization_id != show.organization_id:
             details.append(ErrorDetail(name, "not_found", f"There is no such {name}."))
-    if show.background not in BACKGROUNDS and not _COLOUR.fullmatch(show.background):
-        message = f"Choose from: {', '.join(BACKGROUNDS)}, or give a colour such as #dfe6f4."
-        details.append(ErrorDetail("background", "invalid_choice", message))
+    if not _is_background(show.background):
+        message = _(
+            "Choose from: %(names)s; or give a colour such as #dfe6f4, or the id of an uploaded "
+            "picture."
+        )
+        names = {"names": ", ".join(BACKGROUNDS)}
+        details.append(ErrorDetail("background", "invalid_choice", message % names))
+    if show.clock_timezone and show.clock_timezone not in available_timezones():
+        message = _("There is no time zone “%(name)s”; name one such as Asia/Shanghai.")
+        values = {"name": show.clock_timezone}
+        details.append(ErrorDetail("overlays.clock.timezone", "unknown_zone", message % values))
+    if show.lower_third_role and not show.lower_third_name:
+        message = _("A role line needs a name line above it.")
+        details.append(ErrorDetail("overlays.lower_third.name", "required", message))
     if show.ends == Ends.AFTER_DURATION and not show.duration_minutes:
         message = "Say how many minutes the show lasts."
         details.append(ErrorDetail("duration_minutes", "required", message))
     if details:
         raise InvalidInputError(details[0].message, details=tuple(details))
+    check_show_pictures(show)
+
+
+def _is_background(value: str) -> bool:
+    is_drawn = value in BACKGROUNDS or _COLOUR.fullmatch(value) is not None
+    return is_drawn or as_picture_id(value) is not None
 
 
 def _write(show: Show, draft: ShowDraft) -> None:
