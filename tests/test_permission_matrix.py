@@ -30,11 +30,15 @@ from streams.services.thumbnails import keep_thumbnail
 from tests.factories import Cast, add_member, api_client, error_of, make_cast
 from tests.streams.pictures import make_picture, png_bytes
 from tests.streams.plans import CANARY_KEY, RTMP_URL, make_output, put_live, show_body
-from voices.models import Voice
+from voices.models import Pronunciation, Voice
 
 METHODS = ("get", "post", "put", "patch", "delete")
 SDP = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n"
 
+# Lists of an organization, which the request has to name.
+COLLECTIONS = (
+    "avatars", "voices", "pronunciations", "shows", "outputs", "broadcasts", "pictures",
+)  # fmt: skip
 # What a row says instead of a permission.
 ANYBODY = "anybody"  # no sign-in; what is refused is refused for other reasons
 SIGNED_IN = "signed in"  # about the user alone, whatever the organization
@@ -54,6 +58,7 @@ class World:
     avatar: Avatar
     clip: AvatarClip
     voice: Voice
+    pronunciation: Pronunciation
     recording: Recording
     picture: Picture
 
@@ -68,6 +73,7 @@ class World:
             "avatar_id": self.avatar.pk,
             "clip_id": self.clip.pk,
             "voice_id": self.voice.pk,
+            "pronunciation_id": self.pronunciation.pk,
             "recording_id": self.recording.pk,
             "picture_id": self.picture.pk,
             "device_id": "unknown",
@@ -94,6 +100,10 @@ def avatar_body(world: World) -> dict[str, Any]:
 
 def voice_body(world: World) -> dict[str, Any]:
     return {"name": "New", "engine": "espeak", "language": "en-US", "settings": {}}
+
+
+def word_body(world: World) -> dict[str, Any]:
+    return {"language": "zh-CN", "text": "长龙", "reading": "chang2 long2"}
 
 
 def cue_body(world: World) -> dict[str, Any]:
@@ -154,6 +164,11 @@ ROWS = [
     Row("voice", "patch", "voice.edit"),
     Row("voice", "delete", "voice.edit", answers=(409,)),
     Row("voice-preview", "post", "voice.view", lambda world: {"text": "好。"}),
+    Row("pronunciations", "get", "voice.view"),
+    Row("pronunciations", "post", "voice.edit", word_body),
+    Row("pronunciation", "get", "voice.view"),
+    Row("pronunciation", "patch", "voice.edit", lambda world: {"reading": "chong2"}),
+    Row("pronunciation", "delete", "voice.edit"),
     Row("shows", "get", "show.view"),
     Row("shows", "post", "show.edit", lambda world: show_body(world.cast.organization)),
     Row("show", "get", "show.view"),
@@ -262,6 +277,9 @@ def world(db: None) -> World:
         avatar=avatar,
         clip=AvatarClip.objects.create(avatar=avatar, name="Bow", engine_name="bow"),
         voice=broadcast.show.voice,
+        pronunciation=Pronunciation.objects.create(
+            organization=cast.organization, language="zh-CN", text="重庆", reading="chong2 qing4"
+        ),
         recording=_recording(broadcast),
         picture=make_picture(cast.organization),
     )
@@ -326,7 +344,7 @@ def ask(row: Row, path: str, body: Any, world: World, user: User | None) -> Any:
     """One request, undone afterwards so that the next role meets the same world."""
     client = api_client(user)
     # An outsider who names the organization must not find it either.
-    is_collection = row.name in ("avatars", "voices", "shows", "outputs", "broadcasts", "pictures")
+    is_collection = row.name in COLLECTIONS
     headers = {"X-Organization": str(world.cast.organization.pk)} if is_collection else {}
     options: dict[str, Any] = {"headers": headers}
     with transaction.atomic():

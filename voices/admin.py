@@ -2,28 +2,68 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
 
 from inference.catalog import ENGINES
 from livestudio.common.admin import (
     OneOrganizationForm,
     OrganizationScopedAdmin,
     OrganizationScopedInline,
+    refusal_text,
 )
-from livestudio.common.errors import InvalidInputError
-from voices import services
-from voices.models import Pronunciation, Voice, VoiceFallback
+from livestudio.common.errors import DomainError, ErrorDetail, InvalidInputError
+from voices import pronunciations, services
+from voices.access import get_voice_for
+from voices.models import Language, Pronunciation, Voice, VoiceFallback
+from voices.pronunciations import check_pronunciation
 from voices.validators import (
     API_KEY_MAX_CHARACTERS,
     SERVER_ENGINES,
     check_api_key,
     check_voice,
 )
+
+BASIC_ENGINE: Final = "espeak"
+# What the box of the audition holds at first.
+SAMPLES: Final[dict[str, str]] = {
+    Language.CHINESE: "大家好，欢迎来到我的直播间！今天全场九九折，共 3.5 万件。",
+    Language.ENGLISH: "Hello and welcome to the show! Today everything is 20% off.",
+}
+
+
+@never_cache
+@require_POST
+def audition_button(request: HttpRequest, voice_id: UUID) -> HttpResponse:
+    """A text in this voice as WAV, or why not as JSON."""
+    user: Any = request.user
+    try:
+        voice = get_voice_for(user, voice_id, "voice.view")
+        sound = services.preview_voice(voice=voice, text=request.POST.get("text", ""), actor=user)
+    except DomainError as error:
+        return JsonResponse({"message": refusal_text(error)}, status=error.status)
+    return HttpResponse(sound, content_type="audio/wav")
+
+
+def reading_text(detail: ErrorDetail) -> str:
+    """A refusal of the list in the reader's language."""
+    texts = {
+        "word_unspeakable": _("Give a word with letters, digits or characters."),
+        "pinyin_unknown": _("One of these pinyin syllables does not exist."),
+        "pinyin_malformed": _("Write each syllable with its tone from 1 to 5, as in ni3 hao3."),
+        "reading_malformed": _("Write plain letters or Chinese characters, without signs."),
+        "other_language": _("This voice speaks another language."),
+        "unique": _("The list has this word already."),
+    }
+    return str(texts.get(detail.code, detail.message))
 
 
 class VoiceForm(OneOrganizationForm):
@@ -86,6 +126,36 @@ class VoiceAdmin(OrganizationScopedAdmin):
     list_filter = ("organization", "engine", "language", "state")
     search_fields = ("name",)
     inlines = (FallbackInline,)
+    change_form_template = "voices/admin/voice_form.html"
+    change_list_template = "voices/admin/voice_list.html"
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(audition_button)
+        route = path("<uuid:voice_id>/audition/", view, name="voices_voice_audition")
+        return [route, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        voice = self.get_object(request, object_id)
+        context = {
+            **(extra_context or {}),
+            "sample": SAMPLES.get(getattr(voice, "language", ""), ""),
+            "is_basic": getattr(voice, "engine", "") == BASIC_ENGINE,
+            "preview_max": services.PREVIEW_MAX_CHARACTERS,
+        }
+        return super().change_view(request, object_id, form_url, context)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        extra = kwargs.get("extra_context") or {}
+        voices = self.get_queryset(request)
+        is_basic = voices.exists() and not voices.exclude(engine=BASIC_ENGINE).exists()
+        kwargs["extra_context"] = {**extra, "only_basic_voices": is_basic}
+        return super().changelist_view(request, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         user: Any = request.user
@@ -109,10 +179,48 @@ class VoiceAdmin(OrganizationScopedAdmin):
             self.delete_model(request, voice)
 
 
+class PronunciationForm(OneOrganizationForm):
+    """A word of the list with the rules of its service, refused in the reader's language."""
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # a hook of Django without types
+        if self.errors or self.instance.organization_id is None:
+            return
+        try:
+            check_pronunciation(self.instance)
+        except InvalidInputError as error:
+            for detail in error.details:
+                self.add_error(detail.field, reading_text(detail))
+
+
 @admin.register(Pronunciation)
 class PronunciationAdmin(OrganizationScopedAdmin):
+    form = PronunciationForm
     view_permission = "voice.view"
     edit_permission = "voice.edit"
-    list_display = ("text", "reading", "language", "organization")
-    list_filter = ("organization", "language")
-    search_fields = ("text",)
+    fields = ("organization", "language", "text", "reading", "voice")
+    list_display = ("text", "reading", "language", "voice", "organization")
+    list_filter = ("organization", "language", "voice")
+    list_select_related = ("voice", "organization")
+    search_fields = ("text", "reading")
+    change_list_template = "voices/admin/pronunciation_list.html"
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        user: Any = request.user
+        values = {name: getattr(obj, name) for name in ("language", "voice", "text", "reading")}
+        if change:
+            stored = Pronunciation.objects.get(pk=obj.pk)
+            pronunciations.update_pronunciation(row=stored, values=values, actor=user)
+        else:
+            made = pronunciations.create_pronunciation(
+                organization=obj.organization, values=values, actor=user
+            )
+            obj.pk, obj._state.adding = made.pk, False
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        user: Any = request.user
+        pronunciations.delete_pronunciation(row=obj, actor=user)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for row in queryset:
+            self.delete_model(request, row)

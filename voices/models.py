@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+from uuid import UUID
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import OwnedModel
+from inference.text.lexicon import READING_MAX_CHARACTERS, WORD_MAX_CHARACTERS
 from livestudio.common.models import BaseModel
 from livestudio.common.vault import SealedTextField
 
@@ -84,21 +89,53 @@ class VoiceFallback(BaseModel):
 
 
 class Pronunciation(OwnedModel):
-    """How a word is to be read, for every voice of its language."""
+    """How a word is to be read: by one voice, else by every voice of the language.
+
+    key: of voice, language and word without regard to case; one reading for each.
+    """
 
     language = models.CharField(_("language"), max_length=10, choices=Language.choices)
-    text = models.CharField(_("written"), max_length=100)
-    reading = models.CharField(_("read as"), max_length=200)
+    voice = models.ForeignKey(
+        Voice,
+        on_delete=models.CASCADE,
+        related_name="pronunciations",
+        verbose_name=_("only for the voice"),
+        null=True,
+        blank=True,
+        help_text=_("Leave empty for all voices of the language."),
+    )
+    text = models.CharField(
+        _("written"),
+        max_length=WORD_MAX_CHARACTERS,
+        help_text=_("Written in small letters, it stands for capitals too."),
+    )
+    reading = models.CharField(
+        _("read as"),
+        max_length=READING_MAX_CHARACTERS,
+        help_text=_(
+            "Chinese: pinyin with tones (chong2 qing4) or characters that sound so. English: as "
+            "one would misspell it (engine ex)."
+        ),
+    )
+    # MySQL lets null repeat in a unique index, and its letters are equal without accents.
+    key = models.CharField(max_length=64, editable=False, default="")
 
     class Meta:
         verbose_name = _("pronunciation")
         verbose_name_plural = _("pronunciations")
         ordering = ("text",)
         constraints = (
-            models.UniqueConstraint(
-                fields=("organization", "language", "text"), name="one_reading_per_word"
-            ),
+            models.UniqueConstraint(fields=("organization", "key"), name="one_reading_per_key"),
         )
 
     def __str__(self) -> str:
         return f"{self.text} → {self.reading}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.key = pronunciation_key(self.voice_id, self.language, self.text)
+        super().save(*args, **kwargs)
+
+
+def pronunciation_key(voice_id: UUID | None, language: str, text: str) -> str:
+    """The same for the same word, whatever its case."""
+    return hashlib.sha256(f"{voice_id or ''}|{language}|{text.casefold()}".encode()).hexdigest()

@@ -7,8 +7,10 @@ from typing import Any
 from django.conf import settings as site
 from django.db.models import Prefetch
 
+from inference.text.lexicon import SETTING as LEXICON_SETTING
 from livestudio.common import vault
 from voices.models import Voice, VoiceFallback
+from voices.pronunciations import lexicon_for
 from voices.validators import SERVER_ENGINES
 
 
@@ -28,9 +30,11 @@ def failover_chain(voice: Voice) -> list[Voice]:
 def engine_settings(voice: Voice) -> dict[str, Any]:
     """The settings as the engine takes them, with the API key opened: for a runner or tool only.
 
-    Raises VaultError when the key cannot be opened.
+    With the list of readings as it is now. Raises VaultError when the key cannot be opened.
     """
     settings = dict(voice.settings)
+    if lexicon := lexicon_for(voice):
+        settings[LEXICON_SETTING] = lexicon
     if voice.engine in SERVER_ENGINES:
         settings["api_key"] = vault.open_from(voice, "sealed_api_key")
         settings["egress_allow"] = list(site.EGRESS_ALLOW)

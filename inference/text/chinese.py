@@ -32,10 +32,13 @@ _MEASURES: Final = (
 _MEASURE_WORDS: Final = "小时|分钟|秒|公斤|公里|厘米|毫升"
 
 
-def normalise_chinese(text: str) -> NormalisedText:
-    """The text as eSpeak's Mandarin voice must get it, with the source of each character."""
+def normalise_chinese(text: str, own: tuple[Rule, ...] = ()) -> NormalisedText:
+    """The text as eSpeak's Mandarin voice must get it, with the source of each character.
+
+    own: rules that come before all others.
+    """
     cleaned = drop_symbols(unchanged(text), keep="°℃㎡")
-    return rewrite(rewrite(cleaned, _NUMBER_RULES), READING_RULES)
+    return rewrite(rewrite(cleaned, (*own, *_NUMBER_RULES)), READING_RULES)
 
 
 def _date(match: re.Match[str]) -> str | None:

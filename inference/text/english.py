@@ -32,9 +32,12 @@ _UNIT: Final = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reve
 _PARTS: Final = {2: ("half", "halves"), 3: ("third", "thirds"), 4: ("quarter", "quarters")}
 
 
-def normalise_english(text: str) -> NormalisedText:
-    """The text as eSpeak's English voice must get it, with the source of each character."""
-    return rewrite(drop_symbols(unchanged(text), keep="°℃"), _RULES)
+def normalise_english(text: str, own: tuple[Rule, ...] = ()) -> NormalisedText:
+    """The text as eSpeak's English voice must get it, with the source of each character.
+
+    own: rules that come before all others.
+    """
+    return rewrite(drop_symbols(unchanged(text), keep="°℃"), (*own, *_RULES))
 
 
 def _money(match: re.Match[str]) -> str:

@@ -297,10 +297,9 @@ class _Answer:
         """For engines that time no phonemes: from the text and the whole sound."""
         if not self._heard:
             return
-        speech = self._job.speech
         words = tuple(timing for timing in self._timings if timing.kind == "word")
         sound = np.concatenate(self._heard)
-        lips = find_lips(sound, OUTPUT_RATE_HZ, speech.text, speech.language, words)
+        lips = find_lips(sound, OUTPUT_RATE_HZ, self._job.speech, words)
         self._lips = lips.visemes
         self._timings += lips.words
 

@@ -1,8 +1,8 @@
 """The core's view of the speech worker: ask for a sentence, get its sound, keep the next ones.
 
-The cache is keyed by what is heard (text, voice, emotion ...), never by generation, so it survives
-interrupts. A sentence is made whole before it is used: a worker's death or a failing voice costs a
-retry, never a lost or doubled sentence.
+The cache is keyed by what is heard (text, emotion, the voices' readings ...), never by generation,
+so it survives interrupts. A sentence is made whole before it is used: a worker's death or a failing
+voice costs a retry, never a lost or doubled sentence.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from inference.catalog import get_engine
 from inference.protocol import VoiceSpec
+from inference.text.lexicon import lexicon_of, lexicon_version
 from inference.workers.supervisor import WorkerProcess
 from inference.workers.wire import Json
 
@@ -101,6 +102,7 @@ class SpeechClient:
         self._on_ready = on_ready
         self._on_voice_failed = on_voice_failed
         self._is_tagged = get_engine("speech", voices[0].engine).tagged
+        self._lexicon_version = lexicon_version(lexicon_of(voice.settings) for voice in voices)
         self._cache: OrderedDict[str, Speech] = OrderedDict()
         self._requests: dict[int, _Request] = {}
         self._ids = itertools.count(1)
@@ -145,8 +147,8 @@ class SpeechClient:
 
     def _key(self, sentence: Sentence) -> str:
         tag = (sentence.number, sentence.generation) if self._is_tagged else ()
-        parts = (sentence.text, sentence.language, sentence.emotion, sentence.directives, tag)
-        return json.dumps(parts, ensure_ascii=False)
+        what = (sentence.text, sentence.language, sentence.emotion, sentence.directives)
+        return json.dumps((*what, self._lexicon_version, tag), ensure_ascii=False)
 
     def _raise_priority(self, speech: Speech, priority: Priority) -> None:
         if priority == "prefetch" or speech.done.is_set():

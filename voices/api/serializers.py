@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from voices.models import Language, Voice
+from inference.text.lexicon import READING_MAX_CHARACTERS, WORD_MAX_CHARACTERS
+from voices.models import Language, Pronunciation, Voice
 from voices.services import PREVIEW_MAX_CHARACTERS
 from voices.validators import API_KEY_MAX_CHARACTERS
 
@@ -55,3 +56,23 @@ class VoiceWriteSerializer(serializers.Serializer[Any]):
 
 class PreviewSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(max_length=PREVIEW_MAX_CHARACTERS)
+
+
+class PronunciationSerializer(serializers.ModelSerializer[Pronunciation]):
+    """How a word is read. voice: null = by every voice of the language."""
+
+    voice = serializers.UUIDField(source="voice_id", allow_null=True, read_only=True)
+
+    class Meta:
+        model = Pronunciation
+        fields = ("id", "language", "voice", "text", "reading")
+        read_only_fields = fields
+
+
+class PronunciationWriteSerializer(serializers.Serializer[Any]):
+    """A reading as it is written; the service judges the values."""
+
+    language = serializers.ChoiceField(choices=Language.choices)
+    voice = serializers.UUIDField(required=False, allow_null=True)
+    text = serializers.CharField(max_length=WORD_MAX_CHARACTERS)
+    reading = serializers.CharField(max_length=READING_MAX_CHARACTERS)

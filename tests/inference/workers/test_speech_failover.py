@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,29 @@ async def test_a_failing_server_costs_no_sentence(
     assert all(words in failure for failure in stage.failures)
 
 
+async def test_a_server_that_is_gone_costs_no_sentence(server: openai.Server) -> None:
+    voice = server_voice(server)
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    settings = {**voice.settings, "base_url": f"http://127.0.0.1:{port}/v1"}
+    stage = Stage(replace(voice, settings=settings))
+
+    speeches = await stage.speak()
+
+    _check_once_each(stage, speeches)
+    assert all("cannot be reached" in failure for failure in stage.failures)
+
+
+async def test_a_cut_mp3_costs_no_sentence(server: openai.Server) -> None:
+    voice = server_voice(server)
+    server.behaviour = "cut"
+    stage = Stage(replace(voice, settings={**voice.settings, "response_format": "mp3"}))
+
+    speeches = await stage.speak()
+
+    _check_once_each(stage, speeches)
+
+
 async def test_a_wrong_rate_costs_no_sentence(server: openai.Server) -> None:
     server.rate_hz = 1_000_000
     stage = Stage(server_voice(server))
@@ -112,7 +137,15 @@ def edge_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ed
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "words"), [("refuse", "403"), ("close", "broke"), ("cut", "less sound")]
+    ("behaviour", "words"),
+    [
+        ("refuse", "403"),
+        ("close", "broke"),
+        ("cut", "less sound"),
+        ("mute", "silence"),
+        ("no_audio", "no sound"),
+        pytest.param("slow", "no sound within", marks=pytest.mark.long),
+    ],
 )
 async def test_a_failing_edge_service_costs_no_sentence(
     edge_service: edge.Service, behaviour: str, words: str

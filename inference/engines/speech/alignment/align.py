@@ -18,6 +18,7 @@ from inference.engines.speech.alignment.features import (
 from inference.engines.speech.alignment.warping import warp
 from inference.engines.speech.espeak.engine import create_engine
 from inference.engines.speech.visemes import VisemeTrack, phonemes_to_visemes
+from inference.text.lexicon import SETTING
 
 log = logging.getLogger(__name__)
 
@@ -56,26 +57,26 @@ class _Spoken:
 
 
 def find_lips(
-    samples: Samples, rate_hz: int, text: str, language: str, words: tuple[Timing, ...] = ()
+    samples: Samples, rate_hz: int, speech: SpeechRequest, words: tuple[Timing, ...] = ()
 ) -> Lips:
     """Lips of a whole sentence, whose outer silence is cut. Never fails: worst is by loudness.
 
     samples: (n,) int16 mono. words: word times of the voice, with positions in the text.
     """
     if len(samples) <= _LONGEST_SECONDS * rate_hz:
-        timings = align(samples, rate_hz, text, language, words)
+        timings = align(samples, rate_hz, speech, words)
         if timings is not None:
             found = () if words else tuple(t for t in timings if t.kind == "word")
-            return Lips(phonemes_to_visemes(timings, language), found, "text")
+            return Lips(phonemes_to_visemes(timings, speech.language), found, "text")
     return Lips(loudness_to_visemes(samples, rate_hz), (), "sound")
 
 
 def align(
-    samples: Samples, rate_hz: int, text: str, language: str, words: tuple[Timing, ...] = ()
+    samples: Samples, rate_hz: int, speech: SpeechRequest, words: tuple[Timing, ...] = ()
 ) -> list[Timing] | None:
     """Phoneme and word times in the sound, in order; None when text and sound do not match."""
     try:
-        spoken = _speak(text, language)
+        spoken = _speak(speech)
     except EngineError as error:
         log.warning("no reference speech to align with", extra={"code": error.code})
         return None
@@ -115,10 +116,11 @@ _SOUND_STEP_FRAMES: Final = 4
 _OPEN_MOUTH: Final = 10  # VISEMES.index("aa")
 
 
-def _speak(text: str, language: str) -> _Spoken:
-    """The text in the built-in voice. Raises EngineError."""
+def _speak(speech: SpeechRequest) -> _Spoken:
+    """The text in the built-in voice, read by the same list of words. Raises EngineError."""
     engine = create_engine()
-    chunks = list(engine.synthesize(SpeechRequest(text, language)))
+    settings = {SETTING: speech.settings.get(SETTING)}
+    chunks = list(engine.synthesize(SpeechRequest(speech.text, speech.language, settings)))
     samples = np.concatenate([chunk.samples for chunk in chunks])
     return _Spoken(
         speech_features(samples, engine.sample_rate_hz),

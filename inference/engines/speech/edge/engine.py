@@ -18,6 +18,8 @@ from inference.engines.speech.remote.deadlines import Deadlines, drive
 from inference.engines.speech.remote.mp3 import Mp3Decoder
 from inference.engines.speech.remote.settings import check_speakable, choice, number, refusal, word
 from inference.engines.speech.remote.sound import SilenceTrimmer, check_length
+from inference.text.lexicon import lexicon_of, respell
+from inference.text.rewriting import NormalisedText
 
 _VOICES: Final = {
     ("zh-CN", "female"): "zh-CN-XiaoxiaoNeural",
@@ -48,8 +50,9 @@ class EdgeEngine:
     def synthesize(self, request: SpeechRequest) -> Iterator[SpeechChunk]:
         """Sound and words as they come, without outer silence. Raises EngineError."""
         check_speakable(request)
-        talk = _talk(request, self._deadlines)
-        return self._stream(request, talk)
+        spoken = respell(request.text, request.language, lexicon_of(request.settings))
+        talk = _talk(request, spoken.text, self._deadlines)
+        return self._stream(spoken, talk)
 
     def visemes(self, timings: list[Timing], language: str) -> list[tuple[float, int, float]]:
         """Nothing: the service tells words only, so lips come from the sound."""
@@ -58,8 +61,8 @@ class EdgeEngine:
     def close(self) -> None:
         """Nothing is held between sentences."""
 
-    def _stream(self, request: SpeechRequest, talk: edge_tts.Communicate) -> Iterator[SpeechChunk]:
-        answer = _Answer(request.text)
+    def _stream(self, spoken: NormalisedText, talk: edge_tts.Communicate) -> Iterator[SpeechChunk]:
+        answer = _Answer(spoken)
         messages = drive(_messages(talk), self._deadlines, lambda m: m["type"] == "audio")
         try:
             for message in messages:
@@ -80,8 +83,9 @@ class EdgeEngine:
 class _Answer:
     """One sentence as it arrives: MP3 and word times become chunks."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, spoken: NormalisedText) -> None:
+        self._spoken = spoken
+        self._text = spoken.text
         self._decoder = Mp3Decoder()
         self._trimmer = SilenceTrimmer(_RATE_HZ)
         self._cursor = 0
@@ -121,7 +125,8 @@ class _Answer:
         if position < 0:
             return  # the service writes some words its own way; their neighbours suffice
         self._cursor = position + len(message["text"])
-        self._words.append(Timing("word", "", start, position))
+        source = self._spoken.source_position(position)
+        self._words.append(Timing("word", "", start, source))
 
     def _due_words(self) -> tuple[Timing, ...]:
         """Words wait for the first sound: only then is known how much was cut before it."""
@@ -141,7 +146,7 @@ def create_engine() -> EdgeEngine:
     return EdgeEngine()
 
 
-def _talk(request: SpeechRequest, deadlines: Deadlines) -> edge_tts.Communicate:
+def _talk(request: SpeechRequest, text: str, deadlines: Deadlines) -> edge_tts.Communicate:
     settings = request.settings
     gender = choice(settings, "gender", ("female", "male"))
     default = _VOICES.get((request.language, gender))
@@ -154,7 +159,7 @@ def _talk(request: SpeechRequest, deadlines: Deadlines) -> edge_tts.Communicate:
     seconds = max(1, round(deadlines.whole_seconds))
     try:
         return edge_tts.Communicate(
-            request.text,
+            text,
             word(settings, "voice", default),
             rate=f"{round(rate * 100 - 100):+d}%",
             pitch=f"{round(pitch):+d}Hz",

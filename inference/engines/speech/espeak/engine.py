@@ -17,6 +17,7 @@ from inference.engines.speech.espeak.library import (
     load_library,
 )
 from inference.engines.speech.visemes import phonemes_to_visemes
+from inference.text.lexicon import lexicon_of
 from inference.text.normalise import NormalisedText, normalise
 
 # Variants by intelligibility (word error rate of a recogniser, among the 90 variants shipped).
@@ -58,7 +59,7 @@ class EspeakEngine:
     def synthesize(self, request: SpeechRequest) -> Iterator[SpeechChunk]:
         """Chunks of <= 60 ms as eSpeak makes them. Raises EngineError."""
         voice = voice_settings(request)
-        text = normalise(request.text, request.language)
+        text = normalise(request.text, request.language, lexicon_of(request.settings))
         if not text.is_speakable:
             raise EngineError(
                 "nothing_to_say", "There is nothing to say in this text.", retryable=False

@@ -20,6 +20,7 @@ from inference.engines.speech.remote.deadlines import Deadlines, drive
 from inference.engines.speech.remote.settings import check_speakable, choice, number, refusal, word
 from inference.engines.speech.remote.sound import SilenceTrimmer, check_length
 from inference.media.resample import OUTPUT_RATE_HZ, Resampler
+from inference.text.lexicon import lexicon_of, respell
 
 _SPEED_LIMITS: Final = (0.25, 4.0)
 # emotion -> factor of the speed, and what a server that takes instructions is told.
@@ -154,8 +155,9 @@ def _plan(request: SpeechRequest) -> _Plan:
 
 def _body(request: SpeechRequest, response_format: str, speed: float, manner: str) -> Json:
     settings = request.settings
+    spoken = respell(request.text, request.language, lexicon_of(settings))
     body: Json = {
-        "input": request.text,
+        "input": spoken.text,
         "voice": word(settings, "voice", "alloy"),
         "response_format": response_format,
         "stream_format": choice(settings, "stream_format", ("audio", "sse")),

@@ -125,6 +125,8 @@ class Mp3Sound(Mp3Decoder):
         rest = super().finish()
         if not self.rate_hz:
             raise _cut("it ends before the sound begins")
+        if self.is_cut:
+            raise _cut("it ends in the middle of a frame")
         check_rate(self.rate_hz)
         return rest
 

@@ -16,15 +16,24 @@ _USUAL_DELAY: Final = 1105
 _CLICK_AT: Final = 6000
 _CLICK_LENGTH: Final = 240
 _TEST_RATE_HZ: Final = 24_000
+# Of layer III, by the four bits of the header; kbit/s. MPEG 2 and 2.5 share theirs.
+_KBPS_1: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_KBPS_2: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_RATES_HZ: Final = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000)}
+_RATES_2_5_HZ: Final = (11_025, 12_000, 8_000)
 
 
 class Mp3Decoder:
-    """Turns MP3 bytes into mono samples. rate_hz: 0 until the first frame."""
+    """Turns MP3 bytes into mono samples.
+
+    rate_hz: 0 until the first frame. is_cut: after `finish`, whether the last frame is not whole.
+    """
 
     def __init__(self, delay_samples: int | None = None) -> None:
         self._codec: Any = av.CodecContext.create("mp3", "r")
         self._to_skip = codec_delay_samples() if delay_samples is None else delay_samples
         self.rate_hz = 0
+        self.is_cut = False
 
     def push(self, data: bytes) -> Samples:
         """What can be heard with these bytes more. Raises EngineError."""
@@ -32,7 +41,10 @@ class Mp3Decoder:
 
     def finish(self) -> Samples:
         """What was still inside. Raises EngineError."""
-        return self._decode([*self._parse(b""), None])
+        last = self._parse(b"")
+        self.is_cut = bool(last) and last[-1].size < frame_bytes(bytes(last[-1])[:4])
+        # A part of a frame would be decoded with what lies behind it in memory: noise.
+        return self._decode([*(last[:-1] if self.is_cut else last), None])
 
     def _parse(self, data: bytes) -> list[Any]:
         try:
@@ -61,6 +73,21 @@ class Mp3Decoder:
             planes = np.clip(planes * 32768.0, -32768, 32767)
         mono: Samples = planes.astype(np.float32).mean(axis=0).astype(np.int16)
         return mono
+
+
+def frame_bytes(header: bytes) -> int:
+    """How long a layer III frame is that begins so; 0 when this is no such header.
+
+    Source: ISO/IEC 11172-3, 2.4.1.3 and 2.4.3.1; 13818-3 halves the samples of a frame.
+    """
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
+        return 0
+    version, rate, kbps = header[1] >> 3 & 3, header[2] >> 2 & 3, header[2] >> 4
+    if version == 1 or rate == 3 or kbps in (0, 15):
+        return 0
+    rate_hz = _RATES_HZ.get(version, _RATES_2_5_HZ)[rate]
+    samples_by_8, table = (144, _KBPS_1) if version == 3 else (72, _KBPS_2)
+    return samples_by_8 * table[kbps] * 1000 // rate_hz + (header[2] >> 1 & 1)
 
 
 @functools.cache

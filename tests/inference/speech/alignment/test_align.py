@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.engines.base import VISEMES, Samples
+from inference.engines.base import VISEMES, Samples, SpeechRequest
 from inference.engines.speech.alignment.align import align, find_lips, loudness_to_visemes
 from tests.inference.speech.alignment.stranger import (
     RATE_HZ,
@@ -53,7 +53,7 @@ def test_lips_close_when_p_b_and_m_are_heard(
     errors: list[float] = []
     for text, _, stranger in (item for item in spoken if item[1] == language):
         words = tuple(stranger.words) if with_words else ()
-        found = align(stranger.samples, RATE_HZ, text, language, words)
+        found = align(stranger.samples, RATE_HZ, SpeechRequest(text, language), words)
         assert found is not None
         errors += list(np.abs(closures(found) - closures(stranger.phonemes)))
 
@@ -66,7 +66,7 @@ def test_stretching_alone_would_not_do(spoken: list[tuple[str, str, Stranger]]) 
     """The control: the built-in voice's times, stretched to the length, are far off."""
     aligned, stretched = [], []
     for text, language, stranger in spoken:
-        found = align(stranger.samples, RATE_HZ, text, language)
+        found = align(stranger.samples, RATE_HZ, SpeechRequest(text, language))
         quick = stranger_says(text, language, "f5", 170, seed=99)
         assert found is not None
         truth = closures(stranger.phonemes)
@@ -81,6 +81,7 @@ def test_a_sentence_costs_at_most_80_ms_of_processor() -> None:
     """In a process of its own with one thread, as the speech worker has it."""
     code = (
         "import time, statistics\n"
+        "from inference.engines.base import SpeechRequest\n"
         "from inference.engines.speech.alignment.align import find_lips\n"
         "from tests.inference.speech.alignment.stranger import RATE_HZ, stranger_says\n"
         f"texts = {TEXTS!r}\n"
@@ -89,7 +90,7 @@ def test_a_sentence_costs_at_most_80_ms_of_processor() -> None:
         "    for text in several:\n"
         "        said = stranger_says(text, language, 'edward', 170)\n"
         "        before = time.process_time()\n"
-        "        find_lips(said.samples, RATE_HZ, text, language)\n"
+        "        find_lips(said.samples, RATE_HZ, SpeechRequest(text, language))\n"
         "        costs.append(time.process_time() - before)\n"
         "print(statistics.median(costs))\n"
     )
@@ -111,7 +112,7 @@ def test_words_are_found_for_voices_that_tell_none(
 ) -> None:
     errors = []
     for text, language, stranger in spoken:
-        lips = find_lips(stranger.samples, RATE_HZ, text, language)
+        lips = find_lips(stranger.samples, RATE_HZ, SpeechRequest(text, language))
         truth = {word.position: word.at_seconds for word in stranger.words}
         assert lips.method == "text"
         assert [w.position for w in lips.words] == sorted(w.position for w in lips.words)
@@ -125,7 +126,9 @@ def test_the_words_of_a_voice_are_not_replaced() -> None:
     text, language = TEXTS["en-US"][0], "en-US"
     stranger = stranger_says(text, language, "m3", 150)
 
-    lips = find_lips(stranger.samples, RATE_HZ, text, language, tuple(stranger.words))
+    lips = find_lips(
+        stranger.samples, RATE_HZ, SpeechRequest(text, language), tuple(stranger.words)
+    )
 
     assert lips.words == ()
     assert lips.method == "text"
@@ -146,7 +149,7 @@ def sounds() -> dict[str, Samples]:
 @pytest.mark.parametrize("name", ["noise", "tone", "music"])
 @pytest.mark.parametrize("language", ["zh-CN", "en-US"])
 def test_sound_that_is_not_the_text_moves_the_mouth_by_loudness(name: str, language: str) -> None:
-    lips = find_lips(sounds()[name], RATE_HZ, TEXTS[language][0], language)
+    lips = find_lips(sounds()[name], RATE_HZ, SpeechRequest(TEXTS[language][0], language))
 
     assert lips.method == "sound"
     assert lips.visemes[-1][1] == VISEMES.index("sil")
@@ -155,14 +158,14 @@ def test_sound_that_is_not_the_text_moves_the_mouth_by_loudness(name: str, langu
 def test_text_without_a_reference_is_followed_by_loudness() -> None:
     stranger = stranger_says(TEXTS["en-US"][0], "en-US", "m3", 150)
 
-    assert find_lips(stranger.samples, RATE_HZ, "……", "en-US").method == "sound"
-    assert find_lips(stranger.samples, RATE_HZ, "Bonjour", "fr-FR").method == "sound"
+    assert find_lips(stranger.samples, RATE_HZ, SpeechRequest("……", "en-US")).method == "sound"
+    assert find_lips(stranger.samples, RATE_HZ, SpeechRequest("Bonjour", "fr-FR")).method == "sound"
 
 
 def test_a_sound_too_long_for_a_table_is_followed_by_loudness() -> None:
     samples = np.zeros(RATE_HZ * 31, np.int16)
 
-    assert find_lips(samples, RATE_HZ, TEXTS["en-US"][0], "en-US").method == "sound"
+    assert find_lips(samples, RATE_HZ, SpeechRequest(TEXTS["en-US"][0], "en-US")).method == "sound"
 
 
 def test_the_mouth_opens_with_the_loudness_and_closes_in_silence() -> None:
@@ -181,6 +184,6 @@ def test_the_mouth_opens_with_the_loudness_and_closes_in_silence() -> None:
 
 def test_very_short_sounds_and_silence_do_no_harm() -> None:
     for length in (0, 1, 500, 3000):
-        lips = find_lips(np.zeros(length, np.int16), RATE_HZ, "Hello there", "en-US")
+        lips = find_lips(np.zeros(length, np.int16), RATE_HZ, SpeechRequest("Hello there", "en-US"))
         assert {shape for _, shape, _ in lips.visemes} <= set(range(len(VISEMES)))
         assert lips.visemes

@@ -51,6 +51,17 @@ def test_sound_comes_without_silence_and_words_at_their_time(
         assert at_seconds == pytest.approx(starts[name], abs=0.025)
 
 
+def test_words_keep_their_place_in_the_text_that_was_written(service: Service) -> None:
+    text = "重庆的朋友们，欢迎来到直播间。"
+
+    _, timings = speak(text, "zh-CN", settings={"lexicon": [["重庆", "chong2 qing4 chong2"]]})
+
+    assert service.requests[0]["text"] == text.replace("重庆", "崇庆崇")
+    assert {text[t.position] for t in timings} <= set(text)
+    assert max(t.position for t in timings) < len(text)
+    assert text.index("欢迎") in {t.position for t in timings}
+
+
 def test_the_delay_of_the_codec_is_cut(service: Service) -> None:
     samples, _ = speak(EN, "en-US")
 

@@ -13,6 +13,7 @@ from inference.engines.base import EngineError, Samples, SpeechRequest
 from inference.engines.speech.openai_speech.engine import OpenAISpeechEngine
 from inference.engines.speech.openai_speech.sound import WavDecoder
 from inference.engines.speech.remote.deadlines import Deadlines
+from inference.engines.speech.remote.mp3 import Mp3Decoder, encode_mp3
 from tests.inference.speech.openai_speech.server import KEY, Server, serve, sound_of
 
 EN = "Hello everyone, welcome to the show."
@@ -104,6 +105,25 @@ def test_the_request_is_what_the_interface_asks_for(server: Server) -> None:
     assert server.bodies[1] == {"input": EN, "voice": "alloy", "response_format": "wav"}
 
 
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 22_050, 24_000, 44_100, 48_000])
+@pytest.mark.parametrize("missing_bytes", [0, 1, 40])
+def test_an_mp3_that_ends_inside_a_frame_is_known(rate_hz: int, missing_bytes: int) -> None:
+    sound = np.random.default_rng(1).normal(0, 3000, rate_hz).astype(np.int16)
+    data = encode_mp3(sound, rate_hz)
+    decoder = Mp3Decoder()
+
+    decoder.push(data[: len(data) - missing_bytes])
+    decoder.finish()
+
+    assert decoder.is_cut == (missing_bytes > 0)
+
+
+def test_listed_words_go_out_as_they_are_to_be_said(server: Server) -> None:
+    speak(server, lexicon=[["show", "shoah"]])
+
+    assert server.bodies[0]["input"] == EN.replace("show", "shoah")
+
+
 @pytest.mark.parametrize(
     ("behaviour", "settings", "code", "words"),
     [
@@ -123,7 +143,7 @@ def test_the_request_is_what_the_interface_asks_for(server: Server) -> None:
         ("cut", {}, "voice_cut", "missing"),
         ("cut", {"response_format": "pcm"}, "voice_cut", "middle of a sample"),
         ("short", {"response_format": "pcm"}, "voice_cut", "too little"),
-        ("short", {"response_format": "mp3"}, "voice_cut", "too little"),
+        ("short", {"response_format": "mp3"}, "voice_cut", "middle of a frame"),
         ("hang_up", {}, "voice_cut", "broke off"),
         ("error_event", {"stream_format": "sse"}, "voice_server_failed", "out of memory"),
         ("bad_event", {"stream_format": "sse"}, "voice_sound_broken", "without sound"),
