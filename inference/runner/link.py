@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -46,6 +45,7 @@ from inference.runner.dial import (
     write_text,
 )
 from inference.runner.journal import CommandJournal
+from inference.runner.link_handlers import CommandRefused, LinkHandlers
 from inference.runner.outbox import Outbox
 from inference.runner.outgoing import Outgoing
 
@@ -66,35 +66,6 @@ SETTLED_SECONDS: Final = 5.0  # a link that lived this long dials again without 
 RESEND_EVENTS_SECONDS: Final = 5.0
 COMMAND_QUEUE: Final = 64  # overflow: answered with `busy`
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
-
-
-class CommandRefused(Exception):  # noqa: N818 - an answer to the operator, not a fault
-    """A command cannot be carried out now. code: snake_case; message: words for the operator."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-async def _no_signal(signal: Signal) -> None:
-    """Signals are not wanted."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinkHandlers:
-    """What the session does with what arrives; all are called on the event loop.
-
-    on_command: returns the result's data or raises CommandRefused; commands run one at a time, in
-    order. on_stale: stop outputs and exit. metrics, workers: read for each heartbeat.
-    """
-
-    on_command: Callable[[Command], Awaitable[Json | None]]
-    on_stale: Callable[[str], None]
-    on_signal: Callable[[Signal], Awaitable[None]] = _no_signal
-    on_thumbnail_wanted: Callable[[float], None] = lambda seconds: None
-    metrics: Callable[[], Json] = dict
-    workers: Callable[[], tuple[Json, ...]] = tuple
 
 
 @dataclass(slots=True)
@@ -245,7 +216,7 @@ class RunnerLink:
             started_at = self._loop.time()
             try:
                 if self._connection is None:
-                    await self._open()
+                    self._renew_spec((await self._open()).spec)
                 await self._serve()
             except TokenRefusedError as error:
                 # Once welcomed, only a newer lease ends a show: a refused token is web's trouble.
@@ -347,6 +318,14 @@ class RunnerLink:
                 self._handlers.on_thumbnail_wanted(seconds)
             case Welcome():
                 self._token = message.spec.token
+                self._renew_spec(message.spec)
+
+    def _renew_spec(self, spec: RunnerSpec) -> None:
+        assert self._handlers is not None
+        try:
+            self._handlers.on_spec(spec)
+        except Exception:  # noqa: BLE001 - the edge: the show goes on by the spec it has
+            logger.exception("spec not renewed", extra={"broadcast_id": self._broadcast})
 
     def _take_command(self, command: Command) -> None:
         """Queue a new command; for one seen before only the answer is sent again."""

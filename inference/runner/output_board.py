@@ -73,6 +73,17 @@ class OutputBoard:
         if self._spec.record:
             self.set_recording(on=True)
 
+    def follow(self, spec: RunnerSpec) -> None:
+        """Bring about what a newer spec wants; what it has not changed is left alone."""
+        if self._is_closed:
+            return
+        for output in spec.outputs:
+            if self._wanted.get(output.id) != output:
+                self._want(output)
+        recording = self._wanted.get(_RECORDING)
+        if spec.record != (recording is not None and recording.desired == "live"):
+            self.set_recording(on=spec.record)
+
     def add(self, output: OutputSpec) -> None:
         """Add an output on air; the same id again replaces its settings."""
         self._want(output)

@@ -282,6 +282,11 @@ class Session:
     def _voice_failed(self, voice: Any, message: str) -> None:
         self._worker(f"voice:{voice.engine}", "failed", 0, message)
 
+    def _renew_spec(self, spec: RunnerSpec) -> None:
+        """What was changed while the link was down, and credentials before they expire."""
+        self.outputs.follow(spec)
+        self.viewers.renew_servers(spec.ice)
+
     async def _obey(self, command: Command) -> Json | None:
         return await self.desk.execute(decode_command(command.name, command.args))
 
@@ -383,6 +388,7 @@ class Session:
             on_command=self._obey,
             on_stale=self._stale,
             on_signal=self.viewers.handle,
+            on_spec=self._renew_spec,
             on_thumbnail_wanted=self._want_thumbnail,
             metrics=self.metrics,
             workers=self.workers,

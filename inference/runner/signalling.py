@@ -74,6 +74,10 @@ class Viewers:
         else:
             self._refuse(signal, "unknown_viewer", "This viewer is not connected.")
 
+    def renew_servers(self, spec: IceSpec) -> None:
+        """Use these STUN and TURN servers for viewers who join from now on."""
+        self._configuration = ice.configuration(spec)
+
     async def watch(self) -> None:
         """For ever: move weak viewers down a rung."""
         while True:

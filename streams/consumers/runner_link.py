@@ -58,6 +58,8 @@ log = get_logger(__name__)
 HELLO_SECONDS: Final = 10.0
 TICK_SECONDS: Final = 1.0
 RESEND_COMMAND_SECONDS: Final = 3.0
+# Credentials in the spec (of TURN servers) end after a week, the web may be down for days.
+RENEW_SPEC_SECONDS: Final = 24 * 3600.0
 METRICS_PERIOD_SECONDS: Final = 0.18  # 5 Hz, with room for jitter
 STORE_QUEUE: Final = 64  # overflow: dropped, and sent again by the runner
 MAX_TEXT_CHARACTERS: Final = 8 * 1024 * 1024
@@ -83,6 +85,7 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
         self.heartbeat: Heartbeat | None = None
         self.sent_at: dict[str, float] = {}
         self.metrics_at = 0.0
+        self.spec_sent_at = time.monotonic()
         self.tasks = [asyncio.create_task(self._expect_hello(), name="runner-hello")]
 
     async def disconnect(self, code: int) -> None:
@@ -241,6 +244,8 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
         # An operator waits for the command; the lease lasts for five heartbeats.
         await self._send_commands()
         await self._renew()
+        if time.monotonic() - self.spec_sent_at > RENEW_SPEC_SECONDS:
+            await self._renew_spec()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TICK_SECONDS):
                 await self.wake.wait()
@@ -253,6 +258,15 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
                 self.claim.broadcast, self.claim.lease_epoch, heartbeat
             )
             await self._tell(told)
+
+    async def _renew_spec(self) -> None:
+        assert self.claim is not None
+        # First: one that fails is tried again the next day, not every second.
+        self.spec_sent_at = time.monotonic()
+        spec, acknowledged = await database_sync_to_async(service.renew_spec)(
+            self.claim.broadcast, self.claim.lease_epoch
+        )
+        await self._send(Welcome(spec, acknowledged))
 
     async def _send_commands(self) -> None:
         assert self.claim is not None

@@ -24,7 +24,7 @@ from inference.protocol import (
 from inference.services import has_been_live
 from inference.tokens import make_run_token
 from livestudio.common.log import get_logger
-from streams.models import Broadcast, BroadcastEvent, BroadcastState
+from streams.models import Broadcast, BroadcastEvent, BroadcastState, DesiredState
 from streams.runner_events import apply_event, happened_at
 from streams.services.commands import finish_command
 from streams.services.lifecycle import finish_broadcast
@@ -57,9 +57,18 @@ class Stored:
 def welcome_runner(broadcast_id: UUID | str, lease_epoch: int, pid: int) -> tuple[RunnerSpec, int]:
     """The spec with a new token, and the last event stored. Raises StaleLeaseError and others."""
     broadcast = _current(broadcast_id, lease_epoch)
-    if broadcast.state == BroadcastState.STARTING and broadcast.desired_state == "stopped":
+    if broadcast.desired_state == DesiredState.STOPPED and not has_been_live(
+        broadcast.pk, lease_epoch
+    ):
         raise StaleLeaseError  # stopped before it was on air: it must not open its outputs
     _renew(broadcast, {"runner_pid": pid})
+    token = make_run_token(str(broadcast.pk), lease_epoch)
+    return build_runner_spec(broadcast, token=token), broadcast.acknowledged_sequence
+
+
+def renew_spec(broadcast_id: UUID | str, lease_epoch: int) -> tuple[RunnerSpec, int]:
+    """The spec as it is now, credentials fresh, for a runner on air. Raises StaleLeaseError."""
+    broadcast = _current(broadcast_id, lease_epoch)
     token = make_run_token(str(broadcast.pk), lease_epoch)
     return build_runner_spec(broadcast, token=token), broadcast.acknowledged_sequence
 

@@ -18,9 +18,11 @@ from inference.protocol import (
     Live,
     Metrics,
     Result,
+    RunnerSpec,
     Signal,
     Thumbnail,
     WatchThumbnail,
+    Welcome,
 )
 from inference.runner import link as link_module
 from inference.runner.journal import CommandJournal
@@ -32,7 +34,8 @@ from inference.runner.link import (
     StaleRunnerError,
 )
 from inference.runner.outbox import Outbox
-from tests.inference.runner.peer import BROADCAST, WebPeer, web_peer
+from tests.inference.runner.peer import BROADCAST, WebPeer, make_spec, web_peer
+from tests.inference.runner.viewer_peer import eventually
 
 CURSOR = {"cue": "a", "sentence": 1, "loop": 0}
 
@@ -44,6 +47,7 @@ class Session:
         self.executed: list[str] = []
         self.signals: list[Signal] = []
         self.looks: list[float] = []
+        self.specs: list[RunnerSpec] = []
         self.stale: list[str] = []
         self.link: RunnerLink | None = None
 
@@ -65,6 +69,7 @@ class Session:
             on_command=self.on_command,
             on_signal=self.on_signal,
             on_stale=self.stale.append,
+            on_spec=lambda spec: self.specs.append(spec),
             on_thumbnail_wanted=self.looks.append,
             metrics=lambda: {"fps": 25},
             workers=lambda: ({"kind": "face", "pid": 7},),
@@ -134,6 +139,36 @@ async def test_reconnect_uses_the_renewed_token(peer: WebPeer, tmp_path: Path) -
         await peer.until(lambda: peer.dials == 2 and peer.socket is not None)
 
     assert peer.tokens == ["first-token", "renewed"]
+
+
+async def test_spec_is_renewed_by_each_new_dial_and_in_between(
+    peer: WebPeer, tmp_path: Path
+) -> None:
+    session = Session()
+    async with running_link(peer, tmp_path, session):
+        assert session.specs == []  # the first one is what the session was built from
+        await peer.send(Welcome(make_spec(token="fresh"), 0))
+        await eventually(lambda: session.specs, "the renewed spec")
+        await peer.drop()
+        await peer.until(lambda: peer.dials == 2)
+        await eventually(lambda: len(session.specs) == 2, "the spec of the second dial")
+
+    assert [spec.token for spec in session.specs] == ["fresh", "renewed"]
+    assert peer.tokens == ["first-token", "fresh"]
+
+
+async def test_spec_that_cannot_be_followed_costs_nothing_else(
+    peer: WebPeer, tmp_path: Path
+) -> None:
+    session = Session()
+    session.specs = None  # type: ignore[assignment]  # following it fails
+    async with running_link(peer, tmp_path, session) as (link, task):
+        await peer.drop()
+        await peer.until(lambda: peer.dials == 2)
+        link.emit("cursor", CURSOR)
+
+        assert await link.drain(5)
+        assert not task.done()
 
 
 async def test_command_runs_once_however_often_it_is_sent(peer: WebPeer, tmp_path: Path) -> None:

@@ -136,12 +136,17 @@ class Stage:
 
     async def ask(self, viewer: str, sdp: str) -> Signal:
         """The runner's answer to an offer."""
-        request = f"{viewer}-{len(self.signals)}"
-        await self.viewers.handle(Signal(viewer, request, "offer", {"sdp": sdp}))
+        request = await self.offer(viewer, sdp)
         answer: Signal = await eventually(
             lambda: next((s for s in self.signals if s.id == request), None), "an answer"
         )
         return answer
+
+    async def offer(self, viewer: str, sdp: str) -> str:
+        """Hand over an offer without waiting for its answer; the request's id."""
+        request = f"{viewer}-{len(self.signals)}"
+        await self.viewers.handle(Signal(viewer, request, "offer", {"sdp": sdp}))
+        return request
 
     async def tell(self, viewer: str, kind: str, data: Json | None = None) -> None:
         await self.viewers.handle(Signal(viewer, f"{viewer}-{kind}", kind, data or {}))

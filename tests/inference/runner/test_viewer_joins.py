@@ -1,0 +1,91 @@
+"""Joins of viewers are answered one at a time, in bounds, with credentials that are still good."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aioice.ice
+import pytest
+
+from inference.protocol import IceSpec, Json
+from inference.runner import signalling
+from inference.runner.signalling import MAX_JOINS
+from tests.inference.runner.viewer_peer import Peer, eventually, on_air
+from tests.services import TurnServer
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(autouse=True)
+def host_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    # `Viewers` replaces it for its whole process; here the process goes on.
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", aioice.ice.get_host_addresses)
+
+
+async def test_join_beyond_the_queue_is_refused_and_those_before_it_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signalling, "HANDSHAKE_SECONDS", 0.01)  # these peers never connect
+    peers = [Peer() for _ in range(MAX_JOINS + 1)]
+    async with on_air(limit=MAX_JOINS + 1) as stage:
+        async with stage.viewers._joining:  # a join that takes its time
+            for number, peer in enumerate(peers[:MAX_JOINS]):
+                await stage.offer(f"v{number}", await peer.offer())
+            refused = await stage.ask("late", await peers[-1].offer())
+
+        assert (refused.kind, refused.data["code"]) == ("error", "viewer_limit")
+        assert refused.data["retry_after_seconds"] > 0
+        await eventually(lambda: len(stage.viewers) == MAX_JOINS, "all others join")
+        answered = [signal.viewer for signal in stage.signals if signal.kind == "answer"]
+        assert answered == [f"v{number}" for number in range(MAX_JOINS)]
+        await asyncio.gather(*(peer.close() for peer in peers))
+
+
+async def test_viewer_who_says_bye_before_its_turn_takes_no_place_and_gets_no_answer() -> None:
+    gone, other = Peer(), Peer()
+    async with on_air(limit=1) as stage:
+        async with stage.viewers._joining:
+            await stage.offer("gone", await gone.offer())
+            await stage.offer("other", await other.offer())
+            await stage.tell("gone", "bye")
+            await eventually(lambda: "gone" not in stage.viewers._joins, "the join is called off")
+
+        await eventually(lambda: stage.signals, "the other's answer")
+        assert [(signal.viewer, signal.kind) for signal in stage.signals] == [("other", "answer")]
+        assert len(stage.viewers) == 1
+        await asyncio.gather(gone.close(), other.close())
+
+
+async def test_offer_whose_asker_has_given_up_is_not_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late, other = Peer(), Peer()
+    async with on_air() as stage:
+        with monkeypatch.context() as patient:
+            patient.setattr(signalling, "SIGNAL_DEADLINE_SECONDS", 0.0)
+            await stage.offer("late", await late.offer())
+            await eventually(lambda: not stage.viewers._joins, "the late join is over")
+        await stage.ask("other", await other.offer())
+
+        assert [signal.viewer for signal in stage.signals] == ["other"]
+        assert len(stage.viewers) == 1
+        await asyncio.gather(late.close(), other.close())
+
+
+async def test_viewer_who_joins_after_the_credentials_were_renewed_gets_a_relay(
+    turn_server: TurnServer,
+) -> None:
+    def ice(ttl_seconds: int) -> IceSpec:
+        username, credential = turn_server.credentials(ttl_seconds=ttl_seconds)
+        server: Json = {"urls": [turn_server.url], "username": username, "credential": credential}
+        return IceSpec(servers=(server,), host_addresses=("127.0.0.1",))
+
+    peers = Peer(), Peer()
+    async with on_air(ice(-60)) as stage:
+        expired = await stage.ask("a", await peers[0].offer())
+        stage.viewers.renew_servers(ice(600))
+        renewed = await stage.ask("b", await peers[1].offer())
+        await asyncio.gather(*(peer.close() for peer in peers))
+
+    assert "typ relay" not in expired.data["sdp"]
+    assert "typ relay" in renewed.data["sdp"]
