@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import sys
 import threading
 import time
 from typing import Final
@@ -18,21 +20,34 @@ from inference.media.packets import pack_packet
 from .base import PacketSource
 
 _LOOK_SECONDS: Final = 0.02
+_COLLECTED_BYTES: Final = 1 << 19
 
 
 class PipeFeed:
     """Feeds one pipe from one source. Made, drained and closed on the event loop."""
 
-    def __init__(self, descriptor: int, source: PacketSource) -> None:
-        """descriptor: the write end, which the caller closes after `close`."""
+    def __init__(
+        self, descriptor: int, source: PacketSource, *, every_seconds: float = 0.0
+    ) -> None:
+        """descriptor: the write end, which the caller closes after `end`.
+
+        every_seconds: collect packets for so long, for a child that is in no hurry.
+        """
         os.set_blocking(descriptor, False)
+        if every_seconds and sys.platform == "linux":
+            with contextlib.suppress(
+                OSError
+            ):  # a user may own only so much; then it waits for room
+                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _COLLECTED_BYTES)
         self._descriptor = descriptor
         self._source = source
         self._loop = asyncio.get_running_loop()
         # Every encoder thread comes here, and the loop.
         self._lock = threading.Lock()
         self._rest = memoryview(b"")
-        self._waits_for_room = self._is_over = False
+        self._waits_for_room = self._is_over = self._is_closing = False
+        self._every_seconds = every_seconds
+        self._due_at = 0.0
         self._dropped_seen = 0
         source.listen(self._pump)
         self._pump()
@@ -51,7 +66,9 @@ class PipeFeed:
 
     def close(self) -> None:
         """Take nothing more from the source than what already waits."""
+        self._is_closing = True
         self._source.close()
+        self._pump()
 
     def end(self) -> None:
         """Write nothing more."""
@@ -62,7 +79,7 @@ class PipeFeed:
     def _pump(self) -> None:
         """Write what the pipe takes."""
         with self._lock:
-            if self._waits_for_room or self._is_over:
+            if self._waits_for_room or self._is_over or not self._is_due():
                 return
             try:
                 self._write_all()
@@ -73,6 +90,15 @@ class PipeFeed:
         if self._waits_for_room:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the output
                 self._loop.call_soon_threadsafe(self._await_room)
+
+    def _is_due(self) -> bool:
+        if not self._every_seconds or self._is_closing:
+            return True
+        now = time.monotonic()
+        if now < self._due_at:
+            return False
+        self._due_at = now + self._every_seconds
+        return True
 
     def _write_all(self) -> None:
         while True:
@@ -89,5 +115,5 @@ class PipeFeed:
 
     def _room(self) -> None:
         self._loop.remove_writer(self._descriptor)
-        self._waits_for_room = False
+        self._waits_for_room, self._due_at = False, 0.0
         self._pump()

@@ -38,12 +38,16 @@ DRAIN_SECONDS: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class OutputJob:
-    """What to run. module: of the child. first_line: its job, secrets included."""
+    """What to run. module: of the child. first_line: its job, secrets included.
+
+    every_seconds: packets are collected for so long, for a child that is in no hurry.
+    """
 
     id: str
     module: str
     first_line: Callable[[], Json]
     open_source: Callable[[], PacketSource]
+    every_seconds: float = 0.0
 
 
 class OutputSupervisor:
@@ -157,7 +161,7 @@ class OutputSupervisor:
                 if line.get("state") == "live":
                     is_live = True
                     self._has_been_live = True
-                    child.feed(self._job.open_source())
+                    child.feed(self._job.open_source(), self._job.every_seconds)
                     self._tell("live", "")
                 elif "progress" in line:
                     self._measure(child, line["progress"])
@@ -221,9 +225,9 @@ class _Child:
         except ValueError:
             return {"state": "failed", "message": "the output process wrote nonsense"}
 
-    def feed(self, source: PacketSource) -> None:
+    def feed(self, source: PacketSource, every_seconds: float) -> None:
         """Pass packets on from now on."""
-        self._feed = PipeFeed(self._pipe, source)
+        self._feed = PipeFeed(self._pipe, source, every_seconds=every_seconds)
 
     def bitrate_kbps(self, sent_bytes: int) -> int:
         """Mean bitrate since the last call."""

@@ -74,6 +74,22 @@ async def test_drain_gives_up_on_a_child_that_reads_nothing(pipe: tuple[int, int
     feed.end()
 
 
+async def test_child_in_no_hurry_gets_packets_together_and_at_the_end_all(
+    pipe: tuple[int, int],
+) -> None:
+    source = ListSource((packet(0, size=10),))
+    feed = PipeFeed(pipe[1], source, every_seconds=600)
+    source.put(packet(1, size=10))
+    source.put(packet(2, size=10))
+    first = await read_all(pipe[0], 1)
+    assert source.take() == packet(1, size=10)  # still with the source
+
+    feed.close()
+    await feed.drain(5)
+    assert first + await read_all(pipe[0], 1) == [packet(0, size=10), packet(2, size=10)]
+    feed.end()
+
+
 async def test_dead_child_stops_the_feed(pipe: tuple[int, int]) -> None:
     source = ListSource()
     feed = PipeFeed(pipe[1], source)
