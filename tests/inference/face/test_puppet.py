@@ -14,8 +14,9 @@ from inference.engines.base import VISEMES, EngineError, FaceSetup, FaceSpeech
 from inference.engines.face.puppet import motion
 from inference.engines.face.puppet.bake import load_art
 from inference.engines.face.puppet.compositor import Compositor
-from inference.engines.face.puppet.coverage import extreme_poses
+from inference.engines.face.puppet.coverage import arm_poses, extreme_poses
 from inference.engines.face.puppet.engine import PuppetEngine, create_engine
+from inference.engines.face.puppet.gestures import ARMS, plan_gestures
 from inference.engines.face.puppet.measure import PARTS, measure
 from inference.engines.face.puppet.parameters import PARAMETERS, rest_pose
 
@@ -152,8 +153,52 @@ def test_gesture_moves_and_ends(setup: FaceSetup, name: str) -> None:
 
     engine.play_gesture(name, 48_000)
 
-    assert engine.pose(1.8) != still.pose(1.8)
+    assert np.array_equal(_render(engine, 1.0), _render(still, 1.0))
+    changed = cv2.absdiff(_render(engine, 2.0), _render(still, 2.0))[:HEIGHT]
+    # A hand's worth of picture, above the captions.
+    assert np.count_nonzero(changed[: HEIGHT * 5 // 6] > 24) > 0.02 * WIDTH * HEIGHT
     assert engine.pose(4.5) == still.pose(4.5)
+
+
+@pytest.mark.parametrize("name", [name for name in GESTURES if name != "none"])
+@pytest.mark.parametrize("size", [(480, 270), (270, 480)])
+def test_raised_hands_are_inside_the_picture(
+    tmp_path_factory: pytest.TempPathFactory, name: str, size: tuple[int, int]
+) -> None:
+    """At the sides nothing but green is left beside a hand, in wide and in tall pictures."""
+    width, height = size
+    folder = str(tmp_path_factory.getbasetemp() / "tall-and-wide")
+    engine = create_engine(FaceSetup(width, height, 1920, "full", "#00ff00", {}, folder))
+    engine.play_gesture(name, 0)
+    picture = np.zeros((height * 3 // 2, width), np.uint8)
+
+    for seconds in np.arange(0.5, 2.0, 0.1).tolist():
+        engine.render(round(seconds * 48_000), 0, picture)
+        above = picture[: height * 3 // 4]
+        assert np.ptp(above[:, 0]) <= 3
+        assert np.ptp(above[:, -1]) <= 3
+
+
+def test_arms_are_smooth_and_nobody_has_three() -> None:
+    told = [(1.0, "wave"), (1.6, "heart"), (2.0, "heart"), (3.0, "none"), (9.0, "point_left")]
+    shown = plan_gestures(told)
+
+    assert [item.name for item in shown] == ["wave", "heart", "point_left"]
+    for seconds in np.arange(0.0, 13.0, 0.04).tolist():
+        raised = [item.raised(seconds) for item in shown]
+        after = [item.raised(seconds + 0.04) for item in shown]
+        assert sum(raised) <= 1.0
+        assert sum(amount > 0.1 for amount in raised) <= 1
+        assert max(abs(b - a) for a, b in zip(raised, after, strict=True)) < 0.15
+    assert shown[1].raised(2.9) == 1.0
+    assert shown[1].raised(3.6) == 0.0
+
+
+def test_gesture_again_while_it_is_shown_goes_on() -> None:
+    (shown,) = plan_gestures([(1.0, "wave"), (2.5, "wave")])
+
+    assert shown.raised(4.5) == 1.0
+    assert shown.raised(5.5) == 0.0
 
 
 def test_voice_moves_the_head(setup: FaceSetup) -> None:
@@ -235,7 +280,9 @@ def test_plan_of_tiles_loses_nothing(setup: FaceSetup) -> None:
     planned, whole = Compositor(art), Compositor(art, planned=False)
     first, second = (np.zeros((HEIGHT * 3 // 2, WIDTH), np.uint8) for _ in range(2))
 
-    for pose in [rest_pose(), *extreme_poses()[::4]]:
+    poses = [rest_pose(), *extreme_poses()[::4]]
+    poses += [pose for arm in ARMS for pose in arm_poses(arm)[::13]]
+    for pose in poses:
         planned.draw(pose, first)
         whole.draw(pose, second)
         assert cv2.absdiff(first, second).max() <= 1

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ import numpy as np
 import resvg_py
 
 from inference.engines.base import EngineError, FaceSetup
-from inference.engines.face.puppet import eyes, mouth
+from inference.engines.face.puppet import eyes, gestures, mouth
 from inference.engines.face.puppet.pack import PackError, read_pack, write_pack
 from inference.engines.face.puppet.rig import (
     ART,
@@ -59,7 +60,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Art:
-    """All pixels of a character at one picture size.
+    """All pixels of a character at one picture size. layers: those of the rig, and arms.
 
     ground: (height, width, 4) YUVA, opaque. ground_i420: (height * 3 // 2, width).
     Sprite grids end with (h, w, 4); whites and lashes begin with (openings, smiles), mouths with
@@ -81,7 +82,8 @@ class Art:
 
 def load_art(setup: FaceSetup) -> Art:
     """The art for a setup, baked now if the cache lacks it. Raises EngineError, OSError."""
-    rig = load_rig(str(setup.settings.get("character", "lin")))
+    settings = setup.settings
+    rig = load_rig(str(settings.get("character", "lin")), str(settings.get("outfit", "")))
     placement = place(rig, setup.width_px, setup.height_px, setup.framing)
     _check_background(setup.background)
     path = _cache_path(setup, rig)
@@ -96,7 +98,14 @@ def load_art(setup: FaceSetup) -> Art:
 
 
 def _cache_path(setup: FaceSetup, rig: Rig) -> Path:
-    look = [rig.character, setup.width_px, setup.height_px, setup.framing, setup.background]
+    look = [
+        rig.character,
+        rig.outfit.name,
+        setup.width_px,
+        setup.height_px,
+        setup.framing,
+        setup.background,
+    ]
     text = json.dumps([engine_digest("puppet"), look])
     digest = hashlib.sha256(text.encode()).hexdigest()[:20]
     return Path(setup.cache_folder) / f"puppet-{digest}.pack"
@@ -120,7 +129,8 @@ def _assemble(
         return Layer(arrays[f"layer:{name}"], left, top)
 
     grids = {name: arrays[name] for name in ("whites", "lashes", "brows", "mouths", "iris")}
-    layers = {item.name: layer(item.name) for item in rig.layers}
+    names = [item.name for item in rig.layers] + [arm.layer for arm in gestures.ARMS]
+    layers = {name: layer(name) for name in names}
     return Art(
         rig, placement, layers, arrays["ground"], arrays["ground_i420"],
         cheek=layer("cheek"), **grids,
@@ -135,13 +145,23 @@ def _bake(
     ground = _bake_background(setup)
     arrays["ground"] = ground
     arrays["ground_i420"] = _i420(ground)
-    for name in [layer.name for layer in rig.layers] + ["cheek"]:
-        baked = _bake_layer(rig.folder / f"{name}.svg", placement)
+    for name, svg in _drawings(rig, placement):
+        baked = _bake_layer(svg, placement)
         arrays[f"layer:{name}"], origins[name] = baked.pixels, [baked.left_px, baked.top_px]
     arrays |= _bake_sprites(placement.scale)
     iris = (rig.folder / "iris.svg").read_text()
     arrays["iris"] = _sprite(iris, (-24, -24, 48, 48), placement.scale)
     return arrays, {"origins": origins}
+
+
+def _drawings(rig: Rig, placement: Placement) -> Iterator[tuple[str, str]]:
+    """(name, SVG) of everything that is drawn on a whole sheet."""
+    for name in [layer.name for layer in rig.layers] + ["cheek"]:
+        file = rig.outfit.drawing if name == "body" else f"{name}.svg"
+        yield name, (rig.folder / file).read_text()
+    for arm in gestures.ARMS:
+        held = gestures.placed(arm, placement.half_width)
+        yield arm.layer, gestures.arm_svg(held, rig.skin, rig.outfit.sleeve)
 
 
 def _bake_sprites(scale: float) -> dict[str, Pixels]:
@@ -178,14 +198,14 @@ def _sprite(svg: str, box: tuple[int, int, int, int], scale: float) -> Pixels:
     return _yuva(_render(svg, width, height))
 
 
-def _bake_layer(path: Path, placement: Placement) -> Layer:
+def _bake_layer(drawing: str, placement: Placement) -> Layer:
     """Render the whole sheet and keep what is painted. The sheet is 1280 x 1000 units."""
     scale = placement.scale
     # Whole px here; the fraction of the offset goes into the drawing's view box.
     left, top = int(np.floor(placement.left_px)), int(np.floor(placement.top_px))
     shift_x = (placement.left_px - left) / scale
     shift_y = (placement.top_px - top) / scale
-    svg = path.read_text().replace(
+    svg = drawing.replace(
         'viewBox="0 0 1280 1000"', f'viewBox="{-shift_x:.4f} {-shift_y:.4f} 1280 1000"'
     )
     pixels = _yuva(_render(svg, round(1280 * scale), round(1000 * scale)))

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from inference.engines.base import Picture
-from inference.engines.face.puppet import eyes, mouth
+from inference.engines.face.puppet import eyes, gestures, mouth
 from inference.engines.face.puppet.bake import Art, Pixels, sprite_size
 from inference.engines.face.puppet.coverage import Stroke, TiledLayer
 from inference.engines.face.puppet.tiles import (
@@ -49,6 +49,10 @@ class Compositor:
         self._layers = [
             TiledLayer(art, layer, self._grid, planned=planned) for layer in art.rig.layers
         ]
+        self._arms = [
+            (arm.parameter, TiledLayer(art, arm, self._grid, planned=planned))
+            for arm in gestures.ARMS
+        ]
         self._ground = self._grid.cut(art.ground)
         self._spread = Spread(self._grid.side_px)
         self._picture = TilePicture(self._grid, art.ground_i420)
@@ -71,7 +75,8 @@ class Compositor:
     def plan(self, pose: Pose) -> list[Stroke]:
         """What to paint, lowest layer first; looked at from above, to leave out what is hidden."""
         hidden = np.zeros((self._grid.rows, self._grid.columns), np.bool_)
-        strokes = [layer.stroke(pose, hidden) for layer in reversed(self._layers)]
+        arms = [arm for parameter, arm in self._arms if pose[parameter] > 0.0]
+        strokes = [layer.stroke(pose, hidden) for layer in reversed([*self._layers, *arms])]
         return strokes[::-1]
 
     def paint(self, strokes: list[Stroke]) -> tuple[Numbers, Pixels]:

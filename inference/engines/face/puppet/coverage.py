@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 
 from inference.engines.face.puppet.bake import Art, Layer
+from inference.engines.face.puppet.gestures import Arm
 from inference.engines.face.puppet.parameters import LIMITS, PARAMETERS, Pose, rest_pose
 from inference.engines.face.puppet.rig import LayerRig
 from inference.engines.face.puppet.tiles import Floats, Mask, Numbers, Region, TileGrid
-from inference.engines.face.puppet.warp import LayerWarp
+from inference.engines.face.puppet.warp import ArmWarp, LayerWarp
 
 Kinds = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -97,15 +98,19 @@ def _reach_px(nodes: Floats) -> int:
     return math.ceil(longest / 2 + 0.5) + 2
 
 
-def reached_region(warp: LayerWarp, coverage: Coverage, grid: TileGrid) -> Region:
+def reached_region(
+    warp: LayerWarp, coverage: Coverage, grid: TileGrid, poses: list[Pose]
+) -> Region:
     """The tiles (x0 y0 x1 y1, ends excluded) a layer ever shows in. warp: of the whole grid.
 
-    Tried in the extreme poses, with a tile to spare around them.
+    Tried in extreme poses, with a tile to spare around them.
     """
     reached = np.zeros((grid.rows, grid.columns), np.uint8)
-    for pose in extreme_poses():
+    for pose in poses:
         reached |= coverage.kinds_of(warp.bend(pose))
     left, top, width, height = cv2.boundingRect(reached)
+    if not width:
+        return 0, 0, 1, 1
     return (
         max(0, left - 1), max(0, top - 1),
         min(grid.columns, left + width + 1), min(grid.rows, top + height + 1),
@@ -125,6 +130,16 @@ def extreme_poses() -> list[Pose]:
     return poses
 
 
+def arm_poses(arm: Arm) -> list[Pose]:
+    """An arm on its way up, swinging, on a body that leans and breathes."""
+    poses = []
+    for step, lean, swing in itertools.product(range(12), (-1.0, 1.0), (-1.0, 0.0, 1.0)):
+        pose = _pose_of(dict.fromkeys(_MOVING, lean), lean, 0.0)
+        pose |= {arm.parameter: 1.0 - step / 12, "GestureSwing": swing}
+        poses.append(pose)
+    return poses
+
+
 def _pose_of(shares: dict[str, float], vertical: float, opening: float) -> Pose:
     pose = rest_pose()
     for name, share in shares.items():
@@ -135,6 +150,12 @@ def _pose_of(shares: dict[str, float], vertical: float, opening: float) -> Pose:
     pose["ParamBreath"] = max(0.0, vertical)
     pose["ParamMouthOpenY"] = opening
     return pose
+
+
+def _warp(art: Art, layer: LayerRig | Arm, baked: Layer, nodes: tuple[Floats, Floats]) -> LayerWarp:
+    if isinstance(layer, Arm):
+        return ArmWarp(art.rig, layer, baked, art.placement, nodes)
+    return LayerWarp(art.rig, layer, baked, art.placement, nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +172,22 @@ class Stroke:
 
 
 class TiledLayer:
-    """One layer of the rig over the tiles it ever reaches."""
+    """One layer of the rig, or an arm, over the tiles it ever reaches."""
 
-    def __init__(self, art: Art, layer: LayerRig, grid: TileGrid, *, planned: bool = True) -> None:
+    def __init__(
+        self, art: Art, layer: LayerRig | Arm, grid: TileGrid, *, planned: bool = True
+    ) -> None:
         """planned: False paints every tile, whether the layer shows there or not."""
-        self._name, self._planned = layer.name, planned
-        baked = art.layers[layer.name]
-        everywhere = LayerWarp(art.rig, layer, baked, art.placement, grid.nodes())
+        self._name = layer.layer if isinstance(layer, Arm) else layer.name
+        self._planned = planned
+        baked = art.layers[self._name]
         self._coverage = Coverage(baked)
         region = (0, 0, grid.columns, grid.rows)
         if planned:
-            region = reached_region(everywhere, self._coverage, grid)
-        self._warp = LayerWarp(art.rig, layer, baked, art.placement, grid.nodes(region))
+            everywhere = _warp(art, layer, baked, grid.nodes())
+            poses = arm_poses(layer) if isinstance(layer, Arm) else extreme_poses()
+            region = reached_region(everywhere, self._coverage, grid, poses)
+        self._warp = _warp(art, layer, baked, grid.nodes(region))
         x0, y0, x1, y1 = region
         self._rows, self._columns = slice(y0, y1), slice(x0, x1)
         numbers = np.arange(grid.rows * grid.columns).reshape(grid.rows, grid.columns)

@@ -11,6 +11,7 @@ from inference.engines.base import EngineError, FaceSetup, FaceSpeech, Picture
 from inference.engines.face.puppet import motion
 from inference.engines.face.puppet.bake import load_art
 from inference.engines.face.puppet.compositor import Compositor
+from inference.engines.face.puppet.gestures import PARAMETERS, Shown
 from inference.engines.face.puppet.idle import create_idle_painter
 from inference.engines.face.puppet.parameters import (
     EMOTION_SCALE,
@@ -59,10 +60,9 @@ class PuppetEngine:
         self._timeline.set_expression(name, emotion, at_sample)
 
     def play_gesture(self, name: str, at_sample: int) -> None:
-        """Play a gesture. Raises EngineError on an unknown name.
+        """Raise the arms for a gesture, some three seconds long; `none` lets them sink.
 
-        This presenter has no hands yet: a gesture is a motion of head and shoulders that goes with
-        it (a tilt for a wave, a turn for pointing, a lift for open hands and the heart).
+        Raises EngineError on an unknown name.
         """
         self._timeline.play_gesture(name, at_sample)
 
@@ -158,24 +158,27 @@ def _shake(pose: Pose, directive: Directive, weight: float, seconds: float) -> N
     pose["ParamAngleY"] += 1.8 * strength * wave
 
 
-def _gesture(pose: Pose, gesture: Directive, seconds: float) -> None:
-    age = seconds - gesture.at
-    swell = motion.smooth(age / 0.35) * (1.0 - motion.smooth((age - 1.2) / 0.6))
+def _gesture(pose: Pose, gesture: Shown, seconds: float) -> None:
+    """The arms, and the head and shoulders that go with them."""
+    raised = gesture.raised(seconds)
+    pose[PARAMETERS[gesture.name]] = raised
     if gesture.name == "wave":
-        pose["ParamAngleZ"] += swell * (5.0 + 2.0 * math.sin(2 * math.pi * 1.6 * age))
-        pose["ShoulderLift"] += 1.5 * swell
+        swing = gesture.swing(seconds)
+        pose["GestureSwing"] = swing
+        pose["ParamAngleZ"] += raised * (4.0 + 1.2 * swing)
+        pose["ShoulderLift"] += 1.5 * raised
     elif gesture.name in ("point_left", "point_right"):
         side = -1.0 if gesture.name == "point_left" else 1.0
-        pose["ParamAngleX"] += 10.0 * side * swell
-        pose["ParamEyeBallX"] += 0.5 * side * swell
-        pose["ParamBodyAngleX"] += 4.0 * side * swell
+        pose["ParamAngleX"] += 10.0 * side * raised
+        pose["ParamEyeBallX"] += 0.5 * side * raised
+        pose["ParamBodyAngleX"] += 4.0 * side * raised
     elif gesture.name == "open_hands":
-        pose["ShoulderLift"] += 4.0 * swell
-        pose["ParamAngleY"] += 3.0 * swell
-    elif gesture.name == "heart":
-        pose["ParamAngleZ"] -= 6.0 * swell
-        pose["ShoulderLift"] += 2.5 * swell
-        pose["ParamCheek"] += 0.5 * swell
+        pose["ShoulderLift"] += 4.0 * raised
+        pose["ParamAngleY"] += 3.0 * raised
+    else:
+        pose["ParamAngleZ"] -= 6.0 * raised
+        pose["ShoulderLift"] += 2.5 * raised
+        pose["ParamCheek"] += 0.5 * raised
 
 
 def _seed(setup: FaceSetup) -> int:

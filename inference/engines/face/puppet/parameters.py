@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from inference.engines.face.puppet import gestures
 from inference.engines.face.puppet.mouth import PRESSED
 
 Pose = dict[str, float]
@@ -13,7 +14,7 @@ Pose = dict[str, float]
 REST_SMILE: Final = 0.55
 
 # (rest, lowest, highest), names and ranges as in Live2D; a mouth that presses its lips, below 0,
-# MouthPucker and ShoulderLift are ours.
+# MouthPucker, ShoulderLift and what raises the arms of gestures are ours.
 PARAMETERS: Final[dict[str, tuple[float, float, float]]] = {
     "ParamAngleX": (0.0, -30.0, 30.0),
     "ParamAngleY": (0.0, -30.0, 30.0),
@@ -40,6 +41,8 @@ PARAMETERS: Final[dict[str, tuple[float, float, float]]] = {
     "ParamHairFront": (0.0, -1.0, 1.0),
     "ParamHairSide": (0.0, -1.0, 1.0),
     "ShoulderLift": (0.0, -5.0, 5.0),
+    "GestureSwing": (0.0, -1.0, 1.0),
+    **dict.fromkeys(gestures.PARAMETERS.values(), (0.0, 0.0, 1.0)),
 }
 
 # How far this drawing may turn: softly limited, because it knows no more than one view.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from inference.engines.base import EngineError
+from inference.engines.face.puppet.hands import Skin, Sleeve
 
 ART: Final = Path(__file__).parent / "art"
 Point = tuple[float, float]
@@ -32,10 +33,24 @@ class LayerRig:
 
 
 @dataclass(frozen=True, slots=True)
+class Outfit:
+    """What a character wears: the drawing of its body, and the sleeves of raised arms."""
+
+    name: str
+    sleeve: Sleeve
+
+    @property
+    def drawing(self) -> str:
+        return f"body_{self.name}.svg"
+
+
+@dataclass(frozen=True, slots=True)
 class Rig:
     """Everything about a character that is not a drawing."""
 
     character: str
+    outfit: Outfit
+    skin: Skin
     figure_width: float
     crown: float
     layers: tuple[LayerRig, ...]
@@ -54,11 +69,15 @@ class Rig:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the art lies in the picture: px = scale * units + offset."""
+    """Where the art lies in the picture: px = scale * units + offset.
+
+    half_width: units seen to each side of the figure's middle.
+    """
 
     scale: float
     left_px: float
     top_px: float
+    half_width: float
 
 
 def characters() -> list[str]:
@@ -71,8 +90,14 @@ def backgrounds() -> list[str]:
     return sorted(path.stem for path in (ART / "backgrounds").glob("*.svg"))
 
 
-def load_rig(character: str) -> Rig:
-    """The rig of a character. Raises EngineError naming those that exist."""
+def outfits(character: str) -> list[str]:
+    """What a character can wear; the first is what it wears unless told otherwise."""
+    values = json.loads((ART / character / "rig.json").read_text())
+    return list(values["outfits"])
+
+
+def load_rig(character: str, outfit: str = "") -> Rig:
+    """The rig of a character in an outfit. Raises EngineError naming those that exist."""
     if character not in characters():
         raise EngineError(
             "unknown_character",
@@ -81,11 +106,24 @@ def load_rig(character: str) -> Rig:
         )
     values: dict[str, Any] = json.loads((ART / character / "rig.json").read_text())
     values.pop("stage")
+    values["outfit"] = _outfit(values.pop("outfits"), outfit)
+    values["skin"] = Skin(**values["skin"])
     values["layers"] = tuple(_layer(layer) for layer in values["layers"])
     for name in ("neck", "waist", "face_middle", "face_radius", "jaw"):
         values[name] = tuple(values[name])
     values["anchors"] = {name: tuple(point) for name, point in values["anchors"].items()}
     return Rig(**values)
+
+
+def _outfit(sleeves: dict[str, dict[str, str]], name: str) -> Outfit:
+    name = name or next(iter(sleeves))
+    if name not in sleeves:
+        raise EngineError(
+            "unknown_outfit",
+            f"This presenter has no outfit {name!r}. There are: {', '.join(sleeves)}.",
+            retryable=False,
+        )
+    return Outfit(name, Sleeve(**sleeves[name]))
 
 
 def _layer(values: dict[str, Any]) -> LayerRig:
@@ -103,8 +141,8 @@ def place(rig: Rig, width_px: int, height_px: int, framing: str) -> Placement:
             "unknown_framing", f"There is no framing {framing!r}; there are: full, close."
         )
     scale = min(height_px / 720, width_px / rig.figure_width)
-    top = 0.55 * max(0.0, height_px - 720 * scale)
+    top = 0.45 * max(0.0, height_px - 720 * scale)
     if framing == "close":
         # The top of the hair stays where it is, everything grows down from it.
         top, scale = top - 0.3 * scale * rig.crown, 1.3 * scale
-    return Placement(scale, width_px / 2 - rig.neck[0] * scale, top)
+    return Placement(scale, width_px / 2 - rig.neck[0] * scale, top, width_px / 2 / scale)

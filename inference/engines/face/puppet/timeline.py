@@ -10,6 +10,7 @@ from typing import Final
 
 from inference.catalog import EXPRESSIONS, GESTURES
 from inference.engines.base import EngineError, FaceSpeech
+from inference.engines.face.puppet.gestures import Shown, plan_gestures
 from inference.engines.face.puppet.lips import LEAD_SECONDS, LipCurve
 from inference.engines.face.puppet.motion import VoiceMotion, smooth
 
@@ -138,9 +139,12 @@ class Timeline:
             weights = [*[pair for pair in weights if pair[1] > 0.001], (directive, share)]
         return weights
 
-    def gestures_at(self, seconds: float) -> list[Directive]:
-        """Gestures begun in the last seconds."""
-        return [item for item in self._gestures if 0.0 <= seconds - item.at < 3.0]
+    def gestures_at(self, seconds: float) -> list[Shown]:
+        """Gestures whose arms are up, or on their way."""
+        if not self._gestures:
+            return []
+        told = [(item.at, item.name) for item in self._gestures]
+        return [item for item in plan_gestures(told) if item.raised(seconds) > 0.0]
 
     def _add_marks(self, speech: FaceSpeech, end: float) -> None:
         start = speech.start_sample / SAMPLE_RATE_HZ

@@ -6,14 +6,25 @@ The turn of the head is a bump: what lies near the nose moves more than what lie
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 
 from inference.engines.face.puppet.bake import Layer
+from inference.engines.face.puppet.gestures import Arm, placed
 from inference.engines.face.puppet.rig import LayerRig, Placement, Rig
 from inference.engines.face.puppet.tiles import Floats
 
 Pose = dict[str, float]
+
+# An arm that is down has turned so far outwards, and dropped so many art units.
+_DOWN_DEGREES: Final = 26.0
+_DOWN_UNITS: Final = 430.0
+# A wave: degrees of the forearm about the elbow, and of the hand on it.
+_SWING_DEGREES: Final = 6.0
+_HAND_DEGREES: Final = 11.0
+# Art units along the forearm, from below the wrist to the palm, over which the hand bends.
+_WRIST: Final = (-40.0, 40.0)
 
 
 class LayerWarp:
@@ -98,6 +109,50 @@ class LayerWarp:
         across = np.exp(-(((x - self._rig.neck[0]) / half_width) ** 2))
         jaw: Floats = drop * across * _smooth(y, top, bottom)
         return jaw
+
+
+class ArmWarp(LayerWarp):
+    """How a raised arm moves at some nodes of the picture: about its elbow, its hand on it."""
+
+    def __init__(
+        self, rig: Rig, arm: Arm, baked: Layer, place: Placement, nodes: tuple[Floats, Floats]
+    ) -> None:
+        super().__init__(rig, LayerRig(arm.layer, 0.0, None, None), baked, place, nodes)
+        self._arm = arm = placed(arm, place.half_width)
+        self._side = -1.0 if arm.is_mirrored else 1.0
+        self._elbow = self._of_side(arm.elbow[0]), arm.elbow[1]
+        self._wrist = self._of_side(arm.wrist[0]), arm.wrist[1]
+        length = math.dist(self._elbow, self._wrist)
+        self._axis = tuple((w - e) / length for w, e in zip(self._wrist, self._elbow, strict=True))
+
+    def _of_side(self, x: float) -> float:
+        return self._rig.neck[0] + self._side * (x - self._rig.neck[0])
+
+    def _source_points(self, pose: Pose) -> tuple[Floats, Floats]:
+        down = 1.0 - pose[self._arm.parameter]
+        swing = pose["GestureSwing"] if self._arm.swings else 0.0
+        x, y = self._unbend_body(pose, self._x, self._y)
+        y = y - np.float32(_DOWN_UNITS * down)
+        degrees = self._side * (_DOWN_DEGREES * down + _SWING_DEGREES * swing)
+        x, y = _turned(x, y, self._elbow, math.radians(degrees))
+        if not swing:
+            return x, y
+        from_x, from_y = x - self._wrist[0], y - self._wrist[1]
+        along = from_x * self._axis[0] + from_y * self._axis[1]
+        bend = _smooth(along, *_WRIST) * math.radians(self._side * _HAND_DEGREES * swing)
+        return _turned(x, y, self._wrist, bend)
+
+
+def _turned(
+    x: Floats, y: Floats, middle: tuple[float, float], angle: float | Floats
+) -> tuple[Floats, Floats]:
+    """Points turned clockwise about a middle: where they come from when the drawing turns back."""
+    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    from_x, from_y = x - np.float32(middle[0]), y - np.float32(middle[1])
+    return (
+        cos * from_x - sin * from_y + np.float32(middle[0]),
+        sin * from_x + cos * from_y + np.float32(middle[1]),
+    )
 
 
 def _smooth(value: Floats, low: float, high: float) -> Floats:
