@@ -1,6 +1,6 @@
 """Every benchmark one after the other, and the table of docs/performance.md.
 
-`python -m benchmarks.all` takes about 25 minutes on a quiet machine; `--quick` is for trying the
+`python -m benchmarks.all` takes about 40 minutes on a quiet machine; `--quick` is for trying the
 programs and writes no document unless told to.
 """
 
@@ -31,6 +31,7 @@ PROGRAMS: Final[dict[str, tuple[list[str], list[str]]]] = {
     "viewers": ([], ["--seconds", "6", "--viewers", "4"]),
     "lips": ([], ["--seconds", "30"]),
     "memory": ([], ["--seconds", "6"]),
+    "capacity": ([], ["--seconds", "8", "--first", "2", "--most", "2"]),
     "skew": ([], ["--seconds", "20"]),
     "demo_start": ([], []),
 }

@@ -1,4 +1,4 @@
-"""The show that costs are measured on: the drawn presenter and the built-in voice at 720p25."""
+"""The show that costs are measured on: the drawn presenter and the built-in voice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from benchmarks.talk import cues
 
 
 def presenter_show(
-    platform: Platform, *, push_url: str = "", language: str = "en-US", is_recorded: bool = True
+    platform: Platform,
+    *,
+    push_url: str = "",
+    language: str = "en-US",
+    is_recorded: bool = True,
+    profile: str = "hd",
 ) -> str:
     """A looping show with captions and AI label; recorded, and pushed when there is a server."""
     outputs = []
@@ -20,6 +25,7 @@ def presenter_show(
         voice=platform.make_voice("espeak", language),
         language=language,
         cues=cues(language),
+        profile=profile,
         rundown_mode="loop",
         record=is_recorded,
         outputs=outputs,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.browser import BrowserSound, _reading
+from benchmarks.capacity import losses_since
 from benchmarks.cost import _Look, cost_by_part
 from benchmarks.figures import Report, percentile
 from benchmarks.interrupt import Heard, judge
@@ -199,6 +200,22 @@ def test_cost_adds_up_to_what_the_processes_used() -> None:
     assert parts["core: h264"] == pytest.approx(4.0)
     assert parts["face"] == pytest.approx(3.0)
     assert sum(parts.values()) == pytest.approx(2200 / 200)
+
+
+def test_capacity_counts_what_was_lost_meanwhile() -> None:
+    counts = dict.fromkeys(("held", "dropped", "sound_dropped", "underruns", "rebases"), 1)
+    outputs = [{"dropped": 4}]
+    metrics = {**counts, "media_time_ms": 0, "frames": 0}
+    before = {"metrics": metrics, "outputs": outputs}
+
+    steady = {"metrics": {**metrics, "media_time_ms": 10_000, "frames": 248}, "outputs": outputs}
+    assert losses_since(before, steady) == {}
+
+    lossy = {
+        "metrics": {**metrics, "held": 3, "media_time_ms": 10_000, "frames": 200},
+        "outputs": [{"dropped": 9}],
+    }
+    assert losses_since(before, lossy) == {"held": 2, "missing": 50, "dropped by outputs": 5}
 
 
 def test_figures_replace_what_stood_between_the_markers(tmp_path: Path) -> None:
