@@ -74,7 +74,7 @@ _CHARACTERS: Final = (
     "zong宗-总纵- zou邹-走奏- zu租卒组-- zuan钻-纂攥- zui--嘴罪- zun尊-撙-- zuo-昨佐做- "
 )  # fmt: skip
 _TONES: Final = 5
-_TABLE: Final = dict(re.findall(rf"([a-z]+)([^a-z ]{{{_TONES}}})", _CHARACTERS))
+_TABLE: Final[dict[str, str]] = dict(re.findall(rf"([a-z]+)([^a-z ]{{{_TONES}}})", _CHARACTERS))
 _MARKS: Final = {"\u0304": 1, "\u0301": 2, "\u030c": 3, "\u0300": 4}
 _SYLLABLE: Final = re.compile(r"([a-z]+)([1-5])")
 # eSpeak spells these syllables in English letters; the other spelling it speaks rightly.

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from livestudio.common.admin import OrganizationScopedAdmin, OrganizationScopedInline, ReadOnly
 from livestudio.common.errors import DomainError
+from livestudio.common.reasons import translate_reason
 from streams.admin.actor import signed_in
 from streams.admin.cards import make_card
 from streams.admin.troubles import troubles_of
@@ -49,17 +50,21 @@ class _NewestInline(ReadOnly, OrganizationScopedInline):
         keys = list(own.values_list("pk", flat=True)[:NEWEST_SHOWN])
         return rows.filter(pk__in=keys).order_by(self.newest)
 
+    @admin.display(description=gettext_lazy("reason"))
+    def told(self, row: Any) -> str:
+        return translate_reason(row.reason)
+
 
 class OutputsOnAirInline(_NewestInline):
     model = BroadcastOutput
-    fields = ("name", "kind", "state", "reason", "bitrate_kbps", "dropped", "reconnects")
+    fields = ("name", "kind", "state", "told", "bitrate_kbps", "dropped", "reconnects")
     readonly_fields = fields
 
 
 class RecordingInline(_NewestInline):
     model = Recording
     view_permission = "recording.view"
-    fields = ("started_at", "ended_at", "state", "reason", "download")
+    fields = ("started_at", "ended_at", "state", "told", "download")
     readonly_fields = fields
 
     @admin.display(description=gettext_lazy("file"))
@@ -120,7 +125,7 @@ class BroadcastAdmin(ReadOnly, OrganizationScopedAdmin):
             None,
             {
                 "fields": (
-                    ("title", "organization"), ("state", "reason"), ("script", "started_by"),
+                    ("title", "organization"), ("state", "told"), ("script", "started_by"),
                     ("started_at", "first_frame_at", "ended_at"),
                 )
             },
@@ -136,13 +141,17 @@ class BroadcastAdmin(ReadOnly, OrganizationScopedAdmin):
         ),
     )  # fmt: skip
     readonly_fields = (
-        "title", "organization", "state", "reason", "script", "started_by", "started_at",
+        "title", "organization", "state", "told", "script", "started_by", "started_at",
         "first_frame_at", "ended_at", "cursor", "runner_pid", "lease_epoch", "launch_attempts",
         "workers", "metrics",
     )  # fmt: skip
     inlines = (UtteranceInline, RecordingInline, OutputsOnAirInline, EventInline, CommandInline)
     change_form_template = "streams/admin/broadcast_form.html"
     actions = ("stop_broadcasts",)
+
+    @admin.display(description=gettext_lazy("reason"))
+    def told(self, broadcast: Broadcast) -> str:
+        return translate_reason(broadcast.reason)
 
     def change_view(
         self,

@@ -1,0 +1,121 @@
+"""Reasons from runner and workers reach a Chinese reader in Chinese, in admin and studio alike."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.utils import translation
+
+from livestudio.common.reasons import TABLE, translate_reason
+
+ROOT = Path(__file__).resolve().parents[2]
+STUDIO_TABLE = ROOT / "frontend" / "src" / "locales" / "reasons.zh-CN.json"
+# Where sentences are made that a host may read.
+SPOKEN_IN = (
+    "inference/outputs/rtmp/publisher.py",
+    "inference/outputs/supervisor.py",
+    "inference/outputs/recorder.py",
+    "inference/engines/speech/edge/engine.py",
+    "inference/engines/speech/openai_speech/engine.py",
+    "inference/engines/speech/remote",
+    "inference/text/lexicon.py",
+    "inference/runner/script.py",
+    "inference/workers/speech_client.py",
+    "streams/services/supervision.py",
+    "streams/services/launching.py",
+    "streams/services/readiness.py",
+)
+# Sentences that only a log, a developer or an engine reads.
+UNSEEN = (
+    "Speak ",
+    "The voice setting ",
+    "Emotion is ",
+    "The Edge voices speak ",
+    "No space left",
+    "unknown cue",
+)
+
+
+def table() -> dict[str, str]:
+    found: dict[str, str] = json.loads(TABLE.read_text(encoding="utf-8"))
+    return found
+
+
+def sentences(path: Path) -> Iterator[str]:
+    """Texts of several words in a module, variable parts as `{}`; docstrings and logs left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    left_out = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr | ast.JoinedStr) or _is_log(node)
+        for inner in ast.walk(node)
+        if inner is not node and isinstance(inner, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in left_out:
+            yield node.value if isinstance(node.value, str) else ""
+        elif isinstance(node, ast.JoinedStr):
+            yield "".join(
+                str(p.value) if isinstance(p, ast.Constant) else "{}" for p in node.values
+            )
+
+
+def _is_log(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    return node.func.attr in ("debug", "info", "warning", "exception", "error")
+
+
+def test_every_reason_of_these_modules_is_translated() -> None:
+    known = {re.sub(r"\{\w+\}", "{}", english) for english in table()}
+    missing = []
+    for place in SPOKEN_IN:
+        path = ROOT / place
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            for text in sentences(file):
+                is_sentence = re.search(r"[a-z]{2,} \w+ \w+", text) and "\n" not in text
+                if is_sentence and not text.startswith(UNSEEN) and not _is_known(text, known):
+                    missing.append(f"{file.name}: {text}")
+
+    assert missing == []
+
+
+def _is_known(text: str, known: set[str]) -> bool:
+    return text in known or any(text in other for other in known)
+
+
+def test_admin_and_studio_have_the_same_table() -> None:
+    assert STUDIO_TABLE.read_text(encoding="utf-8") == TABLE.read_text(encoding="utf-8")
+
+
+def test_variable_parts_survive_translation() -> None:
+    for english, chinese in table().items():
+        assert sorted(re.findall(r"\{\w+\}", english)) == sorted(re.findall(r"\{\w+\}", chinese))
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("stopped by the operator", "由操作员停止"),
+        (
+            "cannot connect to live.example.com:1935: Name or service not known",
+            "无法连接 live.example.com:1935：Name or service not known",
+        ),
+        (
+            "The presenter's process ended (killed by SIGKILL); it is being started again.",
+            "主播进程退出（被 SIGKILL 终止），正在重新启动。",
+        ),
+        ("something nobody thought of", "something nobody thought of"),
+        ("", ""),
+    ],
+)
+def test_reasons_are_read_in_chinese(english: str, chinese: str) -> None:
+    with translation.override("zh-hans"):
+        assert translate_reason(english) == chinese
+    with translation.override("en"):
+        assert translate_reason(english) == english
