@@ -84,6 +84,8 @@ class Script:
         self.position = None if is_over else self._rundown.start(cursor)
         self.state = "finished" if is_over else state
         self._says.extend(map(self._lines.operator_line, says))
+        for line in self._says:
+            self._tell(line, "queued")  # the one that was cut too: a second crash must not lose it
         self._tell_cursor()
         self._tell_state("")
         self._plan()

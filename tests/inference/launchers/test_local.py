@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -85,6 +86,39 @@ def test_killed_process_is_confirmed_dead(launcher: LocalLauncher, handle: Handl
 
     poll = wait_for(lambda: (poll := launcher.poll(handle)).status == "dead" and poll)
     assert poll.reason == "killed by SIGKILL"
+
+
+@pytest.mark.parametrize("finder", ["its own loop", "another loop"])
+def test_child_that_hangs_does_not_outlive_its_dead_runner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finder: str
+) -> None:
+    monkeypatch.setattr(local_module, "ORPHAN_SECONDS", 0.05)
+    launcher = LocalLauncher(ROOT, module="tests.inference.launchers.parent")
+    started = launcher.start(request_in(tmp_path), lambda _: None)
+    wait_for((tmp_path / "child.pid").exists)
+    child = int((tmp_path / "child.pid").read_text())
+    wait_for(lambda: state_of(child) == "T")
+    looking = launcher if finder == "its own loop" else LocalLauncher(ROOT)
+    assert looking.poll(started).status == "alive"
+    assert state_of(child) == "T"
+
+    try:
+        os.kill(started["pid"], 9)
+        wait_for(lambda: looking.poll(started).status == "dead")
+
+        wait_for(lambda: state_of(child) in ("", "Z"))
+    finally:
+        launcher.poll(started)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, 9)
+
+
+def state_of(pid: int) -> str:
+    """The letter of proc(5); empty when there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return ""
 
 
 def test_another_loop_on_the_host_adopts_the_runner(handle: Handle) -> None:

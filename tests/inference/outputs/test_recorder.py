@@ -82,6 +82,23 @@ def test_new_file_begins_at_a_keyframe_when_the_old_is_long_enough(tmp_path: Pat
     assert all(1950 <= length <= 2100 for length in closed)
 
 
+def test_split_keeps_every_block_of_sound_that_its_encoder_gives_late(tmp_path: Path) -> None:
+    headers, packets = coded()
+    late = sorted(packets, key=lambda packet: packet.pts + 4800 * (packet.stream == "aac"))
+    with recorder(tmp_path, file_seconds=2) as process:
+        feed(process, tuple(late))
+        lines(process)
+
+    before, after = sorted(tmp_path.glob("*.mp4"))
+    block = 1024 / 48_000
+    sounds = [times(path, "audio") for path in (before, after)]
+    assert abs(sounds[0][-1] + block - 2) <= block  # up to the split
+    assert 0 <= sounds[1][0] <= block  # and from it on
+    assert sum(map(len, sounds)) == sum(
+        packet.pts >= 0 for packet in packets if packet.stream == "aac"
+    )
+
+
 def test_full_disk_stops_the_recording_with_a_clear_reason(tmp_path: Path) -> None:
     with recorder(tmp_path, min_free_bytes=1 << 60) as process:
         feed(process, coded()[1][:50])

@@ -80,6 +80,15 @@ async def test_failing_next_sentence_leaves_the_cut_one_to_be_said_again() -> No
     assert show.texts("said") == ["One.", "Two."]
 
 
+async def test_lines_that_a_dead_runner_left_wait_again_and_are_said_first() -> None:
+    left = Say("u1", "Cut by the crash."), Say("u2", "Never begun.")
+    show = Show("One.").start(None, "running", *left)
+
+    assert show.texts("queued") == ["Cut by the crash.", "Never begun."]
+    await show.until(lambda: show.ended)
+    assert show.texts("said") == ["Cut by the crash.", "Never begun.", "One."]
+
+
 async def test_hold_ends_when_the_operator_s_line_cannot_be_said() -> None:
     show = Show("One.").start()
     await show.speak("One.")

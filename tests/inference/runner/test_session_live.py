@@ -14,6 +14,9 @@ import pytest
 from inference.engines.speech.testtone.decode import decode_tags
 from inference.media.ring import shared_memory_folder
 from inference.protocol import OutputSpec, VoiceSpec
+from inference.runner.bootstrap import Arguments, Bootstrap
+from inference.runner.encode import PictureDue, PictureStage
+from inference.runner.session import EXIT_CRASHED, Session
 from tests.services import RtmpServer
 
 from .web_side import WebSide, make_spec, running, web_side
@@ -141,6 +144,26 @@ async def test_killed_face_worker_leaves_the_picture_running(tmp_path: Path) -> 
     assert not rings(spec.broadcast)
 
 
+@pytest.mark.long
+async def test_hung_face_worker_is_replaced_and_the_picture_runs_on(tmp_path: Path) -> None:
+    texts = ("One. Two. Three. Four. Five. Six.",)
+    spec = make_spec(tmp_path, texts, voices=TONE, record=True)
+    async with web_side(spec) as side, running(side) as process:
+        await side.until(lambda: side.has("worker", kind="face", state="started"), 60)
+        await side.until(lambda: side.metrics.get("source") == "worker", 60)
+        kill_worker(side, "face", signal.SIGSTOP)
+        await side.until(lambda: started_workers(side, "face") >= 2, 60)
+        await side.until(lambda: side.metrics.get("source") == "worker", 60)
+        assert await ended(side, process) == 0
+
+    assert len(side.utterances("said")) == 6
+    assert side.has("worker", kind="face", state="died")
+    with av.open(str(recording(side))) as container:
+        pts = [f.pts for f in container.decode(video=0) if f.pts is not None]
+    assert max(b - a for a, b in zip(pts, pts[1:], strict=False)) < 48_000
+    assert not rings(spec.broadcast)
+
+
 async def test_killed_runner_is_followed_by_one_that_says_the_cut_sentence(tmp_path: Path) -> None:
     spec = make_spec(tmp_path, ("One. Two. Three.",), voices=TONE)
     async with web_side(spec) as side:
@@ -150,6 +173,36 @@ async def test_killed_runner_is_followed_by_one_that_says_the_cut_sentence(tmp_p
             await process.wait()
         async with running(side) as process:
             await ended(side, process)
+
+    assert [d["text"] for d in side.utterances("said")] == ["One.", "Two.", "Three."]
+    assert [d["text"] for d in side.utterances("speaking")] == ["One.", "Two.", "Two.", "Three."]
+    assert not rings(spec.broadcast)
+
+
+@pytest.mark.long
+async def test_crashed_media_stage_leaves_the_air_and_the_next_runner_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec(tmp_path, ("One. Two. Three.",), voices=TONE)
+    work = PictureStage.work
+
+    def fail_in_the_second_sentence(stage: PictureStage, item: PictureDue) -> None:
+        if item.frame > 55:
+            raise RuntimeError("the encoder is broken")
+        work(stage, item)
+
+    async with web_side(spec) as side:
+        bootstrap = Bootstrap(spec.broadcast, 1, "test", side.url, spec.run_folder)
+        with monkeypatch.context() as broken:
+            broken.setattr(PictureStage, "work", fail_in_the_second_sentence)
+            session = Session(Arguments(bootstrap, None))
+            async with asyncio.timeout(30):
+                assert await session.run() == EXIT_CRASHED
+            session._outbox.close()  # as the end of its process does
+        assert side.has("worker", kind="core:video", state="died")
+        assert not side.has("broadcast.state", state="ended")
+        async with running(side) as process:
+            assert await ended(side, process) == 0
 
     assert [d["text"] for d in side.utterances("said")] == ["One.", "Two.", "Three."]
     assert [d["text"] for d in side.utterances("speaking")] == ["One.", "Two.", "Two.", "Three."]
@@ -195,9 +248,9 @@ def rings(broadcast: str) -> list[Path]:
     return list(shared_memory_folder().glob(f"livestudio-{broadcast}-*"))
 
 
-def kill_worker(side: WebSide, kind: str) -> None:
+def kill_worker(side: WebSide, kind: str, number: signal.Signals = signal.SIGKILL) -> None:
     pid = next(d["pid"] for d in reversed(side.of_kind("worker")) if d["kind"] == kind)
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, number)
 
 
 def started_workers(side: WebSide, kind: str) -> int:

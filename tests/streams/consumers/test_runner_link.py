@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import uuid
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.db import OperationalError
-from django.utils import timezone
 
 from inference.models import Runner
 from inference.protocol import (
@@ -20,17 +18,14 @@ from inference.protocol import (
     Metrics,
     Result,
     Thumbnail,
-    decode_message,
     encode_message,
 )
 from inference.tokens import make_run_token, read_run_token
 from streams import runner_events
 from streams.consumers import runner_link as consumer_module
 from streams.models import Broadcast, BroadcastEvent, ControlCommand, Utterance
-from streams.services import ice
 from streams.services import runner_link as service
-from streams.services.lifecycle import stop_broadcast
-from streams.services.outputs import replace_key, stop_output
+from streams.services.outputs import replace_key
 from streams.services.rundown import pause_script
 from streams.services.speech import Speech, say
 from streams.services.thumbnails import look_at_thumbnail
@@ -102,75 +97,6 @@ async def test_runner_without_hello_is_closed(
     monkeypatch.setattr(consumer_module, "HELLO_SECONDS", 0.01)
     async with runner_peer(broadcast) as runner:
         assert await runner.close_code() == 4401
-
-
-async def test_credentials_of_a_long_broadcast_are_renewed_over_the_link(
-    broadcast: Broadcast, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.ICE_SERVERS = ({"urls": ["turn:turn.example.org"], "secret": "shared"},)
-    monkeypatch.setattr(ice, "RUNNER_SECONDS", 100)
-    async with runner_peer(broadcast) as runner:
-        first = await runner.hello()
-        monkeypatch.setattr(ice, "RUNNER_SECONDS", 1_000_000)
-        monkeypatch.setattr(consumer_module, "RENEW_SPEC_SECONDS", 0.0)
-        await runner.tell(Heartbeat({}))
-        second = decode_message(await runner.receive("welcome"))
-
-    ends = [int(each.spec.ice.servers[0]["username"].split(":")[0]) for each in (first, second)]
-    assert ends[1] - ends[0] > 900_000
-    assert consumer_module.RENEW_SPEC_SECONDS * 2 < 7 * 24 * 3600
-
-
-async def test_output_that_was_changed_while_the_link_was_down_is_in_the_next_welcome(
-    live: Broadcast, cast: Cast
-) -> None:
-    async with runner_peer(live) as runner:
-        before = await runner.hello()
-    row = await live.outputs.select_related("broadcast__organization").aget()
-    command = await in_database(stop_output, row=row, actor=cast.bob)
-    late = timezone.now() - timedelta(seconds=1)
-    await ControlCommand.objects.filter(pk=command.pk).aupdate(deadline=late)
-    async with runner_peer(live) as runner:
-        after = await runner.hello()
-
-    assert [output.desired for output in before.spec.outputs] == ["live"]
-    assert [output.desired for output in after.spec.outputs] == ["stopped"]
-
-
-async def note_launch(broadcast: Broadcast, epoch: int, **values: Any) -> None:
-    """As the control loop notes it."""
-    now = timezone.now()
-    await Runner.objects.acreate(
-        broadcast=broadcast.pk, lease_epoch=epoch, launcher="local", started_at=now, **values
-    )
-
-
-@pytest.mark.parametrize("epoch", [1, 2], ids=["starting", "recovering"])
-async def test_runner_that_was_stopped_before_it_was_on_air_is_sent_away(
-    broadcast: Broadcast, cast: Cast, epoch: int
-) -> None:
-    is_first = epoch == 1
-    first_frame_at = None if is_first else timezone.now()
-    await Broadcast.objects.filter(pk=broadcast.pk).aupdate(
-        state="starting" if is_first else "recovering",
-        first_frame_at=first_frame_at,
-        lease_epoch=epoch,
-    )
-    await note_launch(broadcast, epoch)
-    row = await fresh(broadcast)
-    await in_database(stop_broadcast, broadcast=row, actor=cast.alice)
-    async with runner_peer(row) as runner:
-        await runner.send({"type": "hello", "broadcast": runner.broadcast, "lease_epoch": epoch,
-                           "version": 1, "pid": 1})  # fmt: skip
-        assert await runner.close_code() == 4409
-
-
-async def test_runner_on_air_is_welcome_while_it_stops(broadcast: Broadcast, cast: Cast) -> None:
-    await note_launch(broadcast, broadcast.lease_epoch, live_at=timezone.now())
-    await in_database(stop_broadcast, broadcast=broadcast, actor=cast.alice)
-    async with runner_peer(broadcast) as runner:
-        await runner.hello()
-        assert (await runner.receive("command"))["name"] == "stop"
 
 
 async def test_events_are_stored_once_and_applied_in_order(broadcast: Broadcast) -> None:

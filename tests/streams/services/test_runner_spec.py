@@ -12,8 +12,9 @@ from django.utils import timezone
 from avatars.models import Avatar, AvatarClip
 from inference.catalog import PROFILES
 from inference.protocol import RunnerSpec, decode, encode
-from streams.models import Broadcast
+from streams.models import Broadcast, Utterance
 from streams.models.show import LabelPreset
+from streams.services.commands import finish_command
 from streams.services.lifecycle import start_broadcast
 from streams.services.runner_spec import (
     LABELS,
@@ -21,6 +22,7 @@ from streams.services.runner_spec import (
     build_runner_spec,
     rendition_of,
 )
+from streams.services.speech import Speech, say
 from tests.factories import Cast
 from tests.streams.plans import CANARY_KEY, make_output, make_show, put_live
 from voices.models import Language, Voice, VoiceFallback
@@ -124,6 +126,27 @@ def test_first_launch_does_not_resume(cast: Cast) -> None:
     broadcast.lease_epoch = 1
 
     assert not spec_of(broadcast).resume
+
+
+def test_relaunch_says_the_lines_that_were_accepted_and_not_said_to_the_end(
+    cast: Cast, broadcast: Broadcast
+) -> None:
+    def line(text: str, state: str, *, is_accepted: bool = True) -> None:
+        told = say(broadcast=broadcast, speech=Speech(text), actor=cast.bob)
+        Utterance.objects.filter(pk=told.pk).update(state=state)
+        command = broadcast.commands.get(args__utterance=str(told.pk))
+        if is_accepted:
+            finish_command(command.pk, ok=True)
+
+    line("Said.", "said")
+    line("Cut by the crash.", "speaking")
+    line("Dropped.", "dropped")
+    line("Still waits.", "queued")
+    line("On its way.", "queued", is_accepted=False)  # its command is sent again by itself
+
+    assert spec_of(broadcast).says == ()
+    broadcast.lease_epoch = 2
+    assert [said.text for said in spec_of(broadcast).says] == ["Cut by the crash.", "Still waits."]
 
 
 def test_spec_of_a_deleted_presenter_says_so(cast: Cast, broadcast: Broadcast) -> None:
