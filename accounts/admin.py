@@ -93,6 +93,13 @@ class OrganizationAdmin(OrganizationScopedAdmin):
     def organization_of(self, row: models.Model) -> Any:
         return row
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        made = members.create_organization(name=obj.name, owner=_user(request))
+        obj.pk = made.pk
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_superuser)
 

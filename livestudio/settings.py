@@ -58,15 +58,17 @@ if not FIELD_KEYS or not all(env.is_field_key(key) for key in FIELD_KEYS):
     )
 
 # --- addresses ----------------------------------------------------------------------------------
-HOST = env.read_text("HOST", "127.0.0.1")
+HOST = env.read_text("HOST", "127.0.0.1").removeprefix("[").removesuffix("]")
 PORT = env.read_integer("PORT", 8000, lowest=1, highest=65535)
 _is_any_host = HOST in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
-LOCAL_ADDRESS = "127.0.0.1" if _is_any_host else HOST
+LOCAL_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(HOST, HOST)  # noqa: S104 - as above
+# RFC 3986: an IPv6 address in a URL, and in the Host header, has brackets.
+_local_host = f"[{LOCAL_ADDRESS}]" if ":" in LOCAL_ADDRESS else LOCAL_ADDRESS
 # Where a runner on this machine dials in.
-RUNNER_LINK_URL = f"ws://{LOCAL_ADDRESS}:{PORT}/ws/v1/runner/"
+RUNNER_LINK_URL = f"ws://{_local_host}:{PORT}/ws/v1/runner/"
 
 _default_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]", socket.gethostname().lower())
-_default_hosts += () if _is_any_host else (HOST,)
+_default_hosts += () if _is_any_host else (_local_host,)
 ALLOWED_HOSTS = list(env.read_list("ALLOWED_HOSTS", () if IS_PRODUCTION else _default_hosts))
 if not ALLOWED_HOSTS or (IS_PRODUCTION and "*" in ALLOWED_HOSTS):
     env.refuse("ALLOWED_HOSTS", ",".join(ALLOWED_HOSTS), "the host names of this site, no `*`")
@@ -141,6 +143,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "daphne",  # first: it replaces runserver
     "livestudio.common.admin_config.StudioAdminConfig",
+    "accounts",  # before Django's own: its createsuperuser gives an organization too
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -153,7 +156,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "livestudio",
-    "accounts",
     "inference.apps.InferenceConfig",
     "avatars",
     "voices",

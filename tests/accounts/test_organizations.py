@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.test import Client
 
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, Organization, User
 from accounts.roles import ALL_PERMISSIONS, PERMISSIONS, SYSTEM, Role, has_permission
 from accounts.services import members
+from avatars.models import Avatar
 from livestudio.common.errors import ForbiddenError, InvalidInputError
 from tests.factories import (
     UserFactory,
@@ -18,6 +21,7 @@ from tests.factories import (
     make_cast,
     make_organization,
 )
+from voices.models import Voice
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -130,6 +134,38 @@ def test_those_who_work_may_open_the_admin_and_lose_it_with_their_role() -> None
     members.remove_member(membership=cast.bob.memberships.get(), actor=cast.alice)
     assert not cast.bob.is_staff
     assert not has_permission(cast.bob, "show.view", cast.organization)
+
+
+def test_organization_made_in_the_admin_owns_presenter_and_voices() -> None:
+    root = UserFactory(is_superuser=True, is_staff=True)
+    admin = Client()
+    admin.force_login(root)
+
+    answer = admin.post("/admin/accounts/organization/add/", {"name": "Tea shop"})
+
+    assert answer.status_code == 302
+    made = Organization.objects.get()
+    assert made.memberships.get().user == root
+    assert Avatar.objects.for_organization(made).exists()
+    assert Voice.objects.for_organization(made).count() == 4
+
+
+def test_createsuperuser_gives_an_organization_with_presenter_and_voices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "a-long-enough-secret")
+    for name in ("root", "second"):
+        call_command(
+            "createsuperuser", username=name, email=f"{name}@example.org", interactive=False,
+            verbosity=0,
+        )  # fmt: skip
+
+    names = [user.memberships.get().organization.name for user in User.objects.order_by("pk")]
+
+    assert names == ["LiveStudio", "second"]
+    for organization in Organization.objects.all():
+        assert Avatar.objects.for_organization(organization).exists()
+        assert Voice.objects.for_organization(organization).exists()
 
 
 def test_inactive_user_may_do_nothing() -> None:

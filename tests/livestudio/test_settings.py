@@ -132,6 +132,30 @@ def test_wrong_value_ends_the_start_with_one_line(
     assert "hidden" not in done.stderr
 
 
+def test_runners_find_the_web_on_whatever_it_listens(tmp_path: Path) -> None:
+    hosts = {
+        "::1": "[::1]",
+        "[::1]": "[::1]",
+        "::": "[::1]",
+        "0.0.0.0": "127.0.0.1",
+        "fd00::7": "[fd00::7]",
+        "studio.local": "studio.local",
+    }
+    code = (
+        "import importlib, os; from livestudio import settings as s\n"
+        f"for host in {list(hosts)!r}:\n"
+        "    os.environ['HOST'] = host; importlib.reload(s)\n"
+        "    print(s.RUNNER_LINK_URL, *s.ALLOWED_HOSTS)"
+    )
+
+    lines = start(tmp_path, {"PORT": "8001"}, "-c", code).stdout.splitlines()
+
+    assert len(lines) == len(hosts)
+    for address, line in zip(hosts.values(), lines, strict=True):
+        assert line.split()[0] == f"ws://{address}:8001/ws/v1/runner/"
+        assert address in line.split()[1:]
+
+
 def test_wrong_value_ends_the_web_server_with_the_same_line(tmp_path: Path) -> None:
     done = start(tmp_path, {"PORT": "x"}, "-c", "import livestudio.asgi")
 
