@@ -90,7 +90,43 @@ GESTURES: Final = ("none", "wave", "point_left", "point_right", "open_hands", "h
 LANGUAGES: Final = ("zh-CN", "en-US")
 OUTPUT_KINDS: Final = ("rtmp", "file")
 # Drawn ones; a colour such as #dfe6f4 is taken as well.
-BACKGROUNDS: Final = ("studio", "plain")
+BACKGROUNDS: Final = ("studio", "shop", "newsroom", "evening", "plain")
+
+
+@dataclass(frozen=True, slots=True)
+class Outfit:
+    """Clothes of a drawn presenter."""
+
+    name: str
+    label_en: str
+    label_zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Presenter:
+    """A character of the engine `puppet`. gender: of the voices that suit it."""
+
+    character: str
+    label: str
+    gender: Literal["female", "male"]
+    outfits: tuple[Outfit, ...]
+
+
+# The first of each is what is drawn unless an avatar's settings say otherwise.
+PRESENTERS: Final = (
+    Presenter(
+        "lin",
+        "Lin · 小林",
+        "female",
+        (Outfit("blazer", "coral blazer", "珊瑚色西装"), Outfit("knit", "cream knit", "米色毛衣")),
+    ),
+    Presenter(
+        "chen",
+        "Chen · 小陈",
+        "male",
+        (Outfit("suit", "navy suit", "藏青西装"), Outfit("cardigan", "green cardigan", "绿色开衫")),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from inference.json_form import Json as Json
 from inference.json_form import ProtocolError as ProtocolError
 from inference.json_form import decode as decode
 from inference.json_form import encode as encode
+from inference.overlay_spec import CardSpec as CardSpec
+from inference.overlay_spec import OverlaySpec as OverlaySpec
 
 PROTOCOL_VERSION: Final = 1
 SAMPLE_RATE_HZ: Final = 48_000
@@ -77,6 +79,7 @@ class CueSpec:
     emotion: int = 3
     clip: str | None = None
     pause_seconds: float = 0.0
+    card: CardSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +94,6 @@ class OutputSpec:
     stream_key: str = field(default="", repr=False)
     rendition: str = "main"
     desired: Literal["live", "waiting_for_key", "stopped"] = "live"
-
-
-@dataclass(frozen=True, slots=True)
-class OverlaySpec:
-    """What is drawn over the picture. label_text empty = no label; positions are corners."""
-
-    captions: bool = True
-    title: str = ""
-    label_text: str = "AI 生成 · AI-generated"
-    label_position: Literal["top_left", "top_right", "bottom_left", "bottom_right"] = "top_left"
 
 
 @dataclass(frozen=True, slots=True)

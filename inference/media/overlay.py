@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import cv2
@@ -15,7 +15,10 @@ from inference.media.ring import Picture
 Rgba = np.ndarray[Any, np.dtype[np.uint8]]
 Covered = tuple[Picture, ...]
 
-LAYERS: Final = ("title", "caption", "label")  # later ones lie above
+# Later ones lie above: nothing ever covers the AI label.
+LAYERS: Final = (
+    "title", "lower_third", "leaving_card", "card", "caption", "logo", "clock", "label",
+)  # fmt: skip
 _KEPT_PER_LAYER: Final = 32
 
 
@@ -25,6 +28,12 @@ class _Part:
 
     colour: Picture
     stays: Picture
+
+    def faded(self, share: float) -> _Part:
+        colour = cv2.convertScaleAbs(self.colour, alpha=share)
+        # 255 - (255 - stays) * share, in one pass.
+        stays = cv2.convertScaleAbs(self.stays, alpha=share, beta=255 * (1 - share))
+        return _Part(np.asarray(colour, np.uint8), np.asarray(stays, np.uint8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,15 @@ class OverlayPatch:
         """Undo a `paste`; several are undone in reverse order."""
         for region, before in zip(self._regions(target), covered, strict=True):
             np.copyto(region, before)
+
+    def moved(self, dy_px: int) -> OverlayPatch:
+        """The same patch lower (or higher) by an even number of px, not above the picture."""
+        return replace(self, y_px=max(0, self.y_px + (dy_px & ~1)))
+
+    def faded(self, share: float) -> OverlayPatch:
+        """The same patch with its alpha times `share` (0..1)."""
+        first, second, third = (part.faded(share) for part in self.parts)
+        return replace(self, parts=(first, second, third))
 
     def _regions(self, target: Planes) -> tuple[Picture, Picture, Picture]:
         rows = slice(self.y_px, self.y_px + self.height_px)
@@ -96,6 +114,11 @@ class TimedOverlay:
     generation: int | None = None
     owner: str = ""
 
+    def ending(self, at_sample: int) -> TimedOverlay:
+        """The same one, no longer than until `at_sample`."""
+        until = at_sample if self.until_sample is None else min(self.until_sample, at_sample)
+        return replace(self, until_sample=until)
+
     def shows(self, pts: int, generation: int) -> bool:
         if self.generation is not None and self.generation != generation:
             return False
@@ -116,6 +139,12 @@ class OverlayStack:
         """Show a patch at its time; of several due in a layer, the one put last shows."""
         with self._lock:
             self._layers[layer] = (*self._layers[layer], overlay)[-_KEPT_PER_LAYER:]
+
+    def end(self, layer: str, at_sample: int) -> None:
+        """Show nothing of what is in a layer from `at_sample` on."""
+        with self._lock:
+            kept = (o for o in self._layers[layer] if o.from_sample < at_sample)
+            self._layers[layer] = tuple(o.ending(at_sample) for o in kept)
 
     def drop(self, layer: str, owner: str) -> None:
         """Take away what somebody put."""

@@ -148,17 +148,6 @@ class MediaCore:
         """Play this loop when there is no worker. Raises WrongSizeError."""
         self._composer.set_idle(idle)
 
-    def show_label(self, patch: OverlayPatch | None) -> None:
-        """Show the AI label from the next picture on; None shows none."""
-        self._show("label", None if patch is None else TimedOverlay(patch))
-
-    def show_title(
-        self, patch: OverlayPatch | None, from_sample: int = 0, until_sample: int | None = None
-    ) -> None:
-        """Show the title from `from_sample` to before `until_sample`; None takes it away."""
-        timed = None if patch is None else TimedOverlay(patch, from_sample, until_sample)
-        self._show("title", timed)
-
     def add_caption(
         self,
         patch: OverlayPatch,
@@ -174,10 +163,6 @@ class MediaCore:
     def drop_captions(self, owner: str) -> None:
         """Take away the captions of a line that was taken back."""
         self.overlays.drop("caption", owner)
-
-    def clear_captions(self) -> None:
-        """Show no caption, and none of those that wait."""
-        self.overlays.clear("caption")
 
     def thumbnail(self, timeout_seconds: float = 1.0) -> bytes | None:
         """The next picture as a small JPEG of at most 20 kB; None when none comes. Blocks."""
@@ -345,12 +330,6 @@ class MediaCore:
         if not self._has_first_frame:
             self._has_first_frame = True
             self._listener.first_frame(packet.pts)
-
-    def _show(self, layer: str, overlay: TimedOverlay | None) -> None:
-        if overlay is None:
-            self.overlays.clear(layer)
-        else:
-            self.overlays.put(layer, overlay)
 
     def _open_idle(self, path: Path) -> None:
         try:

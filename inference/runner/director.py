@@ -9,18 +9,19 @@ from typing import Any, Final, Literal
 
 from inference.catalog import EXPRESSIONS, GESTURES
 from inference.engines.base import FaceSpeech
-from inference.media.captions import paginate_caption, render_caption, render_label, render_title
+from inference.media.captions import paginate_caption, render_caption
 from inference.media.fonts import FontMissingError
 from inference.media.overlay import OverlayPatch
-from inference.protocol import Json, OverlaySpec, RenditionSpec
+from inference.protocol import CueSpec, Json, OverlaySpec, RenditionSpec
+from inference.runner.cards import CardBoard
 from inference.runner.core import MediaCore
 from inference.runner.lines import SAMPLES_PER_MS, Line, Piece
 from inference.runner.mixer import Interruption
+from inference.runner.overlays import Backdrop
 from inference.workers.face_client import FaceClient
 
 logger = logging.getLogger(__name__)
 
-TITLE_SECONDS: Final = 8.0
 # Drawn shortly before it is due: a long line has more captions than the overlay layer keeps.
 CAPTION_AHEAD_SAMPLES: Final = 3 * 48_000
 
@@ -42,17 +43,15 @@ class Director:
         self._rendition = rendition
         self._publish = publish
         self._following: dict[asyncio.Task[None], Piece] = {}
+        self._caption_bottom_px: int | None = None
+        self._backdrop = Backdrop(overlays, rendition, core.overlays, self._position)
+        self._cards = CardBoard(core.overlays, rendition, self._position)
 
     async def show_overlays(self) -> None:
-        """The AI label for good, and the title for the first seconds."""
-        overlays, size = self._overlays, self._size
-        label = await self._draw(render_label, overlays.label_text, overlays.label_position, *size)
-        if label is not None:
-            self._core.show_label(label)
-        title = await self._draw(render_title, overlays.title, *size)
-        if title is not None:
-            now = self._core.mixer.position
-            self._core.show_title(title, now, now + round(TITLE_SECONDS * 48_000))
+        """What stands in the picture from now on; captions and cards find their places."""
+        layout = await self._backdrop.show()
+        self._caption_bottom_px = layout.caption_bottom_px
+        self._cards.set_layout(layout)
 
     def line_placed(self, line: Line, start_sample: int) -> None:
         """Expression and gesture of a line begin with its sound."""
@@ -60,6 +59,8 @@ class Director:
             self._face.set_expression(line.expression, line.emotion, start_sample)
         if line.gesture and line.gesture != "none":
             self._face.play_gesture(line.gesture, start_sample)
+        if line.item is not None and line.item.cue is not None:
+            self._cards.prepare(line.item.cue)
         if line.is_silence and line.item is not None:
             for _, name in line.item.sentence.directives:
                 self._direct(name, line.emotion, start_sample)
@@ -95,6 +96,14 @@ class Director:
         self._stop_following(lambda piece: piece.generation < interruption.generation)
         self._publish("caption", {"utterance": interruption.utterance, "text": ""})
 
+    def cue_heard(self, cue: CueSpec, sample: int) -> None:
+        """Its card comes with its first sound, not when it was planned."""
+        self._cards.heard(cue, sample)
+
+    def cue_left(self) -> None:
+        """Its card goes."""
+        self._cards.left()
+
     def set_expression(self, name: str) -> None:
         """At once, by the operator."""
         self._face.set_expression(name, 3, self._core.mixer.position)
@@ -105,6 +114,8 @@ class Director:
 
     def close(self) -> None:
         self._stop_following(lambda piece: True)
+        self._backdrop.close()
+        self._cards.close()
 
     def _follow(self, piece: Piece, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -118,6 +129,9 @@ class Director:
 
     async def _wait_for(self, sample: int) -> None:
         await asyncio.sleep(max(0.0, (sample - self._core.mixer.position) / 48_000))
+
+    def _position(self) -> int:
+        return self._core.mixer.position
 
     @property
     def _size(self) -> tuple[int, int]:
@@ -144,10 +158,10 @@ class Director:
         pages = await asyncio.to_thread(paginate_caption, piece.text, *self._size)
         letters = max(1, sum(len(page) for page in pages))
         at = piece.start_sample
-        below = self._overlays.label_position.startswith("bottom")
         for page in pages:
             until = at + len(piece.speech.samples) * len(page) // letters
-            patch = await self._draw(render_caption, page, *self._size, above_label=below)
+            bottom = self._caption_bottom_px
+            patch = await self._draw(render_caption, page, *self._size, bottom_px=bottom)
             if patch is not None:
                 owner = piece.line.utterance
                 self._core.add_caption(patch, at, until, piece.generation, owner)

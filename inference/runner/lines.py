@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from inference.protocol import Cursor, Json, Say, UtteranceSource, encode
+from inference.protocol import CueSpec, Cursor, Json, Say, UtteranceSource, encode
 from inference.runner.mixer import Interruption, Segment
 from inference.runner.rundown import Item, Rundown
 from inference.text.script import ScriptError, ScriptSentence, parse_script
@@ -68,6 +68,12 @@ class Stage(Protocol):
         """It was placed and is taken back before its start; nothing of it may show."""
 
     def cut(self, interruption: Interruption) -> None: ...
+
+    def cue_heard(self, cue: CueSpec, sample: int) -> None:
+        """A sentence (or the silence) of this cue begins to leave the clock at `sample`."""
+
+    def cue_left(self) -> None:
+        """The cue that was heard last is over: said to its end, skipped or left for another."""
 
 
 @dataclass(slots=True)

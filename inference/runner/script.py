@@ -66,6 +66,7 @@ class Script:
         self._speaking: OnClock | None = None
         self._waiting: OnClock | None = None
         self._upcoming: Line | None = None
+        self._heard: tuple[str, int] | None = None  # the cue and loop of the last script line
         self._jump = 0
         self._timer: asyncio.TimerHandle | None = None
         self._ending: str | None = None
@@ -207,6 +208,7 @@ class Script:
             self._upcoming = None
         if not entry.line.is_silence:
             self._tell(entry.line, "speaking", entry)
+        self._cue_heard(entry.line, sample)
         self._plan()
 
     def finished(self, utterance: str, generation: int, played: int, *, completed: bool) -> None:
@@ -224,6 +226,7 @@ class Script:
             self._tell(entry.line, state, entry, played=played)
         if not entry.is_cut:
             self._end_hold(entry.line)
+        self._look_at_cue()
         self._plan()
 
     def speech_made(self, speech: Speech) -> None:
@@ -324,6 +327,28 @@ class Script:
         if line.item is not None:
             self._tell_cursor()
 
+    def _cue_heard(self, line: Line, sample: int) -> None:
+        if line.item is None:
+            return  # the operator speaks; the cue under way goes on after it
+        cue, at = line.item.cue, line.item.position
+        if cue is None:
+            self._look_at_cue(is_pause=True)
+            return
+        self._heard = (cue.id, at.loop)
+        self._stage.cue_heard(cue, sample)
+
+    def _look_at_cue(self, *, is_pause: bool = False) -> None:
+        """Tell the stage when the cue that was heard is not the one to go on with.
+
+        While something speaks it is not over. A cut sentence is said again: neither then.
+        """
+        if self._heard is None or (self._speaking is not None and not is_pause):
+            return
+        at = self.position
+        if is_pause or at is None or (at.cue, at.loop) != self._heard:
+            self._heard = None
+            self._stage.cue_left()
+
     def _end_hold(self, line: Line) -> None:
         """A hold lasts until the operator's next line has ended, however it ended."""
         if line.item is None and self.state == "held" and not self._says:
@@ -368,6 +393,7 @@ class Script:
         self._jump += 1
         self.position = target
         self._tell_cursor()
+        self._look_at_cue()
         self._plan()
 
     def _cancel_timer(self) -> None:

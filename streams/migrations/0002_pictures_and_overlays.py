@@ -7,74 +7,163 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('streams', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("streams", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='show',
-            name='clock_format',
-            field=models.CharField(choices=[('none', 'No clock'), ('minute', 'Hours and minutes'), ('second', 'Hours, minutes and seconds')], default='none', max_length=10, verbose_name='clock'),
+            model_name="show",
+            name="clock_format",
+            field=models.CharField(
+                choices=[
+                    ("none", "No clock"),
+                    ("minute", "Hours and minutes"),
+                    ("second", "Hours, minutes and seconds"),
+                ],
+                default="none",
+                max_length=10,
+                verbose_name="clock",
+            ),
         ),
         migrations.AddField(
-            model_name='show',
-            name='clock_position',
-            field=models.CharField(choices=[('top_left', 'Top left'), ('top_right', 'Top right'), ('bottom_left', 'Bottom left'), ('bottom_right', 'Bottom right')], default='top_right', max_length=20, verbose_name='place of the clock'),
+            model_name="show",
+            name="clock_position",
+            field=models.CharField(
+                choices=[
+                    ("top_left", "Top left"),
+                    ("top_right", "Top right"),
+                    ("bottom_left", "Bottom left"),
+                    ("bottom_right", "Bottom right"),
+                ],
+                default="top_right",
+                max_length=20,
+                verbose_name="place of the clock",
+            ),
         ),
         migrations.AddField(
-            model_name='show',
-            name='clock_timezone',
-            field=models.CharField(blank=True, help_text='Such as Asia/Shanghai. Empty: the zone of the schedule.', max_length=64, verbose_name='time zone of the clock'),
+            model_name="show",
+            name="clock_timezone",
+            field=models.CharField(
+                blank=True,
+                help_text="Such as Asia/Shanghai. Empty: the zone of the schedule.",
+                max_length=64,
+                verbose_name="time zone of the clock",
+            ),
         ),
         migrations.AddField(
-            model_name='show',
-            name='logo_position',
-            field=models.CharField(choices=[('top_left', 'Top left'), ('top_right', 'Top right'), ('bottom_left', 'Bottom left'), ('bottom_right', 'Bottom right')], default='top_right', max_length=20, verbose_name='place of the logo'),
+            model_name="show",
+            name="logo_position",
+            field=models.CharField(
+                choices=[
+                    ("top_left", "Top left"),
+                    ("top_right", "Top right"),
+                    ("bottom_left", "Bottom left"),
+                    ("bottom_right", "Bottom right"),
+                ],
+                default="top_right",
+                max_length=20,
+                verbose_name="place of the logo",
+            ),
         ),
         migrations.AddField(
-            model_name='show',
-            name='lower_third_name',
-            field=models.CharField(blank=True, max_length=30, verbose_name='name line'),
+            model_name="show",
+            name="lower_third_name",
+            field=models.CharField(blank=True, max_length=30, verbose_name="name line"),
         ),
         migrations.AddField(
-            model_name='show',
-            name='lower_third_role',
-            field=models.CharField(blank=True, max_length=30, verbose_name='role line'),
+            model_name="show",
+            name="lower_third_role",
+            field=models.CharField(blank=True, max_length=30, verbose_name="role line"),
         ),
         migrations.CreateModel(
-            name='Picture',
+            name="Picture",
             fields=[
-                ('id', models.UUIDField(default=livestudio.common.models.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('kind', models.CharField(choices=[('card', 'Picture of a product card'), ('logo', 'Logo'), ('background', 'Background')], max_length=12, verbose_name='kind')),
-                ('file', models.FileField(editable=False, upload_to=streams.models.picture.random_name, verbose_name='file')),
-                ('width_px', models.PositiveIntegerField(editable=False, verbose_name='width (px)')),
-                ('height_px', models.PositiveIntegerField(editable=False, verbose_name='height (px)')),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization', verbose_name='organization')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=livestudio.common.models.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("card", "Picture of a product card"),
+                            ("logo", "Logo"),
+                            ("background", "Background"),
+                        ],
+                        max_length=12,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "file",
+                    models.FileField(
+                        editable=False,
+                        upload_to=streams.models.picture.random_name,
+                        verbose_name="file",
+                    ),
+                ),
+                (
+                    "width_px",
+                    models.PositiveIntegerField(editable=False, verbose_name="width (px)"),
+                ),
+                (
+                    "height_px",
+                    models.PositiveIntegerField(editable=False, verbose_name="height (px)"),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                        verbose_name="organization",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'picture',
-                'verbose_name_plural': 'pictures',
-                'ordering': ['-created_at'],
+                "verbose_name": "picture",
+                "verbose_name_plural": "pictures",
+                "ordering": ["-created_at"],
             },
         ),
         migrations.AddField(
-            model_name='cue',
-            name='card_picture',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='cues', to='streams.picture', verbose_name='picture of the card'),
+            model_name="cue",
+            name="card_picture",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="cues",
+                to="streams.picture",
+                verbose_name="picture of the card",
+            ),
         ),
         migrations.AddField(
-            model_name='show',
-            name='logo',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='shows', to='streams.picture', verbose_name='logo'),
+            model_name="show",
+            name="logo",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="shows",
+                to="streams.picture",
+                verbose_name="logo",
+            ),
         ),
         migrations.AddIndex(
-            model_name='picture',
-            index=models.Index(fields=['organization', '-created_at'], name='streams_pic_organiz_df085c_idx'),
+            model_name="picture",
+            index=models.Index(
+                fields=["organization", "-created_at"], name="streams_pic_organiz_df085c_idx"
+            ),
         ),
     ]

@@ -15,6 +15,7 @@ from inference.catalog import get_profile
 from inference.protocol import SAMPLE_RATE_HZ
 from livestudio.common.log import get_logger
 from streams.models import Show
+from streams.services.pictures import background_of
 
 log = get_logger(__name__)
 
@@ -81,5 +82,5 @@ def _looks() -> Iterator[tuple[str, ...]]:
             engine=show.avatar.engine,
             avatar_settings=show.avatar.settings,
             profile=show.profile,
-            background=show.background,
+            background=background_of(show.background),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final, Literal, cast
 
 from django.conf import settings
@@ -28,11 +29,20 @@ from inference.protocol import (
 )
 from livestudio.common import vault
 from livestudio.common.errors import ConflictError
-from streams.models import Broadcast, BroadcastOutput, ControlCommand, Cue, Show
+from streams.models import (
+    Broadcast,
+    BroadcastOutput,
+    ControlCommand,
+    Cue,
+    Picture,
+    Schedule,
+    Show,
+)
 from streams.models.broadcast import CommandState, OutputDesired, UtteranceSource, UtteranceState
 from streams.models.output import OutputKind
 from streams.models.show import LabelPreset
 from streams.services.ice import ice_spec
+from streams.services.pictures import background_of, find_picture, picture_path
 from voices.models import Voice
 from voices.selectors import engine_settings
 
@@ -44,6 +54,8 @@ LABELS: Final[dict[str, dict[str, str]]] = {
     LabelPreset.NONE: {"zh-CN": "", "en-US": ""},
 }
 MAIN_RENDITION: Final = "main"
+# Of the clock in a show without a schedule; the schedule's own default.
+DEFAULT_ZONE: Final = "Asia/Shanghai"
 
 
 class SpecUnavailableError(ConflictError):
@@ -90,7 +102,7 @@ def build_runner_spec(
         renditions=(rendition_of(get_profile(plan["profile"])),),
         avatar=_avatar_spec(plan["avatar"]),
         voices=_voice_specs(plan["voice"]),
-        cues=tuple(decode(CueSpec, cue) for cue in plan["cues"]),
+        cues=_cue_specs(plan["cues"]),
         run_folder=str(settings.RUNS_DIR / str(broadcast.pk)),
         recordings_folder=str(settings.RECORDINGS_DIR / str(broadcast.pk)),
         cache_folder=str(settings.CACHE_DIR),
@@ -99,8 +111,8 @@ def build_runner_spec(
         ends=plan["ends"],
         duration_seconds=minutes * 60.0 if minutes else None,
         elapsed_seconds=_elapsed_seconds(broadcast),
-        background=plan["background"],
-        overlays=decode(OverlaySpec, plan["overlays"]),
+        background=background_of(plan["background"]),
+        overlays=_overlay_spec(plan["overlays"]),
         outputs=tuple(output_spec(row) for row in broadcast.outputs.select_related("output")),
         record=broadcast.recording_wanted,
         cursor=decode(Cursor, broadcast.cursor),
@@ -179,15 +191,46 @@ def rendition_of(profile: Profile) -> RenditionSpec:
 
 
 def _overlays(show: Show) -> OverlaySpec:
-    return decode(
-        OverlaySpec,
-        {
-            "captions": show.captions,
-            "title": show.overlay_title,
-            "label_text": LABELS[show.label_preset][show.language],
-            "label_position": show.label_position,
-        },
-    )
+    """As the snapshot keeps it: the logo by the id of its picture."""
+    logo, clock, name = show.logo_id, show.clock_format, show.lower_third_name
+    zone = show.clock_timezone or _schedule_zone(show)
+    values: dict[str, Any] = {
+        "captions": show.captions,
+        "title": show.overlay_title,
+        "label_text": LABELS[show.label_preset][show.language],
+        "label_position": show.label_position,
+        "logo": {"picture": str(logo), "position": show.logo_position} if logo else None,
+        "lower_third": {"name": name, "role": show.lower_third_role} if name else None,
+        "clock": {"format": clock, "timezone": zone, "position": show.clock_position},
+    }
+    return decode(OverlaySpec, {**values, "clock": None} if clock == "none" else values)
+
+
+def _schedule_zone(show: Show) -> str:
+    schedule = Schedule.objects.filter(show=show).first()
+    return schedule.timezone if schedule else DEFAULT_ZONE
+
+
+def _overlay_spec(plan: Json) -> OverlaySpec:
+    """The overlays of a snapshot with the logo's file in the place of its id."""
+    spec = decode(OverlaySpec, plan)
+    if spec.logo is None:
+        return spec
+    path = picture_path(find_picture(spec.logo.picture))
+    return replace(spec, logo=replace(spec.logo, picture=str(path)) if path else None)
+
+
+def _cue_specs(plan: list[Json]) -> tuple[CueSpec, ...]:
+    """The cues of a snapshot with files in the place of their pictures' ids."""
+    named = {card["picture"] for cue in plan if (card := cue.get("card")) and card.get("picture")}
+    rows = Picture.objects.in_bulk(named)
+    paths = {str(key): str(picture_path(row) or "") for key, row in rows.items()}
+
+    def with_file(cue: Json) -> Json:
+        card = cue.get("card")
+        return {**cue, "card": card and {**card, "picture": paths.get(card.get("picture"), "")}}
+
+    return tuple(decode(CueSpec, with_file(cue)) for cue in plan)
 
 
 def _cue(cue: Cue) -> CueSpec:

@@ -9,8 +9,10 @@ import pytest
 from django.conf import settings
 from django.core.files.base import ContentFile
 
+from inference.overlay_spec import CardSpec, ClockSpec, LogoSpec, LowerThirdSpec
 from streams.models import Picture
 from streams.services.pictures import background_of, picture_path
+from streams.services.runner_spec import build_runner_spec
 from tests.factories import Cast, api_client, error_of, make_cast
 from tests.streams.pictures import image_bytes, make_picture
 from tests.streams.plans import Client, make_show, put_live, show_body
@@ -202,3 +204,39 @@ def test_background_that_is_gone_becomes_the_studio(cast: Cast) -> None:
     assert background_of("#aabbcc") == "#aabbcc"
     Path(picture.file.path).unlink()
     assert background_of(str(picture.pk)) == "studio"
+
+
+def test_runner_is_told_files_in_the_place_of_ids(cast: Cast) -> None:
+    card, logo = make_picture(cast.organization), make_picture(cast.organization, "logo")
+    ground = make_picture(cast.organization, "background")
+    broadcast = put_live(
+        cast,
+        cues=[{"text": "好。", "card": CARD, "card_picture": card}, {"text": "再见。"}],
+        logo=logo,
+        background=str(ground.pk),
+        clock_format="minute",
+        lower_third_name="林小雅",
+    )
+
+    spec = build_runner_spec(broadcast, token="t")
+
+    with_card, without = spec.cues
+    assert with_card.card == CardSpec(**CARD, picture=str(picture_path(card)))
+    assert without.card is None
+    assert spec.background == str(picture_path(ground))
+    assert spec.overlays.logo == LogoSpec(str(picture_path(logo)), "top_right")
+    assert spec.overlays.clock == ClockSpec("minute", "Asia/Shanghai")
+    assert spec.overlays.lower_third == LowerThirdSpec("林小雅")
+
+
+def test_lost_files_keep_no_show_from_the_air(cast: Cast) -> None:
+    card, logo = make_picture(cast.organization), make_picture(cast.organization, "logo")
+    cues = [{"text": "好。", "card": CARD, "card_picture": card}]
+    broadcast = put_live(cast, cues=cues, logo=logo)
+    for picture in (card, logo):
+        Path(picture.file.path).unlink()
+
+    spec = build_runner_spec(broadcast, token="t")
+
+    assert spec.cues[0].card == CardSpec(**CARD)
+    assert spec.overlays.logo is None

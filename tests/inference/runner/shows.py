@@ -57,6 +57,13 @@ class Stage:
         self.lines: list[Line] = []
         self.cuts: list[Interruption] = []
         self.taken_back: list[str] = []
+        self.cues: list[str] = []
+
+    def cue_heard(self, cue: CueSpec, sample: int) -> None:
+        self.cues.append(f"+{cue.id}")
+
+    def cue_left(self) -> None:
+        self.cues.append("-")
 
     def line_placed(self, line: Line, start_sample: int) -> None:
         self.lines.append(line)

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from inference.media.captions import render_label
+from inference.media.captions import draw_label
 from inference.media.idle import open_idle_loop
-from inference.media.overlay import OverlayPatch, make_patch
+from inference.media.overlay import OverlayPatch, TimedOverlay, make_patch
 from inference.media.packets import EncodedPacket, StreamHeaders
 from inference.media.ring import Picture
 from inference.protocol import RenditionSpec
@@ -342,15 +342,16 @@ def test_metrics_count_what_was_made() -> None:
 
 
 def test_label_is_in_the_picture() -> None:
-    patch = render_label("AI 生成", "top_left", 320, 180)
-    made = run(1, prepare=lambda core: core.show_label(patch))
+    image = draw_label("AI 生成", 320, 180)
+    assert image is not None
+    patch = make_patch(np.asarray(image, np.uint8), 6, 6)
+    made = run(1, prepare=lambda core: core.overlays.put("label", TimedOverlay(patch)))
     decoder = av.CodecContext.create("h264", "r")
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.extradata = made.headers.h264
     frames = [f for p in made.stream("video") for f in decoder.decode(av.Packet(p.data))]
 
     luma = frames[-1].to_ndarray()[:180]
-    assert patch is not None
     corner = luma[patch.y_px :, patch.x_px :][: patch.height_px, : patch.width_px]
     assert corner.max() > 200
     assert luma[100:].max() < 120
@@ -375,16 +376,16 @@ def test_caption_shows_in_its_time_and_an_interrupt_takes_it_away() -> None:
     assert shown == [5, 6, 7, 8, 9, 15, 16, 17, 18, 19]
 
 
-def test_title_and_captions_can_be_taken_away() -> None:
+def test_what_is_in_a_layer_can_be_ended_and_cleared() -> None:
     def prepare(core: MediaCore) -> None:
-        core.show_title(white_bar(), 5 * 1920, 100 * 1920)
+        core.overlays.put("title", TimedOverlay(white_bar(), 5 * 1920, 100 * 1920))
         core.add_caption(white_bar(), 10 * 1920, None)
 
     def clear(core: MediaCore, time: FakeTime, tick: int) -> None:
-        if tick == 15:
-            core.show_title(None)
+        if tick == 13:
+            core.overlays.end("title", 8 * 1920)
         if tick == 29:
-            core.clear_captions()
+            core.overlays.clear("caption")
 
     pictures = decode_pictures(run(1, prepare=prepare, at_tick=clear))
 

@@ -17,6 +17,7 @@ import resvg_py
 
 from inference.engines.base import EngineError, FaceSetup
 from inference.engines.face.puppet import eyes, gestures, mouth
+from inference.engines.face.puppet.ground import is_picture, load_picture
 from inference.engines.face.puppet.pack import PackError, read_pack, write_pack
 from inference.engines.face.puppet.rig import (
     ART,
@@ -112,7 +113,7 @@ def _cache_path(setup: FaceSetup, rig: Rig) -> Path:
 
 
 def _check_background(name: str) -> None:
-    if name not in backgrounds() and not _COLOUR.fullmatch(name):
+    if name not in backgrounds() and not _COLOUR.fullmatch(name) and not is_picture(name):
         known = ", ".join(backgrounds())
         raise EngineError(
             "unknown_background",
@@ -223,6 +224,8 @@ def _bake_background(setup: FaceSetup) -> Pixels:
     if _COLOUR.fullmatch(setup.background):
         red, green, blue = bytes.fromhex(setup.background[1:])
         return _yuva(np.full((height, width, 4), (blue, green, red, 255), np.uint8))
+    if is_picture(setup.background):
+        return _yuva(load_picture(setup.background, width, height))
     cover = max(width / 1280, height / 720)
     path = ART / "backgrounds" / f"{setup.background}.svg"
     full = _render(path.read_text(), round(1280 * cover), round(720 * cover))

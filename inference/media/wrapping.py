@@ -1,0 +1,79 @@
+"""Break text into lines the way Chinese and Latin text want it."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+from PIL import ImageFont
+
+# Signs that may not begin a line, and such that may not end one.
+_NOT_FIRST: Final = frozenset("，。！？；：、）】》」』”’…—％,.!?;:)]}%")
+_NOT_LAST: Final = frozenset("（【《「『“‘([{")
+
+
+def wrap(text: str, font: ImageFont.FreeTypeFont, limit_px: int) -> list[str]:
+    """Lines no wider than the limit: broken between Chinese characters or Latin words.
+
+    Their join is the text; a space at the end of a line is not counted.
+    """
+    lines: list[str] = []
+    line = ""
+    for word in _words(" ".join(text.split())):
+        if line and font.getlength((line + word).rstrip()) > limit_px:
+            lines.append(line)
+            line = ""
+        line += word
+        while font.getlength(line.rstrip()) > limit_px:  # one word wider than a line
+            fitting = _fitting(line, font, limit_px)
+            lines.append(line[:fitting])
+            line = line[fitting:]
+    return [*lines, line] if line.strip() else lines
+
+
+def wrap_to(text: str, font: ImageFont.FreeTypeFont, limit_px: int, lines: int) -> list[str]:
+    """At most so many lines, without blanks at their ends; text that is cut off ends in "…"."""
+    found = wrap(text, font, limit_px)
+    if len(found) > lines:
+        found = [*found[: lines - 1], _shorten(found[lines - 1] + "…", font, limit_px)]
+    return [line.rstrip() for line in found]
+
+
+def cut(line: str) -> str:
+    """A line whose last sign has become "…"."""
+    return line.rstrip()[:-1] + "…"
+
+
+def is_wide(sign: str) -> bool:
+    """Whether a sign takes a whole square, as Chinese ones do."""
+    return unicodedata.east_asian_width(sign) in "WF"
+
+
+def _shorten(line: str, font: ImageFont.FreeTypeFont, limit_px: int) -> str:
+    while len(line) > 1 and font.getlength(line) > limit_px:
+        line = line[:-2].rstrip() + "…"
+    return line
+
+
+def _words(text: str) -> list[str]:
+    """Pieces that a line break may stand between; their join is the text."""
+    words: list[str] = []
+    for sign in text:
+        if words and not _may_break(words[-1][-1], sign):
+            words[-1] += sign
+        else:
+            words.append(sign)
+    return words
+
+
+def _may_break(before: str, after: str) -> bool:
+    if after in _NOT_FIRST or before in _NOT_LAST or after == " ":
+        return False
+    return before == " " or is_wide(before) or is_wide(after)
+
+
+def _fitting(line: str, font: ImageFont.FreeTypeFont, limit_px: int) -> int:
+    count = 1
+    while count < len(line) and font.getlength(line[: count + 1]) <= limit_px:
+        count += 1
+    return count

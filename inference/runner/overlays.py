@@ -1,0 +1,147 @@
+"""What lies over the picture all the time: AI label, logo, clock, lower third; and the title."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from PIL import Image
+
+from inference.media.badges import draw_clock, draw_lower_third, fit_logo
+from inference.media.captions import draw_label, draw_title
+from inference.media.fonts import FontMissingError
+from inference.media.layout import Layout
+from inference.media.overlay import OverlayStack, TimedOverlay
+from inference.media.panels import place
+from inference.overlay_spec import ClockSpec, Corner, OverlaySpec
+from inference.protocol import RenditionSpec
+
+logger = logging.getLogger(__name__)
+
+TITLE_SECONDS: Final = 8.0
+# The next time of the clock is drawn this long before it is due.
+_CLOCK_AHEAD_SECONDS: Final = 0.4
+_CLOCK_FORMATS: Final = {"minute": "%H:%M", "second": "%H:%M:%S"}
+_CLOCK_SECONDS: Final = {"minute": 60, "second": 1}
+
+T = TypeVar("T")
+
+
+class Backdrop:
+    """Draws and places what does not follow the speech. position(): the sample of this moment."""
+
+    def __init__(
+        self,
+        spec: OverlaySpec,
+        rendition: RenditionSpec,
+        overlays: OverlayStack,
+        position: Callable[[], int],
+    ) -> None:
+        self._spec = spec
+        self._size = rendition.width_px, rendition.height_px
+        self._overlays = overlays
+        self._position = position
+        self._clock: asyncio.Task[None] | None = None
+
+    async def show(self) -> Layout:
+        """Put everything in its place, the label first; returns the places."""
+        images = await asyncio.to_thread(self._draw_all)
+        layout = await asyncio.to_thread(self._lay_out, images)
+        for name in ("label", "logo"):
+            if name in images:
+                self._put(name, images[name], layout.corner_place(name))
+        if "lower_third" in images:
+            self._put("lower_third", images["lower_third"], layout.lower_third_place())
+        if "title" in images:
+            now = self._position()
+            place_px = layout.title_place(images["title"].size)
+            timed = (now, now + round(TITLE_SECONDS * 48_000))
+            self._put("title", images["title"], place_px, *timed)
+        if self._spec.clock is not None and "clock" in images:
+            at = layout.corner_place("clock")
+            self._clock = asyncio.create_task(self._run_clock(self._spec.clock, at))
+        return layout
+
+    def close(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+
+    def _draw_all(self) -> dict[str, Image.Image]:
+        """What can be drawn; a show without a font or file goes on without it, and says so."""
+        spec, size = self._spec, self._size
+        logo, clock, third = spec.logo, spec.clock, spec.lower_third
+        drawn = {
+            "label": _attempt("AI label", lambda: draw_label(spec.label_text, *size)),
+            "title": _attempt("title", lambda: draw_title(spec.title, *size)),
+        }
+        if logo is not None:
+            drawn["logo"] = _attempt("logo", lambda: fit_logo(_open(logo.picture), *size))
+        if clock is not None:
+            drawn["clock"] = _attempt("clock", lambda: draw_clock(_time_of(clock, 0), *size))
+        if third is not None:
+            texts = third.name, third.role
+            drawn["lower_third"] = _attempt("lower third", lambda: draw_lower_third(*texts, *size))
+        return {name: image for name, image in drawn.items() if image is not None}
+
+    def _lay_out(self, images: dict[str, Image.Image]) -> Layout:
+        spec = self._spec
+        corners: dict[str, Corner] = {"label": spec.label_position}
+        if spec.logo:
+            corners["logo"] = spec.logo.position
+        if spec.clock:
+            corners["clock"] = spec.clock.position
+        third = images.get("lower_third")
+        return Layout(
+            *self._size,
+            {name: (at, images[name].size) for name, at in corners.items() if name in images},
+            lower_third=third.size if third else None,
+            has_captions=spec.captions,
+        )
+
+    def _put(
+        self,
+        layer: str,
+        image: Image.Image,
+        at: tuple[int, int],
+        from_sample: int = 0,
+        until_sample: int | None = None,
+    ) -> None:
+        self._overlays.put(layer, TimedOverlay(place(image, *at), from_sample, until_sample))
+
+    async def _run_clock(self, clock: ClockSpec, at: tuple[int, int]) -> None:
+        """Each time is drawn ahead and shows from the very sample at which it is that time."""
+        period = _CLOCK_SECONDS[clock.format]
+        due = time.time() // period * period
+        while True:
+            image = await asyncio.to_thread(draw_clock, _time_of(clock, due), *self._size)
+            sample = self._position() + round((due - time.time()) * 48_000)
+            self._put("clock", image, at, max(0, sample))
+            # From the time itself, not from the last one: a suspended machine skips what passed.
+            due = (time.time() + _CLOCK_AHEAD_SECONDS) // period * period + period
+            await asyncio.sleep(max(0.0, due - _CLOCK_AHEAD_SECONDS - time.time()))
+
+
+def _time_of(clock: ClockSpec, unix_seconds: float) -> str:
+    try:
+        zone: ZoneInfo | None = ZoneInfo(clock.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = None  # of a machine that does not know the zone
+    return datetime.fromtimestamp(unix_seconds, zone or UTC).strftime(_CLOCK_FORMATS[clock.format])
+
+
+def _open(path: str) -> Image.Image:
+    return Image.open(Path(path), formats=("PNG", "JPEG"))
+
+
+def _attempt(what: str, draw: Callable[[], T]) -> T | None:
+    try:
+        return draw()
+    except (FontMissingError, ValueError, OSError) as error:
+        logger.warning("something is not shown", extra={"what": what, "reason": str(error)})
+        return None
