@@ -1,4 +1,4 @@
-"""What higher layers do when something happens to an organization; filled by `livestudio.wiring`.
+"""What higher layers do when something happens here; filled by `livestudio.wiring`.
 
 Plain lists of functions instead of signals: reading `wiring.py` tells all that happens.
 """
@@ -11,3 +11,6 @@ from accounts.models import Organization
 
 # Called inside the transaction that makes the organization.
 ORGANIZATION_CREATED: list[Callable[[Organization], None]] = []
+
+# Called with a credential (see `accounts.credentials`) after the commit that ended it.
+SIGN_IN_ENDED: list[Callable[[str], None]] = []

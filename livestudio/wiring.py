@@ -7,6 +7,7 @@ from typing import Final
 from accounts import hooks
 from avatars.builtins import give_built_in_avatars
 from streams import runner_events
+from streams.poke import close_sockets
 from voices.builtins import give_built_in_voices
 
 # Which function turns which event of a runner into rows. Kinds without one are only stored.
@@ -26,4 +27,5 @@ RUNNER_EVENTS: Final[dict[str, runner_events.Handler]] = {
 def connect() -> None:
     """Called once when Django has loaded every app."""
     hooks.ORGANIZATION_CREATED[:] = [give_built_in_avatars, give_built_in_voices]
+    hooks.SIGN_IN_ENDED[:] = [close_sockets]
     runner_events.set_handlers(RUNNER_EVENTS)

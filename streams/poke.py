@@ -1,7 +1,8 @@
 """Doorbells over the channel layer: they carry no truth and never fail the one who rings.
 
 Groups: `control` (control loops), `runner.<broadcast>` (the runner link), `broadcast.<broadcast>`
-(consoles and viewers). Who misses a doorbell finds the row at its next look.
+(consoles and viewers), `credential.<credential>` (sockets opened by one sign-in). Who misses a
+doorbell finds the row at its next look.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ def broadcast_group(broadcast_id: UUID | str) -> str:
     return f"broadcast.{broadcast_id}"
 
 
+def credential_group(credential: str) -> str:
+    """The group of the sockets that one sign-in opened, see `accounts.credentials`."""
+    return f"credential.{credential}"
+
+
 def poke_control_loop() -> None:
     """Ask the control loops to look at the broadcasts now. Message type `control.poke`."""
     ring(CONTROL_GROUP, {"type": "control.poke"})
@@ -47,6 +53,11 @@ def poke_thumbnail(broadcast_id: UUID | str, *, seconds: float) -> None:
 def poke_consoles(broadcast_id: UUID | str) -> None:
     """Ask consoles and viewers to read the broadcast row again. Type `broadcast.changed`."""
     ring(broadcast_group(broadcast_id), {"type": "broadcast.changed"})
+
+
+def close_sockets(credential: str) -> None:
+    """Close what a sign-in opened: it has been ended. Message type `credential.ended`."""
+    ring(credential_group(credential), {"type": "credential.ended"})
 
 
 def ring(group: str, message: dict[str, Any]) -> None:

@@ -8,10 +8,12 @@ from datetime import timedelta
 
 from django.contrib.auth import authenticate
 from django.core.cache import cache
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import tokens
 from accounts.audit import record
+from accounts.credentials import tell_ended
 from accounts.errors import (
     CredentialsInvalidError,
     DeviceMismatchError,
@@ -70,8 +72,7 @@ def check_password(*, username: str, password: str, address: str) -> User:
 def open_session(*, user: User, device: Device) -> SignIn:
     """A new session on this device; the one that was open there ends."""
     now = timezone.now()
-    sessions = DeviceSession.objects.filter(user=user, device_id=device.id, revoked_at=None)
-    sessions.update(revoked_at=now)
+    _end(DeviceSession.objects.filter(user=user, device_id=device.id))
     session = DeviceSession(
         user=user,
         device_id=device.id,
@@ -103,7 +104,7 @@ def refresh_session(*, raw: str, device_id: str | None) -> SignIn:
             previous_refresh_id=claims.token_id, last_used_at__gt=now - REFRESH_GRACE
         )
         if not is_recent.update(refresh_id=fresh_id):
-            rows.update(revoked_at=now)
+            _end(rows)
             raise SignedOutError("This sign-in was renewed elsewhere. Sign in again.")
     return SignIn(tokens.make_access(session), refresh, session)
 
@@ -127,10 +128,15 @@ def check_session(claims: tokens.Claims, device_id: str | None) -> DeviceSession
 
 def sign_out(*, session: DeviceSession) -> None:
     """End one session; its tokens are refused from now on."""
-    if DeviceSession.objects.filter(pk=session.pk, revoked_at=None).update(
-        revoked_at=timezone.now()
-    ):
+    if _end(DeviceSession.objects.filter(pk=session.pk)):
         record(session.user, "accounts.device.signed_out", session)
+
+
+def sign_out_everywhere(*, user: User, but: DeviceSession | None = None) -> None:
+    """End every session of a user, but for the one given."""
+    rows = DeviceSession.objects.filter(user=user)
+    if _end(rows.exclude(pk=but.pk) if but else rows):
+        record(user, "accounts.device.signed_out_everywhere", user)
 
 
 def sign_out_device(*, user: User, device_id: str) -> None:
@@ -139,6 +145,15 @@ def sign_out_device(*, user: User, device_id: str) -> None:
     if session is None:
         raise NotFoundError("There is no such device.")
     sign_out(session=session)
+
+
+def _end(rows: QuerySet[DeviceSession]) -> int:
+    """End the open ones of these sessions, and what they opened. Returns how many."""
+    open_now = list(rows.filter(revoked_at=None))
+    ended = rows.filter(revoked_at=None).update(revoked_at=timezone.now())
+    for session in open_now:
+        tell_ended(session)
+    return ended
 
 
 def new_device_id() -> str:

@@ -14,6 +14,7 @@ from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNeg
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 
+from accounts.credentials import credential_of
 from accounts.endpoints import Endpoint
 from livestudio.common.errors import NotFoundError
 from streams.access import get_any_broadcast, get_broadcast_for, get_watchable_broadcast
@@ -22,6 +23,7 @@ from streams.api.parsers import CandidatesParser, SdpParser
 from streams.errors import SignInRequiredError
 from streams.fields import ChoiceField
 from streams.models import Broadcast
+from streams.models.show import Visibility
 from streams.models.ticket import TicketPurpose
 from streams.services import whep
 from streams.services.ice import ice_servers
@@ -108,11 +110,14 @@ class TicketsView(Endpoint):
         values = self.valid(TicketBody)
         broadcast = self._broadcast(values["purpose"], values["broadcast"])
         is_signed_in = request.user.is_authenticated
+        is_private = broadcast.show.visibility == Visibility.PRIVATE
+        needs_sign_in = values["purpose"] == TicketPurpose.CONSOLE or is_private
         ticket = create_ticket(
             broadcast=broadcast,
             purpose=values["purpose"],
             user=self.user if is_signed_in else None,
             origin=request.headers.get("Origin", ""),
+            credential=credential_of(request.auth) if needs_sign_in else "",
         )
         body = {
             "ticket": ticket,

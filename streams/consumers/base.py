@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Final
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from accounts.credentials import is_live
 from inference.protocol import CLOSE_BAD_TOKEN, CLOSE_FORBIDDEN, CLOSE_NOT_FOUND, Json
 from livestudio.common.errors import DomainError, ForbiddenError, NotFoundError
 from livestudio.common.log import get_logger
-from streams.poke import broadcast_group
+from streams.poke import broadcast_group, credential_group
 from streams.services.tickets import TicketGrant, TicketRefusedError, consume_ticket
 from streams.socket_messages import SUBPROTOCOL, TICKET_PREFIX, MessageError, from_json, to_json
 
@@ -47,6 +48,7 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
     purpose: ClassVar[str]
     kinds: ClassVar[dict[str, type]]
     grant: TicketGrant | None = None
+    credential: str = ""
 
     @property
     def broadcast_id(self) -> str:
@@ -65,6 +67,7 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
             if grant.purpose != self.purpose or str(grant.broadcast_id) != self.broadcast_id:
                 raise TicketRefusedError
             await self.channel_layer.group_add(self._group, self.channel_name)
+            await self._follow(grant.credential)
             await self.open(grant)
         except DomainError as error:
             await self.close(close_code(error))
@@ -73,6 +76,9 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
 
     async def disconnect(self, code: int) -> None:
         await self.channel_layer.group_discard(self._group, self.channel_name)
+        if self.credential:
+            group = credential_group(self.credential)
+            await self.channel_layer.group_discard(group, self.channel_name)
         if self.grant is not None:
             await self.left()
 
@@ -89,6 +95,22 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
             await self.refuse(_id_of(raw), str(error))
             return
         await self.take(message)
+
+    async def credential_ended(self, event: Json) -> None:
+        """The sign-in that opened this socket was ended."""
+        await self.close(CLOSE_BAD_TOKEN)
+
+    def require_sign_in(self) -> None:
+        """Look at the row of the sign-in that opened this socket. Raises TicketRefusedError."""
+        if not is_live(self.credential):
+            raise TicketRefusedError
+
+    async def _follow(self, credential: str) -> None:
+        """Hear of the end of the sign-in; one that ended since it asked opens nothing."""
+        self.credential = credential
+        if credential:
+            await self.channel_layer.group_add(credential_group(credential), self.channel_name)
+            await database_sync_to_async(self.require_sign_in)()
 
     @abstractmethod
     async def open(self, grant: TicketGrant) -> None:

@@ -142,6 +142,7 @@ class ConsoleConsumer(TicketConsumer):
         return True
 
     def _user(self) -> User:
+        self.require_sign_in()
         user = User.objects.filter(pk=self.user_id, is_active=True).first()
         if user is None:
             raise NotFoundError

@@ -22,6 +22,8 @@ class ConnectionTicket(BaseModel):
     broadcast = models.ForeignKey("streams.Broadcast", on_delete=models.CASCADE)
     purpose = models.CharField(max_length=10, choices=TicketPurpose)
     origin = models.CharField(max_length=300, blank=True)
+    # What asked for it (see `accounts.credentials`): the socket lives no longer.
+    credential = models.CharField(max_length=60, blank=True)
     expires_at = models.DateTimeField(db_index=True)
 
     class Meta:

@@ -31,15 +31,26 @@ class TicketRefusedError(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class TicketGrant:
-    """What a ticket allows. user None: a viewer without sign-in."""
+    """What a ticket allows. user None: a viewer without sign-in.
+
+    credential: the sign-in that asked for it, see `accounts.credentials`.
+    """
 
     user: User | None
     organization_id: UUID
     broadcast_id: UUID
     purpose: Purpose
+    credential: str = ""
 
 
-def create_ticket(*, broadcast: Broadcast, purpose: Purpose, user: User | None, origin: str) -> str:
+def create_ticket(
+    *,
+    broadcast: Broadcast,
+    purpose: Purpose,
+    user: User | None,
+    origin: str,
+    credential: str = "",
+) -> str:
     """A new ticket, good for 30 s and one connection from the same origin.
 
     The caller has checked that the user may see the broadcast (`access`).
@@ -52,6 +63,7 @@ def create_ticket(*, broadcast: Broadcast, purpose: Purpose, user: User | None, 
         broadcast=broadcast,
         purpose=purpose,
         origin=origin[:ORIGIN_MAX_CHARACTERS],
+        credential=credential,
         expires_at=timezone.now() + timedelta(seconds=TICKET_LIFE_SECONDS),
     )
     return ticket
@@ -75,6 +87,7 @@ def consume_ticket(ticket: str, *, origin: str) -> TicketGrant:
         organization_id=row.broadcast.organization_id,
         broadcast_id=row.broadcast_id,
         purpose="console" if row.purpose == "console" else "watch",
+        credential=row.credential,
     )
 
 
