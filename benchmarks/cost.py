@@ -126,7 +126,7 @@ def _report(report: Report, parts: dict[str, float], alone: list[float]) -> None
         report.state(f"  {name}", f"{value:.2f} ms a frame", value)
     words = " and ".join(f"{value:.2f}" for value in alone)
     report.state("  reference: encoded alone, before and after", f"{words} ms a frame", reference)
-    report.notes.append("The reference's frames carry no captions and no label.")
+    report.notes.append("The reference's frames carry captions and label, as those on air.")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,10 @@ from benchmarks.talk import TALKS
 from inference.engines.base import FaceSetup, FaceSpeech, SpeechRequest, Timing
 from inference.engines.face.puppet.engine import PuppetEngine
 from inference.engines.speech.espeak.engine import EspeakEngine, create_engine
+from inference.media.captions import draw_label, paginate_caption, render_caption
+from inference.media.overlay import OverlayStack, TimedOverlay
+from inference.media.panels import place
+from inference.media.picture import planes
 from inference.media.resample import Resampler
 
 RATE_HZ: Final = 48_000
@@ -23,6 +27,8 @@ FRAME_SAMPLES: Final = 1920
 BITRATE_KBPS: Final = 2500
 _GAP_SAMPLES: Final = RATE_HZ // 4
 _WINDOW: Final = RATE_HZ // 50
+_LABEL: Final = "AI生成 AI-generated"
+_LABEL_AT: Final = (32, 24)
 
 Samples = np.ndarray[Any, np.dtype[np.int16]]
 Pictures = np.ndarray[Any, np.dtype[np.uint8]]
@@ -60,7 +66,7 @@ def _voice() -> EspeakEngine:
 
 
 def render_talk(path: Path, *, language: str, frames: int) -> Pictures:
-    """The speaking presenter at 720p25, without captions and label, written to a file.
+    """The speaking presenter at 720p25, captions and AI label on it as on air, written to a file.
 
     Returns (frames, height * 3 // 2, width) uint8 I420, mapped from it.
     """
@@ -68,14 +74,33 @@ def render_talk(path: Path, *, language: str, frames: int) -> Pictures:
         WIDTH_PX, HEIGHT_PX, FRAME_SAMPLES, "full", "studio", {}, str(path.parent)
     )  # fmt: skip
     engine = PuppetEngine(setup)
-    _place_speech(engine, language, frames * FRAME_SAMPLES)
+    overlays = _overlays(_place_speech(engine, language, frames * FRAME_SAMPLES))
     shape = (frames, HEIGHT_PX * 3 // 2, WIDTH_PX)
     pictures = np.memmap(path, np.uint8, "w+", shape=shape)
     canvas = np.empty(shape[1:], np.uint8)
     for index in range(frames):
         engine.render(index * FRAME_SAMPLES, 0, canvas)
         pictures[index] = canvas
+        for patch in overlays.due(index * FRAME_SAMPLES, 0):
+            patch.paste(planes(pictures[index]))
     return pictures
+
+
+def _overlays(said: list[tuple[int, Sentence]]) -> OverlayStack:
+    """The label, and captions in their time. said: first sample of each sentence."""
+    stack = OverlayStack()
+    label = draw_label(_LABEL, WIDTH_PX, HEIGHT_PX)
+    assert label is not None
+    stack.put("label", TimedOverlay(place(label, *_LABEL_AT)))
+    for start, sentence in said:
+        at, letters = start, max(1, len(sentence.text))
+        for page in paginate_caption(sentence.text, WIDTH_PX, HEIGHT_PX):
+            until = at + len(sentence.samples) * len(page) // letters
+            patch = render_caption(page, WIDTH_PX, HEIGHT_PX)
+            if patch is not None:
+                stack.put("caption", TimedOverlay(patch, at, until))
+            at = until
+    return stack
 
 
 def map_talk(path: Path) -> Pictures:
@@ -84,8 +109,11 @@ def map_talk(path: Path) -> Pictures:
     return np.memmap(path, np.uint8, "r", shape=(frames, HEIGHT_PX * 3 // 2, WIDTH_PX))
 
 
-def _place_speech(engine: PuppetEngine, language: str, until_sample: int) -> None:
-    at_sample, number = 0, 0
+def _place_speech(
+    engine: PuppetEngine, language: str, until_sample: int
+) -> list[tuple[int, Sentence]]:
+    """Have the presenter say the talk again and again; each sentence with its first sample."""
+    at_sample, number, said = 0, 0, []
     texts = TALKS[language]
     while at_sample < until_sample:
         sentence = speak(texts[number % len(texts)], language)
@@ -99,8 +127,10 @@ def _place_speech(engine: PuppetEngine, language: str, until_sample: int) -> Non
                 loudness=loudness(sentence.samples),
             )
         )
+        said.append((at_sample, sentence))
         at_sample += len(sentence.samples) + _GAP_SAMPLES
         number += 1
+    return said
 
 
 def loudness(samples: Samples) -> tuple[float, ...]:
