@@ -11,6 +11,7 @@ import asyncio
 import errno
 import io
 import json
+import os
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -87,6 +88,8 @@ class Mp4File:
 
 
 def main() -> int:
+    # A presenter's face and voice are for their user and group alone: 0640, folders 0750.
+    os.umask(0o027)
     return asyncio.run(_run())
 
 

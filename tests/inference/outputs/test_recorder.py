@@ -58,6 +58,16 @@ def test_recording_keeps_exact_picture_and_sound_times(tmp_path: Path) -> None:
         assert container.metadata["AIGC"] == '{"Label": "1"}'
 
 
+def test_recording_is_for_its_user_and_group_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "broadcast"
+    with recorder(folder) as process:
+        feed(process, coded()[1])
+        lines(process)
+
+    (path,) = folder.glob("*.mp4")
+    assert (path.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o640, 0o750)
+
+
 def test_killed_recorder_leaves_a_file_that_plays(tmp_path: Path) -> None:
     with recorder(tmp_path) as process:
         feed(process, coded()[1])
