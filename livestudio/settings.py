@@ -7,6 +7,7 @@ default secret, a test engine or the embedded database. See `docs/` and `manage.
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from datetime import timedelta
 from pathlib import Path
@@ -106,6 +107,14 @@ LAUNCHER = env.read_choice(
 TEST_ENGINES = env.read_flag("TEST_ENGINES")
 if TEST_ENGINES and IS_PRODUCTION:
     env.refuse("TEST_ENGINES", "1", "nothing in production; the test engines are for measurements")
+# How many broadcasts of an organization run well at once here; more are warned of, not refused.
+BROADCASTS_AT_ONCE = env.read_integer(
+    "BROADCASTS_AT_ONCE", max(1, (os.cpu_count() or 1) * 3 // 2), lowest=1, highest=10_000
+)
+# What is deleted when; 0 = never.
+RECORDING_KEEP_DAYS = env.read_integer("RECORDING_KEEP_DAYS", 0, lowest=0, highest=36_500)
+RUN_FOLDER_KEEP_DAYS = env.read_integer("RUN_FOLDER_KEEP_DAYS", 7, lowest=0, highest=36_500)
+CACHE_MAX_MIB = env.read_integer("CACHE_MAX_MIB", 4096, lowest=0, highest=1_000_000)
 EGRESS_ALLOW = env.read_checked_list(
     "EGRESS_ALLOW",
     () if IS_PRODUCTION else ("loopback",),

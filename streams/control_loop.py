@@ -22,15 +22,16 @@ from inference.protocol import FENCE_REPLACE_SECONDS
 from inference.services import note_node
 from livestudio.common.log import get_logger
 from streams.poke import CONTROL_GROUP
-from streams.services import airing, launching, reaping, supervision
+from streams.services import airing, launching, reaping, retention, supervision
 from streams.services.idle_loops import IdleLoopBuilder
+from streams.services.retention import SteadyClock
 
 log = get_logger(__name__)
 
 ROUND_SECONDS: Final = 0.2
 SLOW_ROUND_SECONDS: Final = 1.0
 RARE_ROUND_SECONDS: Final = 10.0
-PLAN_SECONDS: Final = 300.0
+SWEEP_SECONDS: Final = 600.0
 WEB_LOOK_SECONDS: Final = 2.0
 
 
@@ -78,7 +79,8 @@ class ControlLoop:
         self._health = Health()
         self._slow = Every(SLOW_ROUND_SECONDS)
         self._rare = Every(RARE_ROUND_SECONDS)
-        self._plan = Every(PLAN_SECONDS)
+        self._sweep = Every(SWEEP_SECONDS)
+        self._steady = SteadyClock()
         self._idle_loops = IdleLoopBuilder()
 
     def stop(self) -> None:
@@ -115,15 +117,14 @@ class ControlLoop:
             self._is_stopping.wait(SLOW_ROUND_SECONDS)
 
     def run_once(self) -> None:
-        """One round: deaths, launches, and what is due of the slower steps."""
+        """One round: deaths, starts, launches, and what is due of the slower steps."""
         supervision.note_deaths(self._launcher)
+        airing.start_due_airings(timezone.now())
         launching.launch_due(self._launcher)
         if self._slow.is_due():
             self._slow_round()
         if self._rare.is_due():
             self._rare_round()
-        if self._plan.is_due():
-            airing.plan_airings(timezone.now())
 
     def _slow_round(self) -> None:
         now = timezone.now()
@@ -132,7 +133,7 @@ class ControlLoop:
         supervision.insist(self._launcher, now, may_judge=may_judge)
         if may_judge:
             supervision.judge_leases(now)
-        airing.start_due_airings(now)
+        airing.plan_airings(now)
         self._launcher.prepare()
 
     def _rare_round(self) -> None:
@@ -140,6 +141,9 @@ class ControlLoop:
         supervision.mend_orphans()
         reaping.reap_shared_memory()
         reaping.trim_logs()
+        if self._steady.is_trusted() and self._sweep.is_due():
+            if retention.sweep(timezone.now()):
+                self._idle_loops.forget()
         note_node(socket.gethostname())
         close_old_connections()
 

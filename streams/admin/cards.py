@@ -15,11 +15,11 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.roles import has_permission
 from streams.admin.charts import Chart, charts_of
-from streams.admin.lengths import clock_text
 from streams.admin.troubles import broadcast_url
 from streams.messages import broadcast_json
 from streams.models import Broadcast, BroadcastOutput, Occurrence, Utterance
 from streams.models.broadcast import FINAL_STATES, UtteranceState
+from streams.services.lengths import clock_text
 from streams.services.thumbnails import look_at_thumbnail
 
 CARDS_MAX: Final = 60

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from streams.admin.actor import signed_in
 from streams.admin.cards import broadcasts_of, cards_of, occurrences_of
-from streams.admin.plans import Stretch, stretches_of
+from streams.admin.plans import SKIPPED, Stretch, stretches_of
 from streams.admin.troubles import recent_troubles
 
 AHEAD: Final = timedelta(hours=48)
@@ -32,7 +32,8 @@ class Upcoming:
 def front_panel(request: HttpRequest) -> dict[str, Any]:
     """What the panel shows to this user."""
     user, now = signed_in(request), timezone.now()
-    planned = [row for row in stretches_of(user, now, now + AHEAD) if row.starts_at >= now]
+    found = stretches_of(user, now, now + AHEAD)
+    planned = [row for row in found if row.starts_at >= now and row.tone != SKIPPED]
     return {
         "cards": cards_of(user),
         "upcoming": [_upcoming(row, now) for row in planned[:NEXT_SHOWN]],

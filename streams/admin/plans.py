@@ -15,19 +15,19 @@ from accounts.models import User
 from livestudio.common.errors import DomainError
 from livestudio.common.log import get_logger
 from streams.admin.cards import broadcasts_of, occurrences_of
-from streams.admin.lengths import estimate_rundown_seconds
 from streams.admin.troubles import broadcast_url
 from streams.models import Occurrence, Schedule, Show
 from streams.models.schedule import OccurrenceState
-from streams.models.show import Ends, RundownMode
-from streams.services.schedule import list_starts
+from streams.services.lengths import planned_length
+from streams.services.schedule import Start, unroll_schedule
 
 ROWS_MAX: Final = 500
 # How long an airing is drawn whose end nobody knows.
 OPEN_LENGTH: Final = timedelta(minutes=60)
-SHORTEST: Final = timedelta(minutes=5)
+# The tone of a start that is left out.
+SKIPPED: Final = "skipped"
 UNSCHEDULED_ZONE: Final = "UTC"
-_TONES: Final = {"missed": "bad", "skipped": "quiet", "scheduled": "plan", "starting": "info"}
+_TONES: Final = {"missed": "bad", "scheduled": "plan"}
 
 log = get_logger(__name__)
 
@@ -51,19 +51,9 @@ class Stretch:
 def stretches_of(user: User, since: datetime, until: datetime) -> list[Stretch]:
     """What aired, airs, was missed or is planned in since <= start < until, by start."""
     found = [*_aired(user, since, until), *_recorded(user, since, until)]
-    found += _planned(user, max(since, timezone.now()), until)
+    found += _computed(user, since, until)
     unique = {(item.show_id, item.starts_at): item for item in reversed(found)}
     return sorted(unique.values(), key=lambda item: (item.starts_at, item.title))
-
-
-def planned_length(show: Show) -> timedelta | None:
-    """How long an airing of the show will take; None when it ends by hand or not at all."""
-    if show.ends == Ends.AFTER_DURATION and show.duration_minutes:
-        return timedelta(minutes=show.duration_minutes)
-    if show.ends == Ends.AFTER_RUNDOWN and show.rundown_mode == RundownMode.ONCE:
-        seconds = estimate_rundown_seconds(show.cues.all(), show.language)
-        return max(SHORTEST, timedelta(seconds=seconds))
-    return None
 
 
 def _aired(user: User, since: datetime, until: datetime) -> list[Stretch]:
@@ -92,6 +82,7 @@ def _aired(user: User, since: datetime, until: datetime) -> list[Stretch]:
 def _recorded(user: User, since: datetime, until: datetime) -> list[Stretch]:
     """Planned airings that have a row but no broadcast: soon, missed, or left out."""
     rows = occurrences_of(user).filter(starts_at__gte=since, starts_at__lt=until, broadcast=None)
+    rows = rows.exclude(state=OccurrenceState.DROPPED)
     rows = rows.select_related("show__schedule").prefetch_related("show__cues")
     return [_from_row(row) for row in rows.order_by("starts_at")[:ROWS_MAX]]
 
@@ -102,15 +93,23 @@ def _from_row(row: Occurrence) -> Stretch:
     return _stretch(row.show, row.starts_at, _TONES.get(row.state, "plan"), label, row.reason)
 
 
-def _planned(user: User, since: datetime, until: datetime) -> list[Stretch]:
-    """From the rules: also what lies too far ahead to have a row."""
-    if since >= until:
-        return []
+def _computed(user: User, since: datetime, until: datetime) -> list[Stretch]:
+    """From the rules: what lies too far ahead to have a row, and what is left out."""
+    now = timezone.now()
     return [
-        _stretch(schedule.show, start, "plan", _("Scheduled"), "")
+        _skipped(schedule.show, start) if start.is_left_out else _planned(schedule.show, start)
         for schedule in _schedules(user)
         for start in _starts(schedule, since, until)
+        if start.is_left_out or start.at >= now
     ]
+
+
+def _planned(show: Show, start: Start) -> Stretch:
+    return _stretch(show, start.at, "plan", _("Scheduled"), "")
+
+
+def _skipped(show: Show, start: Start) -> Stretch:
+    return _stretch(show, start.at, SKIPPED, _("Skipped"), _("Left out in the schedule."))
 
 
 def _schedules(user: User) -> QuerySet[Schedule]:
@@ -119,9 +118,9 @@ def _schedules(user: User) -> QuerySet[Schedule]:
     return rows.select_related("show__schedule").prefetch_related("show__cues")[:ROWS_MAX]
 
 
-def _starts(schedule: Schedule, since: datetime, until: datetime) -> list[datetime]:
+def _starts(schedule: Schedule, since: datetime, until: datetime) -> list[Start]:
     try:
-        return list_starts(schedule, since, until)
+        return unroll_schedule(schedule, since, until)
     except DomainError as error:  # a rule that was written before it was checked
         log.warning("schedule cannot be read", show_id=str(schedule.show_id), error=error.message)
         return []

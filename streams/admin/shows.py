@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
@@ -11,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -28,17 +31,20 @@ from livestudio.common.errors import DomainError, InvalidInputError, NotFoundErr
 from streams.access import get_show_for
 from streams.admin.actor import signed_in
 from streams.admin.cards import make_card
-from streams.admin.lengths import clock_text, estimate_cue_seconds, estimate_rundown_seconds
 from streams.admin.script_paste import read_script
 from streams.models import Cue, Schedule, Show
 from streams.selectors import find_live_broadcast
+from streams.services.clashes import warnings_of
+from streams.services.lengths import clock_text, estimate_cue_seconds, estimate_rundown_seconds
 from streams.services.lifecycle import start_broadcast, stop_broadcast
 from streams.services.rundown import add_cues, check_cue
-from streams.services.schedule import check_schedule
+from streams.services.schedule import check_schedule, list_starts, plan_anew
 from streams.services.shows import archive_show, check_show
 
 # A whole evening of talk; the cues of it have limits of their own.
 SCRIPT_MAX_CHARACTERS: Final = 200_000
+NEXT_SHOWN: Final = 3
+NEXT_WITHIN: Final = timedelta(days=366)
 
 
 class ShowForm(OneOrganizationForm):
@@ -126,7 +132,21 @@ class ScheduleInline(OrganizationScopedInline):
     organization_field = "show__organization"
     view_permission = "show.view"
     edit_permission = "show.edit"
-    fields = ("starts_at_local", "timezone", "rrule", "exdates", "catch_up")
+    fields = ("starts_at_local", "timezone", "rrule", "exdates", "catch_up", "next_starts")
+    readonly_fields = ("next_starts",)
+
+    @admin.display(description=gettext_lazy("next starts"))
+    def next_starts(self, schedule: Schedule) -> str:
+        """In the clock time of the saved zone."""
+        if schedule._state.adding:
+            return "–"
+        now, zone = timezone.now(), ZoneInfo(schedule.timezone)
+        try:
+            starts = list_starts(schedule, now, now + NEXT_WITHIN)[:NEXT_SHOWN]
+        except DomainError as error:
+            return refusal_text(error)
+        times = [f"{start.astimezone(zone):%Y-%m-%d %H:%M}" for start in starts]
+        return ", ".join(times) or _("none")
 
 
 @admin.register(Show)
@@ -238,9 +258,13 @@ class ShowAdmin(OrganizationScopedAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
+        if any(item.model is Schedule and item.has_changed() for item in formsets):
+            plan_anew(form.instance)
         if texts := form.pasted_cues:
             cues = [{"kind": "speech", "text": text} for text in texts]
             add_cues(show=form.instance, cues=cues, actor=signed_in(request))
+        for warning in warnings_of(form.instance):
+            self.message_user(request, warning.text, messages.WARNING)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         archive_show(show=obj, actor=signed_in(request))

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from livestudio.common.reasons import translate_reason
 from streams.admin.actor import signed_in
 from streams.admin.plans import Stretch, stretches_of
 from streams.admin.timeline_layout import Grid, Lane, Slot, draw_grid
@@ -186,7 +187,7 @@ def _lanes_by_day(choice: Choice, lines: list[Line]) -> list[Lane]:
 def _slot(choice: Choice, line: Line) -> Slot:
     item = line.stretch
     hours = f"{line.local:%H:%M}–{'…' if item.is_open else f'{line.local_end:%H:%M}'}"
-    words = [item.title, hours, line.zone, item.state_label, item.reason]
+    words = [item.title, hours, line.zone, item.state_label, translate_reason(item.reason)]
     return Slot(
         start=line.local,
         end=line.local_end,

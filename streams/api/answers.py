@@ -9,6 +9,7 @@ from rest_framework import serializers
 from streams.messages import (
     broadcast_output_json,
     event_json,
+    moment,
     output_json,
     picture_json,
     recording_json,
@@ -23,8 +24,14 @@ from streams.models.broadcast import (
     UtteranceState,
 )
 from streams.models.picture import PictureKind
+from streams.models.schedule import OccurrenceState
+from streams.services.occurrences import PlannedAiring
 
 Json = dict[str, Any]
+
+OCCURRENCE_STATES = [
+    choice for choice in OccurrenceState.choices if choice[0] != OccurrenceState.DROPPED
+]
 
 
 class CursorAnswer(serializers.Serializer[Any]):
@@ -145,8 +152,18 @@ class InterruptAnswer(serializers.Serializer[Any]):
 class OccurrenceAnswer(serializers.Serializer[Any]):
     starts_at = serializers.DateTimeField()
     starts_at_local = serializers.CharField()
-    state = serializers.CharField()
+    state = serializers.ChoiceField(choices=OCCURRENCE_STATES)
+    reason = serializers.CharField(allow_blank=True)
     broadcast = serializers.UUIDField(allow_null=True)
+
+    def to_representation(self, instance: PlannedAiring) -> Json:
+        return {
+            "starts_at": moment(instance.at),
+            "starts_at_local": instance.local.isoformat(),
+            "state": instance.state,
+            "reason": instance.reason,
+            "broadcast": str(instance.broadcast) if instance.broadcast else None,
+        }
 
 
 class TicketAnswer(serializers.Serializer[Any]):

@@ -13,6 +13,7 @@ from rest_framework import serializers
 from avatars.models import Avatar, AvatarClip
 from inference.catalog import EXPRESSIONS, GESTURES, PROFILES
 from streams.fields import ChoiceField, FlagField, NumberField, TextField, WholeNumberField
+from streams.messages import moment
 from streams.models import Output, Picture
 from streams.models.output import (
     OUTPUT_URL_MAX_CHARACTERS,
@@ -38,6 +39,7 @@ from streams.services.cards import (
     CARD_TITLE_MAX_CHARACTERS,
     CARD_URL_MAX_BYTES,
 )
+from streams.services.clashes import PlanWarning
 from streams.services.rundown import CUES_MAX
 from voices.models import Language, Voice
 
@@ -159,6 +161,23 @@ class ScheduleSerializer(serializers.Serializer[Any]):
     catch_up = ChoiceField(choices=CatchUp.choices, default=CatchUp.SKIP)
 
 
+class WarningSerializer(serializers.Serializer[Any]):
+    """A clash or dead end in a plan that was saved all the same. show: the other one."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    show = serializers.UUIDField(allow_null=True)
+    at = serializers.DateTimeField(allow_null=True)
+
+    def to_representation(self, instance: PlanWarning) -> Json:
+        return {
+            "code": instance.code,
+            "message": instance.message,
+            "show": str(instance.show) if instance.show else None,
+            "at": moment(instance.at),
+        }
+
+
 class ShowSerializer(serializers.Serializer[Any]):
     """A show. Creating takes nested cues; changing with `cues` replaces the rundown."""
 
@@ -183,6 +202,9 @@ class ShowSerializer(serializers.Serializer[Any]):
     )
     overlays = OverlaysSerializer(required=False)
     record = FlagField(default=False)
+    warnings = WarningSerializer(
+        many=True, read_only=True, required=False, help_text="In the answers to POST and PATCH."
+    )
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -24,14 +23,17 @@ from streams.api.serializers import (
     CueSerializer,
     Json,
     ShowSerializer,
+    WarningSerializer,
     overlay_fields,
 )
-from streams.messages import broadcast_json, cue_json, moment, show_json
-from streams.models import Schedule, Show
+from streams.messages import broadcast_json, cue_json, show_json
+from streams.models import Show
 from streams.selectors import list_shows
 from streams.services import rundown, shows
+from streams.services.clashes import warnings_of
 from streams.services.lifecycle import start_broadcast
-from streams.services.schedule import WINDOW_MAX, list_starts
+from streams.services.occurrences import list_occurrences
+from streams.services.schedule import WINDOW_MAX
 from streams.services.shows import ShowDraft
 from streams.verbs import EmptyBody
 
@@ -73,7 +75,7 @@ class ShowsView(_InOrganization):
         self.about = self.organization
         draft = _draft(self.valid(ShowSerializer))
         show = shows.create_show(organization=self.organization, draft=draft, actor=self.user)
-        return Response(show_json(_fresh(show)), status=201)
+        return Response(_saved(show), status=201)
 
 
 class ShowView(_InOrganization):
@@ -89,7 +91,7 @@ class ShowView(_InOrganization):
         show = self.show(show_id, "show.edit")
         draft = _draft(self.valid(ShowSerializer, partial=True))
         shows.update_show(show=show, draft=draft, actor=self.user)
-        return Response(show_json(_fresh(show)))
+        return Response(_saved(show))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Any, show_id: UUID) -> Response:
@@ -161,15 +163,14 @@ class OccurrencesView(_InOrganization):
         responses=OccurrenceAnswer(many=True),
     )
     def get(self, request: Any, show_id: UUID) -> Response:
-        """Planned starts from `from` (default now) up to `to` (default 30 days later)."""
+        """Starts from `from` (default now) up to `to` (default 30 days later), missed ones too."""
         show = self.show(show_id, "show.view")
         since = _moment(request, "from") or timezone.now()
         until = _moment(request, "to") or since + timedelta(days=30)
         if until < since or until - since > WINDOW_MAX:
             message = f"`to` is after `from`, by at most {WINDOW_MAX.days} days."
             raise InvalidInputError.of("to", message)
-        schedule = Schedule.objects.filter(show=show).first()
-        results = _occurrences(show, schedule, since, until) if schedule else []
+        results = OccurrenceAnswer(list_occurrences(show, since, until), many=True).data
         return Response({"next": None, "previous": None, "results": results})
 
 
@@ -197,30 +198,14 @@ def _draft(values: Json) -> ShowDraft:
     )
 
 
-def _fresh(show: Show) -> Show:
-    return list_shows(show.organization).get(pk=show.pk)
+def _saved(show: Show) -> Json:
+    """A show as it was saved, with what to look at in its plan."""
+    fresh = list_shows(show.organization).get(pk=show.pk)
+    return {**show_json(fresh), "warnings": WarningSerializer(warnings_of(fresh), many=True).data}
 
 
 def _cues(show: Show) -> list[Json]:
     return [cue_json(cue) for cue in show.cues.all()]
-
-
-def _occurrences(show: Show, schedule: Schedule, since: Any, until: Any) -> list[Json]:
-    rows = {row.starts_at: row for row in show.occurrences.select_related("broadcast")}
-    zone = ZoneInfo(schedule.timezone)
-    results: list[Json] = []
-    for start in list_starts(schedule, since, until):
-        row = rows.get(start)
-        broadcast = getattr(row, "broadcast", None)
-        results.append(
-            {
-                "starts_at": moment(start),
-                "starts_at_local": start.astimezone(zone).replace(tzinfo=None).isoformat(),
-                "state": row.state if row else "scheduled",
-                "broadcast": str(broadcast.pk) if broadcast else None,
-            }
-        )
-    return results
 
 
 def _moment(request: Any, name: str) -> Any:

@@ -12,6 +12,7 @@ class RecordingState(models.TextChoices):
     RECORDING = "recording", _("Recording")
     FINISHED = "finished", _("Finished")
     FAILED = "failed", _("Failed")
+    DELETED = "deleted", _("Deleted")
 
 
 class Recording(BaseModel):

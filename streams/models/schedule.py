@@ -19,6 +19,7 @@ class Schedule(BaseModel):
 
     starts_at_local: wall-clock time without zone, so that 20:00 stays 20:00 over a DST change.
     exdates: local starts that are left out, same form.
+    planned_until: airings before it have their rows. None = nobody has looked yet.
     """
 
     show = models.OneToOneField(
@@ -35,6 +36,7 @@ class Schedule(BaseModel):
     catch_up = models.CharField(
         _("when an airing was missed"), max_length=12, choices=CatchUp, default=CatchUp.SKIP
     )
+    planned_until = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
 
     class Meta:
         verbose_name = _("schedule")
@@ -46,14 +48,17 @@ class Schedule(BaseModel):
 
 class OccurrenceState(models.TextChoices):
     SCHEDULED = "scheduled", _("Scheduled")
-    STARTING = "starting", _("Starting")
     STARTED = "started", _("Started")
     MISSED = "missed", _("Missed")
-    SKIPPED = "skipped", _("Skipped")
+    # For a moment only, on the way out: see `services.schedule.drop_planned`.
+    DROPPED = "dropped", _("Dropped")
 
 
 class Occurrence(BaseModel):
-    """One planned airing. Claimed by changing `state` from scheduled with a conditional update."""
+    """One planned airing. Claimed by changing `state` from scheduled with a conditional update.
+
+    reason: why it was missed, or what it waits for.
+    """
 
     show = models.ForeignKey(
         "streams.Show", on_delete=models.CASCADE, related_name="occurrences", verbose_name=_("show")

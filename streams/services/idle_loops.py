@@ -57,6 +57,10 @@ class IdleLoopBuilder:
         arguments = next((item for item in _looks() if item not in self._seen), None)
         self._child = None if arguments is None else self._start(arguments)
 
+    def forget(self) -> None:
+        """Look at every loop again: some may have been deleted."""
+        self._seen.clear()
+
     def close(self) -> None:
         """End a build; half a loop is never left behind, the builder renames when it is whole."""
         if self._child is not None and self._child.poll() is None:

@@ -92,7 +92,6 @@ def build_runner_spec(
     Raises SpecUnavailableError when presenter or voice are gone.
     """
     plan = broadcast.snapshot
-    minutes = plan["duration_minutes"]
     return RunnerSpec(
         broadcast=str(broadcast.pk),
         lease_epoch=broadcast.lease_epoch,
@@ -109,7 +108,7 @@ def build_runner_spec(
         rundown_mode=plan["rundown_mode"],
         loop_pause_seconds=plan["loop_pause_seconds"],
         ends=plan["ends"],
-        duration_seconds=minutes * 60.0 if minutes else None,
+        duration_seconds=_duration_seconds(plan),
         elapsed_seconds=_elapsed_seconds(broadcast),
         background=background_of(plan["background"]),
         overlays=_overlay_spec(plan["overlays"]),
@@ -279,6 +278,15 @@ def _output_of(command: ControlCommand, field: str) -> BroadcastOutput:
 
 def _file_path(row: BroadcastOutput) -> str:
     return str(settings.RECORDINGS_DIR / str(row.broadcast_id) / row.url)
+
+
+def _duration_seconds(plan: Json) -> float | None:
+    """What is left of the set time; an airing that joined late ends when it would have."""
+    minutes: int | None = plan["duration_minutes"]
+    if not minutes:
+        return None
+    joined_seconds: float = plan.get("joined_seconds", 0.0)
+    return max(0.0, minutes * 60.0 - joined_seconds)
 
 
 def _elapsed_seconds(broadcast: Broadcast) -> float:

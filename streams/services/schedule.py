@@ -1,133 +1,154 @@
-"""When a show airs: recurrence rules in local time, and the rows of planned airings."""
+"""When a show airs: its schedule, and the rows of planned airings that follow from it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from dateutil import tz
-from dateutil.rrule import rrule, rrulestr
 from django.db import transaction
+from django.utils import timezone
 
 from livestudio.common.errors import InvalidInputError
 from streams.models import Occurrence, Schedule, Show
-from streams.models.schedule import CatchUp
+from streams.models.schedule import CatchUp, OccurrenceState
+from streams.poke import poke_control_loop
+from streams.services.recurrence import Rule, check_zone, parse_rule, unroll
 
-FREQUENCIES: Final = ("DAILY", "WEEKLY", "MONTHLY")
-# Only what makes sense per frequency: other mixtures can have no date at all, and the search for
-# one would run through 8,000 years of days.
-_PARTS: Final = {
-    "DAILY": frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL"}),
-    "WEEKLY": frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "WKST"}),
-    "MONTHLY": frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTHDAY", "BYSETPOS"}),
-}
-INTERVAL_MAX: Final = 366
 LISTED_MAX: Final = 366
-# A rule may skip over most of what it generates; this bounds the work of one look.
-GENERATED_MAX: Final = 20_000
 WINDOW_MAX: Final = timedelta(days=366)
 MATERIALISE_AHEAD: Final = timedelta(hours=48)
+# After a longer standstill, older airings are not even noted as missed.
+LOOK_BACK: Final = timedelta(days=31)
 EXDATES_MAX: Final = 366
+_DATE_CHARACTERS: Final = len("2027-03-01")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start that follows from a schedule. at: UTC; local: in the schedule's zone."""
+
+    local: datetime
+    at: datetime
+    is_left_out: bool
 
 
 def check_schedule(values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `Schedule`, checked and in their stored form.
 
-    values: starts_at_local, timezone, rrule, exdates, catch_up as the API takes them. Raises
-    InvalidInputError naming the field below `schedule`.
+    values: starts_at_local, timezone, rrule, exdates, catch_up as the API takes them; an exdate
+    that is only a day leaves out the start of that day. Raises InvalidInputError naming the field
+    below `schedule`.
     """
     start = _local(values["starts_at_local"], "schedule.starts_at_local")
-    zone = _check_zone(values["timezone"])
+    zone = check_zone(str(values["timezone"]))
     rule = str(values.get("rrule") or "").removeprefix("RRULE:")
-    if rule and next(iter(parse_rule(rule, start)), None) is None:
-        raise _refuse_rule("No date fits this rule.")
+    if rule:
+        parse_rule(rule, start, zone)
     exdates = [
-        _local(text, f"schedule.exdates.{index}").isoformat()
+        _exdate(text, start, f"schedule.exdates.{index}")
         for index, text in enumerate(_exdates(values))
     ]
     return {
         "starts_at_local": start.isoformat(),
-        "timezone": zone,
+        "timezone": zone.key,
         "rrule": rule,
         "exdates": exdates,
         "catch_up": values.get("catch_up") or CatchUp.SKIP,
     }
 
 
-def parse_rule(text: str, start: datetime) -> rrule:
-    """The recurrence of a rule such as `FREQ=WEEKLY;BYDAY=MO`. Raises InvalidInputError."""
-    parts = dict(part.partition("=")[::2] for part in text.upper().split(";") if part)
-    if parts.get("FREQ") not in FREQUENCIES:
-        raise _refuse_rule(f"FREQ must be one of {', '.join(FREQUENCIES)}.")
-    allowed = _PARTS[parts["FREQ"]]
-    if unknown := sorted(set(parts) - allowed):
-        raise _refuse_rule(
-            f"{', '.join(unknown)} cannot be used. Use {', '.join(sorted(allowed))}."
-        )
-    # UNTIL with a zone cannot be compared with local starts; RFC 5545 local time is meant here.
-    plain = ";".join(f"{name}={value.removesuffix('Z')}" for name, value in parts.items())
-    try:
-        rule = rrulestr(plain, dtstart=start)
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
-        raise _refuse_rule(f"The rule cannot be read: {error}.") from error
-    if not isinstance(rule, rrule) or not 1 <= int(parts.get("INTERVAL", "1")) <= INTERVAL_MAX:
-        raise _refuse_rule(f"INTERVAL goes from 1 to {INTERVAL_MAX}.")
-    return rule
-
-
 def list_starts(schedule: Schedule, since: datetime, until: datetime) -> list[datetime]:
-    """Starts in since <= start < until (aware), as aware UTC times, at most LISTED_MAX."""
-    zone = ZoneInfo(schedule.timezone)
+    """Starts in since <= start < until (aware), as aware UTC times, at most LISTED_MAX.
+
+    Raises InvalidInputError when the schedule cannot be read (a zone that was taken away).
+    """
+    return [start.at for start in unroll_schedule(schedule, since, until) if not start.is_left_out]
+
+
+def unroll_schedule(schedule: Schedule, since: datetime, until: datetime) -> list[Start]:
+    """As `list_starts`, with those that are left out by an exdate."""
     left_out = set(schedule.exdates)
-    starts: list[datetime] = []
-    for local in _local_starts(schedule):
-        start = _to_utc(local, zone)
-        if start >= until or len(starts) >= LISTED_MAX:
+    found: list[Start] = []
+    for local, at in _moments(schedule, since, until):
+        found.append(Start(local, at, local.isoformat() in left_out))
+        if len(found) == LISTED_MAX:
             break
-        if start >= since and local.isoformat() not in left_out:
-            starts.append(start)
-    return starts
+    return found
 
 
-def materialise_occurrences(show: Show, now: datetime) -> list[Occurrence]:
-    """Make sure that the airings of the next 48 hours have rows; any number may call it at once."""
-    schedule = Schedule.objects.filter(show=show).first()
-    if schedule is None or show.archived_at is not None:
-        return []
-    rows = [
-        Occurrence(show=show, starts_at=start)
-        for start in list_starts(schedule, now, now + MATERIALISE_AHEAD)
-    ]
-    Occurrence.objects.bulk_create(rows, ignore_conflicts=True)
-    return list(show.occurrences.filter(starts_at__gte=now, starts_at__lt=now + MATERIALISE_AHEAD))
+def materialise(schedule: Schedule, now: datetime) -> int:
+    """Write rows for the airings from where the last look ended to 48 hours ahead; how many.
+
+    Any number may call it at once: one of them moves `planned_until` and writes. What lies behind
+    `now` came due while no control loop ran; it gets a row too, so that it can be told as missed.
+    """
+    since, until = _window(schedule, now)
+    seen = Schedule.objects.filter(
+        pk=schedule.pk, planned_until=schedule.planned_until, updated_at=schedule.updated_at
+    )
+    with transaction.atomic():
+        # First, because the lock it takes keeps an edit of the schedule out until we commit.
+        if seen.update(planned_until=until) != 1:
+            return 0
+        rows = [
+            Occurrence(show_id=schedule.show_id, starts_at=start)
+            for start in list_starts(schedule, since, until)
+        ]
+        Occurrence.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)
 
 
 def replace_schedule(show: Show, values: Mapping[str, Any] | None) -> None:
     """Set or clear the schedule of a show; airings that were planned but not begun are dropped."""
     with transaction.atomic():
-        show.occurrences.filter(state="scheduled").delete()
         if values is None:
             Schedule.objects.filter(show=show).delete()
+            drop_planned(show)
             return
-        Schedule.objects.update_or_create(show=show, defaults=check_schedule(values))
+        fields = {**check_schedule(values), "planned_until": timezone.now()}
+        Schedule.objects.update_or_create(show=show, defaults=fields)
+        drop_planned(show)
 
 
-def _local_starts(schedule: Schedule) -> Iterator[datetime]:
+def plan_anew(show: Show) -> None:
+    """After its schedule was changed elsewhere (a form of the admin): plan from now on."""
+    with transaction.atomic():
+        now = timezone.now()
+        Schedule.objects.filter(show=show).update(planned_until=now, updated_at=now)
+        drop_planned(show)
+
+
+def drop_planned(show: Show) -> None:
+    """Forget the airings that were planned and not begun. Change the schedule before, not after."""
+    planned = show.occurrences.filter(state=OccurrenceState.SCHEDULED)
+    # In one statement, so that each row is either dropped here or begun by a control loop; deleting
+    # reads first, and could take away the row of an airing that has begun since.
+    planned.update(state=OccurrenceState.DROPPED)
+    show.occurrences.filter(state=OccurrenceState.DROPPED).delete()
+    transaction.on_commit(poke_control_loop)
+
+
+def _window(schedule: Schedule, now: datetime) -> tuple[datetime, datetime]:
+    until = now + MATERIALISE_AHEAD
+    since = schedule.planned_until or now
+    # Further ahead than anybody plans: the clock was wrong when it was written.
+    is_wrong = since > until + timedelta(hours=1)
+    return (now if is_wrong else max(since, now - LOOK_BACK)), until
+
+
+def _moments(
+    schedule: Schedule, since: datetime, until: datetime
+) -> Iterator[tuple[datetime, datetime]]:
     start = datetime.fromisoformat(schedule.starts_at_local)
-    if not schedule.rrule:
-        yield start
-        return
-    for count, local in enumerate(parse_rule(schedule.rrule, start)):
-        if count >= GENERATED_MAX:
-            return
-        yield local
+    zone = check_zone(schedule.timezone)
+    return unroll(_rule(schedule, start, zone), start, zone, since, until)
 
 
-def _to_utc(local: datetime, zone: ZoneInfo) -> datetime:
-    # 02:30 does not exist on the night clocks go forward: it becomes 03:30, not an error.
-    return tz.resolve_imaginary(local.replace(tzinfo=zone)).astimezone(tz.UTC)
+def _rule(schedule: Schedule, start: datetime, zone: ZoneInfo) -> Rule | None:
+    return parse_rule(schedule.rrule, start, zone) if schedule.rrule else None
 
 
 def _local(text: Any, field: str) -> datetime:
@@ -135,9 +156,16 @@ def _local(text: Any, field: str) -> datetime:
         value = datetime.fromisoformat(str(text))
     except ValueError as error:
         raise _refuse_local(field) from error
-    if value.tzinfo is not None or value.year < 2000:
+    if value.tzinfo is not None or not 2000 <= value.year <= 2200:
         raise _refuse_local(field)
     return value.replace(microsecond=0)
+
+
+def _exdate(text: Any, start: datetime, field: str) -> str:
+    local = _local(text, field)
+    if len(str(text).strip()) == _DATE_CHARACTERS:
+        local = datetime.combine(local, start.time())
+    return local.isoformat()
 
 
 def _refuse_local(field: str) -> InvalidInputError:
@@ -145,21 +173,8 @@ def _refuse_local(field: str) -> InvalidInputError:
     return InvalidInputError.of(field, message)
 
 
-def _refuse_rule(message: str) -> InvalidInputError:
-    return InvalidInputError.of("schedule.rrule", message)
-
-
-def _check_zone(name: Any) -> str:
-    try:
-        ZoneInfo(str(name))
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        message = f"There is no time zone {str(name)!r}. Write it as in Asia/Shanghai."
-        raise InvalidInputError.of("schedule.timezone", message) from error
-    return str(name)
-
-
 def _exdates(values: Mapping[str, Any]) -> Sequence[Any]:
     exdates: Sequence[Any] = values.get("exdates") or []
-    if len(exdates) > EXDATES_MAX:
-        raise InvalidInputError.of("schedule.exdates", f"At most {EXDATES_MAX} dates.")
+    if isinstance(exdates, str) or len(exdates) > EXDATES_MAX:
+        raise InvalidInputError.of("schedule.exdates", f"A list of at most {EXDATES_MAX} dates.")
     return exdates

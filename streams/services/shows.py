@@ -71,9 +71,11 @@ def update_show(*, show: Show, draft: ShowDraft, actor: Actor) -> Show:
 def archive_show(*, show: Show, actor: Actor) -> None:
     """Put a show away: its transcripts and recordings stay. Raises ShowOnAirError."""
     require_permission(actor, "show.edit", show.organization)
-    if show.broadcasts.exclude(state__in=FINAL_STATES).exists():
-        raise ShowOnAirError
     with transaction.atomic():
+        # A control loop that starts an airing takes the same lock: one of the two comes first.
+        Show.objects.select_for_update().get(pk=show.pk)
+        if show.broadcasts.exclude(state__in=FINAL_STATES).exists():
+            raise ShowOnAirError
         show.archived_at = timezone.now()
         show.save(update_fields=["archived_at", "updated_at"])
         replace_schedule(show, None)

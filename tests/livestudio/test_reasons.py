@@ -26,6 +26,8 @@ SPOKEN_IN = (
     "inference/text/lexicon.py",
     "inference/runner/script.py",
     "inference/workers/speech_client.py",
+    "streams/services/airing.py",
+    "streams/services/retention.py",
     "streams/services/supervision.py",
     "streams/services/launching.py",
     "streams/services/readiness.py",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.messages import get_messages
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import AuditEntry
 from livestudio.common import vault
 from streams.models import Broadcast, Output, Show
+from streams.services.airing import plan_airings
 from streams.services.lifecycle import finish_broadcast
+from streams.services.schedule import replace_schedule
 from tests.factories import Cast
 from tests.streams.plans import CANARY_KEY, RTMP_URL, make_output, make_show, put_live
 from voices.models import Voice
@@ -171,6 +175,32 @@ def test_schedule_is_checked_in_the_form(cast: Cast, browser: Browser) -> None:
     assert taken.status_code == 302
     show.refresh_from_db()
     assert show.schedule.rrule == "FREQ=DAILY"
+
+
+def test_schedule_changed_in_the_form_replaces_what_was_planned(
+    cast: Cast, browser: Browser
+) -> None:
+    show = make_show(cast.organization, cast.alice)
+    tomorrow = timezone.now() + timedelta(days=1)
+    local = tomorrow.replace(tzinfo=None, microsecond=0).isoformat()
+    replace_schedule(show, {"starts_at_local": local, "timezone": "UTC"})
+    plan_airings(timezone.now())
+    row = {
+        "schedule-TOTAL_FORMS": "1", "schedule-INITIAL_FORMS": "1",
+        "schedule-0-id": str(show.schedule.pk), "schedule-0-show": str(show.pk),
+        "schedule-0-starts_at_local": local, "schedule-0-exdates": "[]",
+        "initial-schedule-0-exdates": "[]", "schedule-0-catch_up": "skip",
+    }  # fmt: skip
+
+    change(browser, show, **row, **{"schedule-0-timezone": "UTC"}, title="Same hour")
+    kept = [item.pk for item in show.occurrences.all()]
+    change(browser, show, **row, **{"schedule-0-timezone": "America/New_York"})
+    plan_airings(timezone.now())
+
+    assert len(kept) == 1
+    (moved,) = show.occurrences.all()
+    assert moved.pk != kept[0]
+    assert moved.starts_at - tomorrow > timedelta(hours=3)
 
 
 def test_new_show_is_made_in_the_admin(cast: Cast, browser: Browser) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.server
+import os
 import threading
+import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from django.db import OperationalError
 from streams import control_loop
 from streams.control_loop import ControlLoop, Health, web_is_well
 from streams.models import Broadcast
-from streams.services import supervision
+from streams.services import retention, supervision
 from streams.services.lifecycle import start_broadcast
 from tests.factories import Cast
 from tests.streams.launcher import PaperLauncher
@@ -57,6 +60,25 @@ def test_a_round_launches_what_was_started(cast: Cast, monkeypatch: pytest.Monke
 
     assert len(launcher.started) == 1
     assert Broadcast.objects.get().lease_epoch == 1
+
+
+def test_old_files_are_swept_once_the_clock_is_trusted(
+    db: None, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(control_loop, "close_old_connections", lambda: None)
+    settings.RUNS_DIR = tmp_path
+    old = tmp_path / str(uuid.uuid4())
+    old.mkdir()
+    os.utime(old, (0, 0))
+    loop = ControlLoop(PaperLauncher())
+
+    loop.run_once()
+    assert old.exists()
+    monkeypatch.setattr(retention, "STEADY_SECONDS", 0.0)
+    loop._rare_round()
+    loop.close()
+
+    assert not old.exists()
 
 
 def run_rounds(monkeypatch: pytest.MonkeyPatch, step: Callable[[ControlLoop, int], None]) -> None:

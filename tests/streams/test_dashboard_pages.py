@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.roles import Role
-from streams.admin.lengths import clock_text, estimate_text_seconds
 from streams.admin.timeline_layout import BESIDE, GUTTER, HOUR, Lane, Slot, draw_grid
 from streams.models import Broadcast, BroadcastEvent, Occurrence, Recording, Schedule, Show
+from streams.services.lengths import clock_text, estimate_text_seconds
 from streams.services.lifecycle import finish_broadcast
 from tests.factories import Cast, add_member
 from tests.streams.plans import make_output, make_show, put_live
