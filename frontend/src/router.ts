@@ -29,6 +29,12 @@ const routes = [
     meta: { needsSignIn: true },
   },
   {
+    path: '/studio/voices/',
+    name: 'voices',
+    component: () => import('@/views/VoicesView.vue'),
+    meta: { needsSignIn: true },
+  },
+  {
     path: '/studio/sign-in/',
     name: 'sign-in',
     component: () => import('@/views/SignInView.vue'),

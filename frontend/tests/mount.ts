@@ -14,6 +14,7 @@ export function createTestRouter() {
     ...names,
     { path: '/', component: blankPage },
     { path: '/studio/', name: 'studio', component: blankPage },
+    { path: '/studio/voices/', name: 'voices', component: blankPage },
     { path: '/sign-in/', name: 'sign-in', component: blankPage },
   ]
   return createRouter({ history: createMemoryHistory(), routes })

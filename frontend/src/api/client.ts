@@ -8,9 +8,12 @@ import type {
   Me,
   Output,
   Page,
+  Picture,
+  Pronunciation,
   Show,
   Ticket,
   Utterance,
+  Voice,
 } from './schema'
 
 /** The one place that speaks HTTP: signs requests, renews the session, reads the error form. */
@@ -47,6 +50,8 @@ function cookie(name: string): string | null {
 function headersFor(init: RequestInit): Headers {
   const headers = new Headers(init.headers)
   if (!headers.has('Accept')) headers.set('Accept', 'application/json')
+  // Some refusals are said by the server: in the language of the page, not of the browser.
+  headers.set('Accept-Language', document.documentElement.lang || 'en')
   if (credentials.access) headers.set('Authorization', `Bearer ${credentials.access}`)
   if (credentials.organization) headers.set('X-Organization', credentials.organization)
   const token = cookie('csrftoken')
@@ -212,6 +217,33 @@ export async function getThumbnail(address: string): Promise<Blob> {
   const response = await send(url, { method: 'GET', headers: { Accept: 'image/*' } })
   if (!response.ok) throw await errorFromResponse(response)
   return response.blob()
+}
+
+// --- pictures and voices ---
+
+export const listPictures = (kind: string) => getPages<Picture>('pictures/', { kind })
+export const listVoices = () => getPages<Voice>('voices/')
+export const listPronunciations = () => getPages<Pronunciation>('pronunciations/', {}, 10)
+
+/** A text in a voice, as WAV. */
+export async function previewVoice(voice: string, text: string): Promise<Blob> {
+  const headers = { 'Content-Type': 'application/json', Accept: 'audio/wav, application/json' }
+  const init = { method: 'POST', headers, body: JSON.stringify({ text }) }
+  return (await request(`voices/${voice}/preview/`, init)).blob()
+}
+
+export function createPronunciation(word: Omit<Pronunciation, 'id'>): Promise<Pronunciation> {
+  return postJson<Pronunciation>('pronunciations/', word)
+}
+
+export async function updatePronunciation(id: string, reading: string): Promise<Pronunciation> {
+  const headers = { 'Content-Type': 'application/json' }
+  const init = { method: 'PATCH', headers, body: JSON.stringify({ reading }) }
+  return (await (await request(`pronunciations/${id}/`, init)).json()) as Pronunciation
+}
+
+export async function deletePronunciation(id: string): Promise<void> {
+  await request(`pronunciations/${id}/`, { method: 'DELETE' })
 }
 
 // --- watching ---

@@ -62,6 +62,21 @@ export interface Me {
   organizations: Organization[]
 }
 
+/** A product card shown while its cue is on air. picture: id of an uploaded one. */
+export interface Card {
+  title: string
+  text?: string
+  price?: string
+  url?: string
+  picture?: string | null
+}
+
+export interface Picture {
+  id: string
+  name: string
+  image_url: string
+}
+
 /** `position` is absent in the rundown of a broadcast, which lies in order. */
 export interface Cue {
   id: string
@@ -73,6 +88,7 @@ export interface Cue {
   emotion: number
   clip: string | null
   pause_seconds: number
+  card?: Card | null
 }
 
 export interface Show {
@@ -88,6 +104,25 @@ export interface Show {
   outputs: string[]
   overlays?: { captions: boolean }
   record: boolean
+}
+
+export interface Voice {
+  id: string
+  name: string
+  engine: string
+  language: string
+  state: 'building' | 'ready' | 'failed'
+  failure_reason?: string
+  fallbacks: string[]
+}
+
+/** How a word is read; voice null = by every voice of the language. */
+export interface Pronunciation {
+  id: string
+  language: string
+  voice: string | null
+  text: string
+  reading: string
 }
 
 export interface Output {

@@ -40,6 +40,8 @@ export const useConsoleStore = defineStore('console', () => {
   const metrics = shallowRef<Metrics>({})
   const series = shallowRef<Series>({})
   const caption = ref('')
+  /** Address of each picture that a card of the rundown names. */
+  const pictures = shallowRef<Record<string, string>>({})
   let socket: ConsoleSocket | null = null
 
   const isOver = computed(() => ['ended', 'failed'].includes(broadcast.value?.state ?? ''))
@@ -81,6 +83,7 @@ export const useConsoleStore = defineStore('console', () => {
     metrics.value = {}
     series.value = {}
     caption.value = ''
+    pictures.value = {}
     permissions.value = []
     commands.clear()
   }
@@ -114,6 +117,17 @@ export const useConsoleStore = defineStore('console', () => {
       show.value = await api.getShow(id)
     } catch (error) {
       linkError.value = toApiError(error)
+    }
+    if (cues.value.some((cue) => cue.card?.picture)) await loadPictures()
+  }
+
+  async function loadPictures(): Promise<void> {
+    try {
+      const found = await api.listPictures('card')
+      pictures.value = Object.fromEntries(found.map((item) => [item.id, item.image_url]))
+    } catch {
+      // A card is known by its name too.
+      pictures.value = {}
     }
   }
 
@@ -244,6 +258,7 @@ export const useConsoleStore = defineStore('console', () => {
     metrics,
     series,
     caption,
+    pictures,
     isOver,
     canSteer,
     canReplaceKey,

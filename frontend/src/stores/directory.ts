@@ -43,5 +43,7 @@ export const useDirectoryStore = defineStore('directory', () => {
 
   const titleOf = (show: string) => shows.value.find((item) => item.id === show)?.title ?? ''
 
-  return { shows, broadcasts, outputs, isLoaded, error, load, loadOutputs, start, titleOf }
+  const nameOf = (output: string) => outputs.value.find((item) => item.id === output)?.name ?? ''
+
+  return { shows, broadcasts, outputs, isLoaded, error, load, loadOutputs, start, titleOf, nameOf }
 })

@@ -32,6 +32,7 @@ export const usePreferencesStore = defineStore('preferences', () => {
   const language = ref<Language>(firstLanguage())
   const theme = ref<Theme>(recall('theme') === 'light' ? 'light' : 'dark')
   const hasCaptions = ref(recall('captions') === 'on')
+  const hasCaptionView = ref(recall('caption-view') === 'on')
 
   watch(language, applyLanguage, { immediate: true })
   watch(theme, applyTheme, { immediate: true })
@@ -56,5 +57,24 @@ export const usePreferencesStore = defineStore('preferences', () => {
     remember('theme', theme.value)
   }
 
-  return { language, theme, hasCaptions, setLanguage, toggleTheme }
+  /** In the console: the sentence of the moment in large type instead of the transcript. */
+  function toggleCaptionView(): void {
+    hasCaptionView.value = !hasCaptionView.value
+    remember('caption-view', hasCaptionView.value ? 'on' : 'off')
+  }
+
+  const isDismissed = (advice: string): boolean => recall(`dismissed.${advice}`) === 'yes'
+  const dismiss = (advice: string): void => remember(`dismissed.${advice}`, 'yes')
+
+  return {
+    language,
+    theme,
+    hasCaptions,
+    hasCaptionView,
+    setLanguage,
+    toggleTheme,
+    toggleCaptionView,
+    isDismissed,
+    dismiss,
+  }
 })

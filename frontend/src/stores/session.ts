@@ -20,6 +20,9 @@ export const useSessionStore = defineStore('session', () => {
   const username = ref<string | null>(null)
   const organizations = ref<Organization[]>([])
   const organization = ref<string | null>(null)
+  const role = computed(
+    () => organizations.value.find((item) => item.id === organization.value)?.role ?? '',
+  )
   const isSignedIn = computed(() => username.value !== null)
 
   api.setSignedOutHandler(clear)
@@ -76,6 +79,7 @@ export const useSessionStore = defineStore('session', () => {
     username,
     organizations,
     organization,
+    role,
     isSignedIn,
     chooseOrganization,
     signIn,

@@ -45,7 +45,7 @@ describe('ConsoleView', () => {
     expect(page.get('[data-testid=cue-2]').attributes('data-status')).toBe('current')
     expect(page.findAll('[data-testid=output]')).toHaveLength(4)
     expect(page.findAll('[data-testid=utterance]')).toHaveLength(8)
-    expect(page.get('[data-testid=events]').text()).toContain('First frame')
+    expect(page.get('[data-testid=events]').text()).toContain('First picture')
   })
 
   it.each([
@@ -113,7 +113,7 @@ describe('ConsoleView', () => {
     const event = { sequence: 8, kind: 'worker', at: '2026-11-20T10:00:00Z', data: { kind: 'face', state: 'died', reason: '' } }
     server.current.push({ type: 'event', ...event })
 
-    await eventually(() => expect(page.get('[data-testid=events]').text()).toContain('face · died'))
+    await eventually(() => expect(page.get('[data-testid=events]').text()).toContain("The picture's process died"))
     expect(page.get('[data-testid=tally]').attributes('data-state')).toBe('recovering')
     expect(page.get('[data-testid=script-state]').text()).toBe('Held')
     expect(page.get('[data-testid=cue-3]').attributes('data-status')).toBe('current')
@@ -137,6 +137,42 @@ describe('ConsoleView', () => {
     ])
     press('/')
     expect(document.activeElement).toBe(page.get('[data-testid=say-text]').element)
+  })
+
+  it('performs gestures by key and by button', async () => {
+    const page = await openConsole()
+
+    press('t')
+    await eventually(() => expect(commands()).toHaveLength(1))
+    await page.get('[data-testid=gesture-wave]').trigger('click')
+
+    await eventually(() =>
+      expect(commands()).toEqual([
+        ['gesture', { name: 'heart' }],
+        ['gesture', { name: 'wave' }],
+      ]),
+    )
+  })
+
+  it('shows the sentence of the moment in large type, and remembers that', async () => {
+    const page = await openConsole()
+
+    press('c')
+    await eventually(() => expect(page.get('[data-testid=captions]').text()).toContain('肩线往后收了一点'))
+    expect(page.get('[data-testid=captions]').text()).toContain('Next')
+    expect(localStorage.getItem('livestudio.caption-view')).toBe('on')
+
+    await page.get('[data-testid=caption-view]').trigger('click')
+    expect(page.find('[data-testid=captions]').exists()).toBe(false)
+  })
+
+  it('shows the card of a cue with its picture', async () => {
+    const page = await openConsole()
+
+    const card = page.get('[data-testid=cue-2] [data-testid=cue-card]')
+    expect(card.text()).toBe('双面呢羊毛大衣¥799')
+    await eventually(() => expect(card.find('img').attributes('src')).toBe('/favicon.svg'))
+    expect(page.find('[data-testid=cue-3] [data-testid=cue-card]').exists()).toBe(false)
   })
 
   it('stops only after a question, and turns the controls off', async () => {

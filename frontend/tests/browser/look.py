@@ -73,6 +73,9 @@ class Look:
         page.click("[data-testid=sign-in]")
         page.wait_for_selector("[data-testid=show-card]")
         self._shoot(page, "studio")
+        page.goto(f"{self.server['origin']}/studio/voices/")
+        page.wait_for_selector("[data-testid=word]")
+        self._shoot(page, "voices")
 
     def _console(self, page: Page) -> None:
         page.goto(f"{self.server['origin']}/studio/broadcasts/{self.server['ids']['broadcast']}/")

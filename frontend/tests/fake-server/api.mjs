@@ -26,7 +26,7 @@ async function route(state, request, path, url, body) {
   if (path === 'ws-tickets/') return ticket(state, body)
   if (/^broadcasts\/[^/]+\/whep\/$/.test(path)) return whep(state, path, body)
   if (!isSignedIn(state, request)) return refuse(401, 'not_authenticated', 'Sign in first.')
-  return lists(state, path, url) ?? objects(state, path) ?? verbs(state, path, body, request)
+  return lists(state, path, url) ?? speech(state, request.method, path, body) ?? objects(state, path) ?? verbs(state, path, body, request)
 }
 
 function isSignedIn(state, request) {
@@ -72,11 +72,37 @@ function lists(state, path, url) {
   if (path === 'me/') return { body: world.me }
   if (path === 'shows/') return { body: page(world.shows) }
   if (path === 'outputs/') return { body: page(world.outputs) }
+  if (path === 'voices/') return { body: page(world.voices) }
+  if (path === 'pictures/') return { body: page(world.pictures) }
   if (path === 'broadcasts/') {
     const wanted = (url.searchParams.get('state') ?? '').split(',')
     return { body: page([world.broadcast].filter((item) => wanted.includes(item.state))) }
   }
   return null
+}
+
+/** A RIFF header and nothing to hear. */
+const WAV = `RIFF$\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x22\x56\0\0\x44\xac\0\0\x02\0\x10\0data\0\0\0\0`
+
+function speech({ world }, method, path, body) {
+  const [kind, id, rest] = path.split('/')
+  if (kind === 'voices' && rest === 'preview') {
+    return { headers: { 'Content-Type': 'audio/wav' }, body: WAV }
+  }
+  if (kind !== 'pronunciations') return null
+  if (method === 'GET') return { body: page(world.words) }
+  if (/\d{2}|[6-90]$/.test(body?.reading ?? '')) {
+    const message = `${body.reading} is not pinyin. Write each syllable with its tone from 1 to 5, as in ni3 hao3.`
+    return refuse(400, 'invalid', 'The request is not valid.', [{ field: 'reading', code: 'pinyin_malformed', message }])
+  }
+  const known = world.words.find((item) => item.id === id)
+  if (method === 'POST') {
+    world.words.unshift({ id: randomUUID(), ...body })
+    return { status: 201, body: world.words[0] }
+  }
+  if (method === 'PATCH') return { body: Object.assign(known, body) }
+  world.words = world.words.filter((item) => item !== known)
+  return { status: 204, body: '' }
 }
 
 function objects(state, path) {

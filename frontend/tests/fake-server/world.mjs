@@ -5,6 +5,9 @@ export const IDS = {
   broadcast: '5b8e2c9e-7a41-4f6d-8d11-2b6c0f4e2001',
   show: '7c1f4a52-3c55-4b8e-9a77-6a1d5e8b3001',
   secondShow: '7c1f4a52-3c55-4b8e-9a77-6a1d5e8b3002',
+  picture: '91c70000-0000-4000-8000-000000000001',
+  chineseVoice: 'b01ce000-0000-4000-8000-000000000001',
+  englishVoice: 'b01ce000-0000-4000-8000-000000000002',
   emptyShow: '7c1f4a52-3c55-4b8e-9a77-6a1d5e8b3003',
 }
 
@@ -34,6 +37,7 @@ const RUNDOWN = [
   }),
   cue(1, '先看这款羊毛大衣，双面呢面料，只有1.2公斤。肩线往后收了一点，显得人特别精神。原价1299元，今晚直播间799元！', {
     gesture: 'point_right',
+    card: { title: '双面呢羊毛大衣', price: '¥799', picture: IDS.picture, text: '', url: '' },
   }),
   cue(2, '很多朋友问会不会起球。我们做过一万次摩擦测试，放心穿。', { expression: 'thinking' }),
   cue(3, '', { kind: 'pause', pause_seconds: 4 }),
@@ -114,10 +118,27 @@ function events() {
     ['broadcast.state', { state: 'live', reason: '' }, 51],
     ['output', { id: 'x', name: 'Bilibili', state: 'live', reason: '' }, 49],
     ['output', { id: 'x', name: 'YouTube', state: 'retrying', reason: 'the server closed the connection' }, 30],
-    ['script.state', { script: 'held', reason: 'interrupted' }, 27],
-    ['script.state', { script: 'running', reason: 'the line was said' }, 22],
+    ['script.state', { script: 'held', reason: 'interrupted by the operator' }, 27],
+    ['script.state', { script: 'running', reason: '' }, 22],
   ]
   return list.map(([kind, data, ago], index) => ({ sequence: index + 1, kind, at: at(ago), data }))
+}
+
+function voices() {
+  const blank = { engine: 'espeak', settings: {}, has_api_key: false, fallbacks: [], state: 'ready', failure_reason: '' }
+  return [
+    { ...blank, id: IDS.chineseVoice, name: '中文女声 · Chinese, female', language: 'zh-CN' },
+    { ...blank, id: IDS.englishVoice, name: '英文女声 · English, female', language: 'en-US' },
+  ]
+}
+
+function words() {
+  const blank = { voice: null, language: 'zh-CN' }
+  return [
+    { ...blank, id: uuid('3ead0000', 1), text: '重庆', reading: 'chong2 qing4' },
+    { ...blank, id: uuid('3ead0000', 2), text: '小岚', reading: 'xiao3 lan2', voice: IDS.chineseVoice },
+    { ...blank, id: uuid('3ead0000', 3), text: 'nginx', reading: 'engine ex', language: 'en-US' },
+  ]
 }
 
 /** A fresh world; tests change it in place. */
@@ -136,6 +157,9 @@ export function createWorld() {
       }),
       show(IDS.emptyShow, '周末美食探店', RUNDOWN.slice(0, 3), { visibility: 'private', outputs: [OUTPUTS[1].id] }),
     ],
+    voices: voices(),
+    words: words(),
+    pictures: [{ id: IDS.picture, name: '大衣', kind: 'card', image_url: '/favicon.svg' }],
     outputs: OUTPUTS.map((item) => ({ ...item, url: 'rtmp://live.example/app', key_hint: '…7f3a' })),
     broadcast: {
       id: IDS.broadcast,
@@ -153,7 +177,7 @@ export function createWorld() {
       outputs: [
         broadcastOutput(0, 'waiting_for_key', { reason: "Paste today's stream key." }),
         broadcastOutput(1, 'live', { bitrate_kbps: 2514 }),
-        broadcastOutput(2, 'retrying', { reason: 'The server closed the connection; next try in 4 s.', dropped: 61, reconnects: 3 }),
+        broadcastOutput(2, 'retrying', { reason: 'the server closed the connection', dropped: 61, reconnects: 3 }),
         broadcastOutput(3, 'live', { bitrate_kbps: 2498 }),
       ],
       metrics: metricsAt(0),

@@ -1,27 +1,45 @@
 import { describe, expect, it } from 'vitest'
 
+import { i18n } from '@/i18n'
+
 import { mountApp } from '../../../tests/mount'
 
 import EventLog from './EventLog.vue'
 
 const at = '2026-11-20T10:00:00Z'
+const EVENTS = [
+  { sequence: 1, kind: 'runner.started', at, data: { pid: 1, lease_epoch: 1 } },
+  { sequence: 2, kind: 'output', at, data: { id: 'o1', state: 'retrying', reason: 'the output process died' } },
+  { sequence: 3, kind: 'cursor', at, data: { cue: 'c' } },
+  { sequence: 4, kind: 'output', at, data: { id: 'o1', state: 'retrying', reason: 'the output process died' } },
+  { sequence: 5, kind: 'utterance', at, data: { text: 't' } },
+  { sequence: 6, kind: 'worker', at, data: { kind: 'speech', state: 'died', reason: 'exit status 1' } },
+  { sequence: 7, kind: 'clock.rebased', at, data: { gap_ms: 1540 } },
+  { sequence: 8, kind: 'brand.new', at, data: { state: 'odd' } },
+]
+
+const mountLog = () => mountApp(EventLog, { props: { events: EVENTS, names: { o1: 'Bilibili' } } }).wrapper
 
 describe('EventLog', () => {
-  it('puts the newest first, in words, without sentence events', () => {
-    const events = [
-      { sequence: 1, kind: 'output', at, data: { name: 'Bilibili', state: 'retrying', reason: 'closed' } },
-      { sequence: 2, kind: 'cursor', at, data: { cue: 'c' } },
-      { sequence: 3, kind: 'utterance', at, data: { text: 't' } },
-      { sequence: 4, kind: 'script.state', at, data: { script: 'held', reason: '' } },
-      { sequence: 5, kind: 'brand.new', at, data: { state: 'odd' } },
-    ]
-    const { wrapper } = mountApp(EventLog, { props: { events } })
+  it('tells what happened in sentences, newest first, repetitions once', () => {
+    const rows = mountLog().findAll('li p').map((row) => row.text())
 
-    const rows = wrapper.findAll('li').map((row) => row.findAll('span').map((cell) => cell.text()))
     expect(rows).toEqual([
-      ['brand.new', 'odd'],
-      ['Script', 'Held'],
-      ['Output', 'Bilibili · Retrying · closed'],
+      'brand_new.odd',
+      'The machine stood still for 1.5 s',
+      "The voice's process died and is replacedexit status 1",
+      'Bilibili lost its connection and tries again ×2the output process died',
+      "The presenter's process started",
     ])
+  })
+
+  it('gives reasons in the language of the page', async () => {
+    const wrapper = mountLog()
+
+    i18n.global.locale.value = 'zh-CN'
+    await wrapper.vm.$nextTick()
+
+    expect(wrapper.text()).toContain('输出进程意外退出')
+    expect(wrapper.text()).toContain('Bilibili 连接中断，正在重试')
   })
 })

@@ -29,6 +29,9 @@ export const ICONS = {
   film: 'M4 4h16v16H4zM8 4v16M16 4v16M4 9h4M4 15h4M16 9h4M16 15h4',
   antenna: 'M12 13v8M12 11a1.5 1.5 0 1 0 0 .1M7.5 15.5a6.4 6.4 0 0 1 0-9M16.5 15.5a6.4 6.4 0 0 0 0-9M4.5 18.5a10.6 10.6 0 0 1 0-15M19.5 18.5a10.6 10.6 0 0 0 0-15',
   leave: 'M14 4H5v16h9M10 12h11M17 8l4 4-4 4',
+  tag: 'M4 4h7.5L20 12.5 12.5 20 4 11.5zM8 8h.1',
+  plus: 'M12 5v14M5 12h14',
+  trash: 'M4 7h16M9 7V4h6v3M6.5 7l1 13h9l1-13',
   external: 'M13 4h7v7M20 4 11 13M18 14v6H4V6h6',
 } as const
 

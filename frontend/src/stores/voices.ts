@@ -1,0 +1,102 @@
+import { defineStore } from 'pinia'
+import { computed, ref, shallowRef } from 'vue'
+
+import * as api from '@/api/client'
+import { toApiError, type ApiError } from '@/api/errors'
+import type { Pronunciation, Voice } from '@/api/schema'
+
+export const LANGUAGES = ['zh-CN', 'en-US'] as const
+/** The engine that needs nothing and sounds like a machine. */
+export const BASIC_ENGINE = 'espeak'
+
+/** The voices of the organization, how they sound, and how they read words. */
+export const useVoicesStore = defineStore('voices', () => {
+  const voices = ref<Voice[]>([])
+  const words = ref<Pronunciation[]>([])
+  const isLoaded = ref(false)
+  const error = shallowRef<ApiError | null>(null)
+  /** Id of the voice that is being made or heard, and what became of the last try. */
+  const heard = ref('')
+  const refusal = shallowRef<{ voice: string; error: ApiError } | null>(null)
+  let player: HTMLAudioElement | null = null
+  let address = ''
+
+  const hasOnlyBasic = computed(
+    () => voices.value.length > 0 && voices.value.every((item) => item.engine === BASIC_ENGINE),
+  )
+  const byLanguage = (language: string) => voices.value.filter((item) => item.language === language)
+
+  async function load(): Promise<void> {
+    try {
+      ;[voices.value, words.value] = await Promise.all([api.listVoices(), api.listPronunciations()])
+      error.value = null
+    } catch (failure) {
+      error.value = toApiError(failure)
+    } finally {
+      isLoaded.value = true
+    }
+  }
+
+  /** Say a text in a voice; a second press stops it. */
+  async function listen(voice: string, text: string): Promise<void> {
+    const isSame = heard.value === voice
+    stop()
+    if (isSame) return
+    heard.value = voice
+    refusal.value = null
+    try {
+      const sound = await api.previewVoice(voice, text)
+      if (heard.value === voice) play(sound)
+    } catch (failure) {
+      if (heard.value === voice) heard.value = ''
+      refusal.value = { voice, error: toApiError(failure) }
+    }
+  }
+
+  function play(sound: Blob): void {
+    address = URL.createObjectURL(sound)
+    player = new Audio(address)
+    player.addEventListener('ended', stop)
+    player.play().catch(stop)
+  }
+
+  function stop(): void {
+    player?.pause()
+    player = null
+    if (address) URL.revokeObjectURL(address)
+    address = ''
+    heard.value = ''
+  }
+
+  async function add(word: Omit<Pronunciation, 'id'>): Promise<void> {
+    const made = await api.createPronunciation(word)
+    words.value = [made, ...words.value]
+  }
+
+  async function change(id: string, reading: string): Promise<void> {
+    const changed = await api.updatePronunciation(id, reading)
+    words.value = words.value.map((item) => (item.id === id ? changed : item))
+  }
+
+  async function remove(id: string): Promise<void> {
+    await api.deletePronunciation(id)
+    words.value = words.value.filter((item) => item.id !== id)
+  }
+
+  return {
+    voices,
+    words,
+    isLoaded,
+    error,
+    heard,
+    refusal,
+    hasOnlyBasic,
+    byLanguage,
+    load,
+    listen,
+    stop,
+    add,
+    change,
+    remove,
+  }
+})

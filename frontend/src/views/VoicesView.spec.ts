@@ -1,0 +1,108 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+
+import { signIn } from '@/api/client'
+import { i18n } from '@/i18n'
+import { useSessionStore } from '@/stores/session'
+
+import { IDS } from '../../tests/fake-server/server.mjs'
+import { mountApp } from '../../tests/mount'
+import { eventually, useFakeServer } from '../../tests/useFakeServer'
+
+import VoicesView from './VoicesView.vue'
+
+const server = useFakeServer()
+const played: string[] = []
+beforeEach(async () => {
+  played.length = 0
+  // What a browser has and jsdom has not: a player, and addresses for sounds.
+  vi.stubGlobal('Audio', class extends EventTarget {
+    constructor(readonly src: string) {
+      super()
+    }
+    play = () => Promise.resolve(void played.push(this.src))
+    pause = () => undefined
+  })
+  Object.assign(URL, { createObjectURL: () => 'blob:sound', revokeObjectURL: () => undefined })
+  await signIn('alice', 'correct-horse')
+})
+
+async function mountVoices(role = 'owner') {
+  const mounted = mountApp(VoicesView)
+  const session = useSessionStore()
+  session.organizations = [{ id: IDS.organization, name: 'Galaxy', role }]
+  session.chooseOrganization(IDS.organization)
+  await eventually(() => expect(mounted.wrapper.findAll('[data-testid=word]')).toHaveLength(3))
+  return mounted.wrapper
+}
+
+describe('VoicesView', () => {
+  it('lists voices by language and plays the sentence in one of them', async () => {
+    const page = await mountVoices()
+
+    const group = page.get('[data-language=en-US]')
+    await group.get('[data-testid=audition-text]').setValue('Good evening.')
+    await group.get('[data-testid=listen]').trigger('click')
+
+    await eventually(() => expect(played).toEqual(['blob:sound']))
+    const asked = server.current.state.requests.find((item) => item.path.endsWith('/preview/'))
+    expect(asked?.path).toBe(`voices/${IDS.englishVoice}/preview/`)
+    expect(asked?.body).toEqual({ text: 'Good evening.' })
+    expect(group.get('[data-testid=listen]').attributes('aria-pressed')).toBe('true')
+  })
+
+  it('says at the voice why it could not be heard, in the language of the page', async () => {
+    const error = { code: 'voice_preview_refused', message: 'The voice service answered with silence.', details: [] }
+    server.current.state.overrides.set(`POST voices/${IDS.chineseVoice}/preview/`, { status: 422, body: { error } })
+    const page = await mountVoices()
+    i18n.global.locale.value = 'zh-CN'
+
+    await page.get('[data-language=zh-CN] [data-testid=listen]').trigger('click')
+
+    await eventually(() => expect(page.get('[role=alert]').text()).toBe('音色服务返回的是静音。'))
+  })
+
+  it('advises once about basic voices', async () => {
+    const page = await mountVoices()
+    expect(page.get('[data-testid=voice-advice]').text()).toContain('sound like a machine')
+
+    await page.get('[data-testid=dismiss-advice]').trigger('click')
+
+    expect(page.find('[data-testid=voice-advice]').exists()).toBe(false)
+    const again = await mountVoices()
+    expect(again.find('[data-testid=voice-advice]').exists()).toBe(false)
+  })
+
+  it('does not advise where a better voice is', async () => {
+    Object.assign(server.current.state.world.voices[0] ?? {}, { engine: 'edge' })
+    const page = await mountVoices()
+
+    expect(page.find('[data-testid=voice-advice]').exists()).toBe(false)
+  })
+
+  it('adds, changes and removes words, and keeps what was refused', async () => {
+    const page = await mountVoices()
+    const form = page.get('[data-testid=word-form]')
+    await form.get('select').setValue('zh-CN')
+    await form.get('[data-testid=word-text]').setValue('长龙')
+    await form.get('[data-testid=word-reading]').setValue('chang2 long9')
+    await form.trigger('submit')
+    await eventually(() => expect(form.get('[role=alert]').text()).toContain('is not pinyin'))
+    expect((form.get('[data-testid=word-text]').element as HTMLInputElement).value).toBe('长龙')
+
+    await form.get('[data-testid=word-reading]').setValue('chang2 long2')
+    await form.trigger('submit')
+    await eventually(() => expect(page.findAll('[data-testid=word]')).toHaveLength(4))
+    expect(server.current.state.world.words[0]).toMatchObject({ language: 'zh-CN', voice: null, text: '长龙' })
+
+    await page.findAll('[data-testid=word-remove]')[0]?.trigger('click')
+    await eventually(() => expect(page.findAll('[data-testid=word]')).toHaveLength(3))
+  })
+
+  it('lets operators listen and not change', async () => {
+    const page = await mountVoices('operator')
+
+    expect(page.find('[data-testid=word-form]').exists()).toBe(false)
+    expect(page.find('[data-testid=word-remove]').exists()).toBe(false)
+    expect(page.find('[data-testid=listen]').exists()).toBe(true)
+  })
+})
