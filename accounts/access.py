@@ -49,6 +49,16 @@ def get_organization_for(user: User, organization_id: uuid.UUID | str) -> Organi
     return get_row(organizations_for(user), organization_id, "organization")
 
 
+def get_managed_organization(user: User, organization_id: uuid.UUID | str) -> Organization:
+    """One whose members, invitations and keys the user may change.
+
+    Raises NotFoundError, ForbiddenError.
+    """
+    organization = get_organization_for(user, organization_id)
+    require_permission(user, "organization.manage", organization)
+    return organization
+
+
 def get_owned_for(
     user: User, rows: models.QuerySet[M], row_id: uuid.UUID | str, permission: str, noun: str
 ) -> M:

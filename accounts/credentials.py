@@ -1,6 +1,6 @@
 """What somebody signed in with, as a short text: websockets keep it and ask whether it still holds.
 
-`device.<id of the DeviceSession>`; empty for those who did not sign in.
+`device.<id of the DeviceSession>`, `key.<id of the ApiKey>`; empty for those who did not sign in.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts import hooks
-from accounts.models import DeviceSession
+from accounts.models import ApiKey, DeviceSession
 
 
 def credential_of(auth: Any) -> str:
     """The credential behind `request.auth`."""
+    if isinstance(auth, ApiKey):
+        return f"key.{auth.pk}"
     return f"device.{auth.pk}" if isinstance(auth, DeviceSession) else ""
 
 
@@ -26,6 +28,8 @@ def is_live(credential: str) -> bool:
     if kind == "device":
         rows = DeviceSession.objects.filter(pk=UUID(row_id), revoked_at=None)
         return rows.filter(user__is_active=True).exists()
+    if kind == "key":
+        return ApiKey.objects.live().filter(pk=UUID(row_id)).exists()
     return not credential
 
 

@@ -48,6 +48,8 @@ class Endpoint(GenericAPIView[Any]):
     serializer_class: type[BaseSerializer[Any]] | None = None
     content_negotiation_class = IgnoreAccept
     queryset: models.QuerySet[Any] | None = None
+    # Answers kept for an Idempotency-Key are encrypted.
+    answers_hold_secrets = False
     _claimed: IdempotencyRecord | None = None
 
     @property
@@ -98,7 +100,8 @@ class Endpoint(GenericAPIView[Any]):
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, _AnsweredBeforeError):
             headers = {"Idempotency-Replayed": "true"}
-            return Response(exc.record.body, status=exc.record.status, headers=headers)
+            body = idempotency.body_of(exc.record)
+            return Response(body, status=exc.record.status, headers=headers)
         try:
             return super().handle_exception(exc)
         except Exception:
@@ -122,7 +125,10 @@ class Endpoint(GenericAPIView[Any]):
             self._release()
             return
         body = json.loads(JSONRenderer().render(answer.data)) if answer.data is not None else None
-        idempotency.complete(self._claimed, status=answer.status_code, body=body)
+        is_secret = self.answers_hold_secrets
+        idempotency.complete(
+            self._claimed, status=answer.status_code, body=body, is_secret=is_secret
+        )
         self._claimed = None
 
     def _release(self) -> None:

@@ -37,6 +37,16 @@ class DeviceMismatchError(DomainError):
     message = "This token belongs to another device. Sign in on this one."
 
 
+class ApiKeyInvalidError(DomainError):
+    """The API key is unknown, revoked or has expired."""
+
+    code = "api_key_invalid"
+    status = 401
+    message = (
+        "This API key is not valid (any more). Ask an owner of your organization for a new one."
+    )
+
+
 class SignInLockedError(TooManyRequestsError):
     """Too many wrong passwords; wait for Retry-After."""
 

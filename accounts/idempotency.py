@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +12,11 @@ from django.utils import timezone
 
 from accounts.errors import IdempotencyConflictError, IdempotencyReusedError
 from accounts.models import IdempotencyRecord, User
+from livestudio.common import vault
 from livestudio.common.errors import InvalidInputError
 
 KEY_MAX_CHARACTERS = 128
+_SEALED = "sealed answer"
 KEPT_FOR = timedelta(hours=24)
 # A request that has not answered by then died with its process.
 ANSWER_WITHIN = timedelta(seconds=60)
@@ -35,9 +38,18 @@ def claim(*, user: User, key: str, fingerprint: str) -> IdempotencyRecord:
         return _existing(user, key, fingerprint)
 
 
-def complete(record: IdempotencyRecord, *, status: int, body: Any) -> None:
-    """Keep the answer. body: plain JSON."""
+def complete(record: IdempotencyRecord, *, status: int, body: Any, is_secret: bool = False) -> None:
+    """Keep the answer. body: plain JSON. is_secret: it holds what no row may show."""
+    if is_secret:
+        body = {_SEALED: vault.seal(json.dumps(body), vault.context_of(record, "body"))}
     IdempotencyRecord.objects.filter(pk=record.pk).update(status=status, body=body)
+
+
+def body_of(record: IdempotencyRecord) -> Any:
+    """The body that was kept."""
+    if isinstance(record.body, dict) and set(record.body) == {_SEALED}:
+        return json.loads(vault.open_sealed(record.body[_SEALED], vault.context_of(record, "body")))
+    return record.body
 
 
 def forget(record: IdempotencyRecord) -> None:

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Self
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.roles import Role, roles_with
+from accounts.roles import PERMISSIONS, Role, roles_with
 from livestudio.common.models import BaseModel
 
 USERNAME_PATTERN = r"^[a-z0-9_]{3,20}$"
@@ -38,6 +39,8 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(_("email address"), blank=True)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may open the admin"), default=False)
+    # The user behind an API key: has no password, and one membership with scopes.
+    is_machine = models.BooleanField(_("belongs to an API key"), default=False, editable=False)
 
     objects: ClassVar[AccountManager] = AccountManager()
 
@@ -64,7 +67,9 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):
             return Organization.objects.all()
         roles = roles_with(permission)
         return Organization.objects.filter(
-            pk__in=self.memberships.filter(role__in=roles).values("organization")
+            pk__in=self.memberships.filter(role__in=roles, scopes__isnull=True).values(
+                "organization"
+            )
         )
 
     def clean(self) -> None:
@@ -119,6 +124,8 @@ class Membership(BaseModel):
     )
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(_("role"), max_length=20, choices=Role.choices, default=Role.VIEWER)
+    # Of an API key: the permissions of the role that it has. Null: all of them.
+    scopes = models.JSONField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("membership")
@@ -129,6 +136,12 @@ class Membership(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.organization} · {self.get_role_display()}"
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """What this member may do here."""
+        allowed = PERMISSIONS[self.role]
+        return allowed if self.scopes is None else allowed & frozenset(self.scopes)
 
 
 class DeviceSession(BaseModel):
@@ -153,6 +166,52 @@ class DeviceSession(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.name or self.device_id}"
+
+
+class ApiKeyQuerySet(OwnedQuerySet):
+    def live(self) -> Self:
+        """Keys that open something now."""
+        in_time = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
+        return self.filter(in_time, revoked_at=None, membership__user__is_active=True)
+
+
+class ApiKey(OwnedModel):
+    """Lets a program use the API for one organization, within the scopes of its membership.
+
+    Of the key itself only the SHA-256 is kept; `prefix` is its beginning, to tell keys apart.
+    """
+
+    membership = models.OneToOneField(
+        Membership, on_delete=models.CASCADE, related_name="api_key", editable=False
+    )
+    name = models.CharField(_("name"), max_length=100)
+    prefix = models.CharField(_("begins with"), max_length=20, unique=True, editable=False)
+    hashed = models.CharField(max_length=64, editable=False)
+    created_by = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("made by"),
+    )
+    expires_at = models.DateTimeField(_("ends at"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    objects: ClassVar[models.Manager[Any]] = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def scopes(self) -> list[str]:
+        """What the key may do, of `accounts.roles`."""
+        return list(self.membership.scopes or ())
 
 
 class Consent(OwnedModel):

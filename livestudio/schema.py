@@ -21,6 +21,22 @@ class DeviceTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Names the keys of programs in the schema."""
+
+    target_class = "accounts.authentication.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        described = "`Api-Key ls_…`"
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": described,
+        }
+
+
 def add_error_form(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 import factory
 from rest_framework.test import APIClient
 
-from accounts.models import Organization, User
+from accounts.models import ApiKey, Organization, User
 from accounts.roles import SYSTEM, Role
 from accounts.services import members, sessions
+from accounts.services.api_keys import ApiKeyDraft, create_api_key
 from avatars.models import Avatar
 from voices.models import Voice
 
@@ -109,6 +110,12 @@ def access_token(user: User) -> str:
     """An access token of a new session that is not bound to a device id."""
     device = sessions.Device(id=sessions.new_device_id(), name="tests", is_bound=False)
     return sessions.open_session(user=user, device=device).access
+
+
+def make_api_key(cast: Cast, *scopes: str, **more: Any) -> tuple[ApiKey, str]:
+    """A key of Alice's organization, and its text."""
+    draft = ApiKeyDraft("Shop system", frozenset(scopes or {"show.edit"}), **more)
+    return create_api_key(organization=cast.organization, draft=draft, actor=cast.alice)
 
 
 def error_of(response: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import URLPattern, URLResolver, reverse
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from accounts.roles import PERMISSIONS, Role
 from avatars.models import Avatar, AvatarClip
 from inference.protocol import Signal
@@ -27,7 +27,7 @@ from streams.models import Broadcast, BroadcastOutput, Output, Picture, Recordin
 from streams.services import signalling
 from streams.services.pictures import Rewritten
 from streams.services.thumbnails import keep_thumbnail
-from tests.factories import Cast, add_member, api_client, error_of, make_cast
+from tests.factories import Cast, add_member, api_client, error_of, make_api_key, make_cast
 from tests.streams.pictures import make_picture, png_bytes
 from tests.streams.plans import CANARY_KEY, RTMP_URL, make_output, put_live, show_body
 from voices.models import Pronunciation, Voice
@@ -61,6 +61,7 @@ class World:
     pronunciation: Pronunciation
     recording: Recording
     picture: Picture
+    api_key: ApiKey
 
     @property
     def ids(self) -> dict[str, Any]:
@@ -77,6 +78,8 @@ class World:
             "recording_id": self.recording.pk,
             "picture_id": self.picture.pk,
             "device_id": "unknown",
+            "organization_id": self.cast.organization.pk,
+            "key_id": self.api_key.pk,
             "viewer": "0" * 32,
         }
 
@@ -123,10 +126,15 @@ def picture_form() -> bytes:
     return encode_multipart(BOUNDARY, {"kind": "logo", "file": ContentFile(png_bytes(), "a.png")})
 
 
+def key_draft(world: World) -> dict[str, Any]:
+    return {"name": "Shop system", "scopes": ["show.edit"]}
+
+
 def cue_order(world: World) -> list[str]:
     return [cue["id"] for cue in world.broadcast.snapshot["cues"]]
 
 
+MANAGE = "organization.manage"
 STEER = "broadcast.steer"
 FORM = MULTIPART_CONTENT
 ON_AIR = (409,)
@@ -140,6 +148,9 @@ ROWS = [
     Row("devices", "get", SIGNED_IN),
     Row("device", "delete", SIGNED_IN, answers=(404,)),
     Row("me", "get", SIGNED_IN),
+    Row("api-keys", "get", MANAGE),
+    Row("api-keys", "post", MANAGE, key_draft),
+    Row("api-key", "delete", MANAGE),
     Row("avatars", "get", "avatar.view"),
     Row("avatars", "post", "avatar.edit", avatar_body),
     Row("avatar", "get", "avatar.view"),
@@ -282,6 +293,7 @@ def world(db: None) -> World:
         ),
         recording=_recording(broadcast),
         picture=make_picture(cast.organization),
+        api_key=make_api_key(cast)[0],
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.models import DeviceSession, Membership, Organization, User
-from accounts.roles import PERMISSIONS
 
 DEVICE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 DEVICE_ID_RULE = "Use 8 to 64 letters, digits, dots, dashes and underscores."
@@ -99,7 +98,7 @@ class MembershipSerializer(serializers.ModelSerializer[Membership]):
         fields = ("id", "name", "role", "permissions")
 
     def get_permissions(self, membership: Membership) -> list[str]:
-        return sorted(PERMISSIONS[membership.role])
+        return sorted(membership.permissions)
 
 
 class MeSerializer(UserSerializer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.api import views
+from accounts.api import keys, views
 
 urlpatterns = [
     path("auth/register/", views.RegisterView.as_view(), name="register"),
@@ -13,5 +13,15 @@ urlpatterns = [
     path("auth/logout/", views.LogoutView.as_view(), name="logout"),
     path("auth/devices/", views.DevicesView.as_view(), name="devices"),
     path("auth/devices/<str:device_id>/", views.DeviceView.as_view(), name="device"),
+    path(
+        "organizations/<uuid:organization_id>/api-keys/",
+        keys.ApiKeysView.as_view(),
+        name="api-keys",
+    ),
+    path(
+        "organizations/<uuid:organization_id>/api-keys/<uuid:key_id>/",
+        keys.ApiKeyView.as_view(),
+        name="api-key",
+    ),
     path("me/", views.MeView.as_view(), name="me"),
 ]

@@ -13,7 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import serializers
-from accounts.authentication import DEVICE_COOKIE, DEVICE_HEADER, REFRESH_COOKIE, device_id_of
+from accounts.authentication import (
+    DEVICE_COOKIE,
+    DEVICE_HEADER,
+    REFRESH_COOKIE,
+    IsPerson,
+    device_id_of,
+)
 from accounts.endpoints import Endpoint
 from accounts.errors import CrossSiteError, TokenInvalidError
 from accounts.models import DeviceSession
@@ -92,6 +98,8 @@ class RefreshView(PublicEndpoint):
 
 
 class LogoutView(Endpoint):
+    permission_classes = (IsPerson,)
+
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
         """Sign out of this device; its tokens are refused from now on."""
@@ -103,6 +111,7 @@ class LogoutView(Endpoint):
 
 
 class DevicesView(Endpoint):
+    permission_classes = (IsPerson,)
     serializer_class = serializers.DeviceListSerializer
 
     @extend_schema(responses={200: serializers.DeviceListSerializer(many=True)})
@@ -113,6 +122,8 @@ class DevicesView(Endpoint):
 
 
 class DeviceView(Endpoint):
+    permission_classes = (IsPerson,)
+
     @extend_schema(responses={204: None})
     def delete(self, request: Request, device_id: str) -> Response:
         """Sign a device out from afar."""

@@ -96,7 +96,8 @@ def remove_member(*, membership: Membership, actor: User | SystemActor) -> None:
 
 def update_staff(user: User) -> None:
     """Those who work with shows may open the admin; superusers keep it whatever their role."""
-    works = Membership.objects.filter(user=user, role__in=STAFF_ROLES).exists()
+    rows = Membership.objects.filter(user=user, role__in=STAFF_ROLES)
+    works = not user.is_machine and rows.exists()
     is_staff = user.is_superuser or works
     if user.is_staff != is_staff:
         user.is_staff = is_staff

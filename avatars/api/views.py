@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.endpoints import Endpoint
+from accounts.roles import require_permission
 from avatars import services
 from avatars.access import get_avatar_for, get_clip_for
 from avatars.api.serializers import (
@@ -32,6 +33,7 @@ class AvatarsView(Endpoint):
     @extend_schema(responses={200: AvatarSerializer(many=True)})
     def get(self, request: Request) -> Response:
         """The organization's avatars."""
+        require_permission(self.user, "avatar.view", self.organization)
         return self.page(AvatarSerializer, Avatar.objects.for_organization(self.organization))
 
     @extend_schema(request=AvatarWriteSerializer, responses={201: AvatarSerializer})

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from accounts.endpoints import Endpoint
 from accounts.models import Organization
+from accounts.roles import require_permission
 from livestudio.common.errors import InvalidInputError
 from voices import pronunciations
 from voices.access import get_pronunciation_for
@@ -24,6 +25,7 @@ class PronunciationsView(Endpoint):
     @extend_schema(responses={200: PronunciationSerializer(many=True)})
     def get(self, request: Request) -> Response:
         """The organization's list of readings."""
+        require_permission(self.user, "voice.view", self.organization)
         return self.page(
             PronunciationSerializer, pronunciations.organization_words(self.organization)
         )

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.endpoints import Endpoint
+from accounts.roles import require_permission
 from voices import services
 from voices.access import get_voice_for
 from voices.api.serializers import PreviewSerializer, VoiceSerializer, VoiceWriteSerializer
@@ -25,6 +26,7 @@ class VoicesView(Endpoint):
     @extend_schema(responses={200: VoiceSerializer(many=True)})
     def get(self, request: Request) -> Response:
         """The organization's voices."""
+        require_permission(self.user, "voice.view", self.organization)
         rows = with_fallbacks(Voice.objects.for_organization(self.organization))
         return self.page(VoiceSerializer, rows)
 

@@ -5,48 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UsernameField
 from django.contrib.auth.models import Group
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest
 
-from accounts.errors import CredentialsInvalidError, SignInLockedError
+from accounts.admin.actor import signed_in
 from accounts.models import AuditEntry, Consent, Membership, Organization, User
-from accounts.services import members, sessions
+from accounts.services import members
 from livestudio.common.admin import OrganizationScopedAdmin, ReadOnly
-from livestudio.common.throttles import SignInThrottle
 
 if TYPE_CHECKING:
     _UserAdmin = UserAdmin[User]
     _CreationForm = AdminUserCreationForm[User]
 else:
     _UserAdmin, _CreationForm = UserAdmin, AdminUserCreationForm
-
-
-class LockingSignInForm(AdminAuthenticationForm):
-    """The admin's sign-in, with the same lock as the API's."""
-
-    def clean(self) -> dict[str, Any]:
-        username = self.cleaned_data.get("username")
-        password = self.cleaned_data.get("password")
-        if username and password:
-            try:
-                user = sessions.check_password(
-                    username=username,
-                    password=password,
-                    address=SignInThrottle().get_ident(self.request) or "",
-                )
-            except CredentialsInvalidError as error:
-                raise self.get_invalid_login_error() from error
-            except SignInLockedError as error:
-                raise ValidationError(error.message, code="sign_in_locked") from error
-            self.confirm_login_allowed(user)
-            user.backend = "django.contrib.auth.backends.ModelBackend"
-            self.user_cache = user
-        return self.cleaned_data
 
 
 class LowerCaseUsernameField(UsernameField):
@@ -82,6 +56,10 @@ class AccountAdmin(_UserAdmin):
         (None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),
     )
 
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
+        """People; the users of API keys come and go with their keys."""
+        return super().get_queryset(request).filter(is_machine=False)
+
 
 @admin.register(Organization)
 class OrganizationAdmin(OrganizationScopedAdmin):
@@ -97,7 +75,7 @@ class OrganizationAdmin(OrganizationScopedAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
-        made = members.create_organization(name=obj.name, owner=_user(request))
+        made = members.create_organization(name=obj.name, owner=signed_in(request))
         obj.pk = made.pk
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -113,22 +91,30 @@ class MembershipAdmin(OrganizationScopedAdmin):
     list_display = ("user", "organization", "role")
     list_filter = ("organization", "role")
 
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        return super().get_queryset(request).filter(user__is_machine=False)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "user":
+            kwargs["queryset"] = User.objects.filter(is_machine=False)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
         return (*fields, "user") if obj is not None else fields
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         saved = members.set_role(
-            organization=obj.organization, user=obj.user, role=obj.role, actor=_user(request)
+            organization=obj.organization, user=obj.user, role=obj.role, actor=signed_in(request)
         )
         obj.pk = saved.pk
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        members.remove_member(membership=obj, actor=_user(request))
+        members.remove_member(membership=obj, actor=signed_in(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         for membership in queryset:
-            members.remove_member(membership=membership, actor=_user(request))
+            members.remove_member(membership=membership, actor=signed_in(request))
 
 
 @admin.register(Consent)
@@ -146,11 +132,5 @@ class AuditEntryAdmin(ReadOnly, OrganizationScopedAdmin):
     search_fields = ("object_id", "action")
 
 
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
-
-
 admin.site.unregister(Group)
-admin.site.login_form = LockingSignInForm
 admin.site.site_header = admin.site.site_title = "LiveStudio"

@@ -1,0 +1,13 @@
+"""People, organizations and API keys in the admin, and how people get into it."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from accounts.admin.keys import ApiKeyAdmin
+from accounts.admin.people import AccountAdmin, MembershipAdmin, OrganizationAdmin
+from accounts.admin.sign_in import LockingSignInForm
+
+__all__ = ["AccountAdmin", "ApiKeyAdmin", "MembershipAdmin", "OrganizationAdmin"]
+
+admin.site.login_form = LockingSignInForm
