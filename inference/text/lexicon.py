@@ -52,12 +52,12 @@ def check_reading(reading: str, language: str) -> None:
                 message = f"There is no pinyin syllable {written}. Write it as in ni3 hao3."
                 raise ReadingError("pinyin_unknown", message, written)
         return
-    if language.startswith("zh") and (wrong := _LOOKS_LIKE_PINYIN.search(reading)):
+    if language.startswith("zh") and _LOOKS_LIKE_PINYIN.search(reading):
+        wrong = next(part for part in reading.split() if not read_syllables(part))
         message = (
-            f"{wrong[0]} is not pinyin. Write each syllable with its tone from 1 to 5, as in "
-            "ni3 hao3."
+            f"{wrong} is not pinyin. Write each syllable with its tone from 1 to 5, as in ni3 hao3."
         )
-        raise ReadingError("pinyin_malformed", message, wrong[0])
+        raise ReadingError("pinyin_malformed", message, wrong)
     if not _RESPELLING.fullmatch(reading):
         message = "Write the reading in plain letters or Chinese characters, without signs."
         raise ReadingError("reading_malformed", message)

@@ -56,7 +56,8 @@ def test_readings_that_can_be_said(reading: str, language: str) -> None:
     [
         ("chong2 qingg4", "zh-CN", "pinyin_unknown", "qingg4"),
         ("chong6", "zh-CN", "pinyin_malformed", "chong6"),
-        ("ni3 hao", "zh-CN", "pinyin_malformed", "ni3"),
+        ("ni3 hao", "zh-CN", "pinyin_malformed", "hao"),
+        ("ni3hao 好", "zh-CN", "pinyin_malformed", "ni3hao"),
         ("<speak>", "en-US", "reading_malformed", ""),
         ("[wave]", "zh-CN", "reading_malformed", ""),
         ("", "en-US", "reading_malformed", ""),
