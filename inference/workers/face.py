@@ -34,7 +34,8 @@ logger = logging.getLogger(__name__)
 # its message, so nothing is lost by sleeping in between.
 _POLL_SECONDS: Final = 0.004
 _IDLE_POLL_SECONDS: Final = 0.02
-_LATE_SECONDS: Final = 0.002
+# Behind the tick comes the encoder's work: two processes at once take more time than in turn.
+_LATE_SECONDS: Final = 0.012
 # Two frames are drawn in a row: the second costs two thirds of the first, which finds every cache
 # cold. The lead then is two to three frames instead of three.
 _FRAMES_AT_ONCE: Final = 2
