@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from livestudio.common.admin import OneOrganizationForm, OrganizationScopedAdmin
 from livestudio.common.errors import DomainError
 from streams.admin.actor import signed_in
-from streams.admin.shows import with_form_errors
+from streams.admin.form_errors import with_form_errors
 from streams.models import Output
 from streams.models.output import STREAM_KEY_MAX_CHARACTERS
 from streams.services.outputs import (

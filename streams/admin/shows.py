@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.urls import path, reverse
@@ -31,8 +30,11 @@ from livestudio.common.errors import DomainError, InvalidInputError, NotFoundErr
 from streams.access import get_show_for
 from streams.admin.actor import signed_in
 from streams.admin.cards import make_card
+from streams.admin.form_errors import with_form_errors
+from streams.admin.looks import BackgroundField, CardField
 from streams.admin.script_paste import read_script
-from streams.models import Cue, Schedule, Show
+from streams.models import Cue, Picture, Schedule, Show
+from streams.models.picture import PictureKind
 from streams.selectors import find_live_broadcast
 from streams.services.clashes import warnings_of
 from streams.services.lengths import clock_text, estimate_cue_seconds, estimate_rundown_seconds
@@ -80,6 +82,8 @@ class ShowForm(OneOrganizationForm):
 class CueForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """A cue, checked by the parser that plays it."""
 
+    card = CardField(label=gettext_lazy("product card"))
+
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]  # a hook of Django without types
         show = self.instance.show if self.instance.show_id or self.instance._state.adding else None
@@ -113,10 +117,24 @@ class CueInline(OrganizationScopedInline):
     view_permission = "show.view"
     edit_permission = "show.edit"
     fields = (
-        "position", "kind", "text", "length", "expression", "gesture", "emotion", "clip",
-        "pause_seconds",
+        "position", "kind", "text", "length", "card", "card_picture", "expression", "gesture",
+        "emotion", "clip", "pause_seconds",
     )  # fmt: skip
     readonly_fields = ("length",)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "card_picture":
+            kwargs["queryset"] = Picture.objects.filter(kind=PictureKind.CARD)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "card_picture" and field is not None:
+            # Only the plus: a row of the rundown is full enough.
+            widget: Any = field.widget
+            widget.can_change_related = widget.can_view_related = False
+            widget.can_delete_related = False
+        return field
 
     @admin.display(description=gettext_lazy("length"))
     def length(self, cue: Cue) -> str:
@@ -182,12 +200,33 @@ class ShowAdmin(OrganizationScopedAdmin):
         ),
         (
             gettext_lazy("In the picture"),
-            {"fields": ("captions", "overlay_title", "label_preset", "label_position")},
+            {
+                "fields": (
+                    "captions",
+                    "overlay_title",
+                    ("lower_third_name", "lower_third_role"),
+                    ("logo", "logo_position"),
+                    ("clock_format", "clock_position", "clock_timezone"),
+                    ("label_preset", "label_position"),
+                )
+            },
         ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(archived_at=None)
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name != "background":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        allowed = signed_in(request).organizations_where("show.edit")
+        own = Picture.objects.filter(kind=PictureKind.BACKGROUND, organization__in=allowed)
+        return BackgroundField(own, label=db_field.verbose_name)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "logo":
+            kwargs["queryset"] = Picture.objects.filter(kind=PictureKind.LOGO)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(start_button)
@@ -299,16 +338,3 @@ def start_button(request: HttpRequest, show_id: UUID) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:streams_show_change", args=[show.pk]))
     messages.success(request, _("%s is starting.") % show)
     return HttpResponseRedirect(reverse("admin:streams_broadcast_change", args=[broadcast.pk]))
-
-
-def with_form_errors(form: Any, check: Any) -> None:
-    """Run a check of a service; what it refuses becomes errors of the form's fields."""
-    try:
-        check()
-    except InvalidInputError as error:
-        for detail in error.details or ():
-            field = detail.field.rpartition(".")[2]
-            known = field if field in form.fields else None
-            form.add_error(known, ValidationError(detail.message))
-        if not error.details:
-            form.add_error(None, ValidationError(error.message))

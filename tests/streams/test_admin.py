@@ -48,9 +48,10 @@ def show_form(show: Show, **values: Any) -> dict[str, Any]:
     body: dict[str, Any] = {
         "organization": str(show.organization_id), "title": show.title,
         "avatar": str(show.avatar_id), "voice": str(show.voice_id), "language": "zh-CN",
-        "profile": "virtual_host", "visibility": "private", "background": "studio",
+        "profile": "virtual_host", "visibility": "private", "background_0": "studio",
         "rundown_mode": "once", "loop_pause_seconds": "0", "ends": "after_rundown",
         "label_preset": "bilingual", "label_position": "top_left",
+        "logo_position": "top_right", "clock_format": "none", "clock_position": "top_right",
         "cues-TOTAL_FORMS": "2", "cues-INITIAL_FORMS": "2",
         "schedule-TOTAL_FORMS": "0", "schedule-INITIAL_FORMS": "0",
     }  # fmt: skip
