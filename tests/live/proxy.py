@@ -28,6 +28,11 @@ class Proxy:
         """Read nothing more, and keep every connection."""
         self._frozen.set()
 
+    def thaw(self) -> None:
+        """Cut what was frozen and serve new connections."""
+        self.hang_up()
+        self._frozen.clear()
+
     def hang_up(self) -> None:
         """Cut what is connected; new connections are served."""
         for part in self._pairs:
