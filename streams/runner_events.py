@@ -89,7 +89,7 @@ def script_state(broadcast: Broadcast, event: Event) -> list[Json]:
 
 
 def cursor_moved(broadcast: Broadcast, event: Event) -> list[Json]:
-    _update(broadcast, cursor={name: event.data[name] for name in ("cue", "sentence", "loop")})
+    _move_cursor(broadcast, event.data)
     return [cursor_message(broadcast)]
 
 
@@ -99,6 +99,8 @@ def utterance_changed(broadcast: Broadcast, event: Event) -> list[Json]:
     values: dict[str, Any] = {name: data[name] for name in ("source", "text", "state")}
     values |= {name: data[name] for name in _UTTERANCE_NUMBERS if data.get(name) is not None}
     values["cue"] = data.get("cue")
+    if data.get("next"):
+        _move_cursor(broadcast, data["next"])
     values["reason"] = str(data.get("reason") or "")[:REASON_MAX_CHARACTERS]
     if data["state"] == "speaking":
         values["started_at"] = happened_at(event)
@@ -165,6 +167,13 @@ def set_handlers(handlers: Mapping[str, Handler]) -> None:
     """Replace the table; called once by the wiring."""
     HANDLERS.clear()
     HANDLERS.update(handlers)
+
+
+def _move_cursor(broadcast: Broadcast, data: Json) -> None:
+    cursor = {name: data[name] for name in ("cue", "sentence", "loop")}
+    if data.get("finished"):
+        cursor["finished"] = True  # or a relaunch would begin again
+    _update(broadcast, cursor=cursor)
 
 
 def _update(broadcast: Broadcast, **values: Any) -> None:

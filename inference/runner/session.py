@@ -16,12 +16,8 @@ from inference.media.idle import idle_loop_path
 from inference.protocol import (
     SAMPLE_RATE_HZ,
     Command,
-    Cursor,
     Json,
-    ProtocolError,
     RunnerSpec,
-    ScriptState,
-    decode,
     decode_command,
 )
 from inference.runner.bootstrap import Arguments
@@ -38,6 +34,7 @@ from inference.runner.output_board import OutputBoard
 from inference.runner.process_memory import proportional_set_mib
 from inference.runner.script import Script
 from inference.runner.signalling import Viewers
+from inference.runner.standing import standing
 from inference.workers.face_client import FaceClient
 from inference.workers.speech_client import SpeechClient
 
@@ -218,23 +215,12 @@ class Session:
         )
 
     def _go_on_air(self) -> None:
-        cursor, state = self._standing()
+        cursor, state = standing(self._outbox, self.spec)
         self.link.emit("runner.started", {"pid": os.getpid(), "lease_epoch": self.spec.lease_epoch})
         self.script.warm(cursor)
         self.core.start()
         self.outputs.open()
         self.script.start(cursor, state, self.spec.says)
-
-    def _standing(self) -> tuple[Cursor, ScriptState]:
-        """Where the script goes on: what a dead runner wrote and the web has not stored, first."""
-        newest = self._outbox.newest()
-        cursor, state = self.spec.cursor, self.spec.script
-        if "cursor" in newest:
-            with contextlib.suppress(ProtocolError):
-                cursor = decode(Cursor, newest["cursor"].data)
-        if "script.state" in newest:
-            state = newest["script.state"].data["script"]
-        return cursor, state
 
     # --- what happens -------------------------------------------------------------------------
 

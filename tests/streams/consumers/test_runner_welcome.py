@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from inference.models import Runner
-from inference.protocol import Heartbeat, Result, decode_message
+from inference.protocol import Cursor, Heartbeat, Result, decode_message
 from streams.consumers import runner_link as consumer_module
 from streams.models import Broadcast, ControlCommand
 from streams.services import ice
@@ -87,6 +87,25 @@ async def test_runner_on_air_is_welcome_while_it_stops(broadcast: Broadcast, cas
     async with runner_peer(broadcast) as runner:
         await runner.hello()
         assert (await runner.receive("command"))["name"] == "stop"
+
+
+async def test_crash_between_a_sentence_and_its_cursor_says_nothing_twice(
+    live: Broadcast,
+) -> None:
+    said = {"id": "1", "source": "script", "text": "Hello.", "generation": 0, "state": "said"}
+    after = {"cue": "c2", "sentence": 1, "loop": 0, "finished": False}
+    over = {"cue": None, "sentence": 0, "loop": 0, "finished": True}
+    async with runner_peer(live) as runner:
+        await runner.hello()
+        await runner.emit(runner.event("utterance", **said, next=after))
+    async with runner_peer(live) as runner:
+        middle = await runner.hello()
+        await runner.emit(runner.event("utterance", **said, next=over))
+    async with runner_peer(live) as runner:
+        end = await runner.hello()
+
+    assert middle.spec.cursor == Cursor("c2", 1, 0)
+    assert end.spec.cursor.finished
 
 
 async def test_line_of_the_operator_survives_two_crashes(live: Broadcast, cast: Cast) -> None:
