@@ -187,7 +187,7 @@ def check_free_space(folder: Path, min_free_bytes: int) -> None:
 
 
 def _failure(error: OSError) -> Json:
-    if error.errno == errno.ENOSPC:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         message = "the disk is full; the show goes on, the recording has stopped"
         return {"code": "disk_full", "message": message, "retryable": False}
     message = f"the recording cannot be written: {error.strerror or error}"

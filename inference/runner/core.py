@@ -104,6 +104,7 @@ class MediaCore:
         self._has_first_frame = False
         self._tick_meter, self._late_ms = Meter(), Window()
         self._priority = "normal"
+        self.has_damaged_idle_loop = False
         if idle_path is not None:
             self._open_idle(idle_path)
 
@@ -336,6 +337,7 @@ class MediaCore:
             self._composer.set_idle(open_idle_loop(path))
         except (IdleLoopError, ValueError) as error:
             logger.warning("no idle loop, a plain background instead", extra={"reason": str(error)})
+            self.has_damaged_idle_loop = True
 
     def _low_spec(self) -> RenditionSpec:
         size = fit_inside(self.spec.width_px, self.spec.height_px, short_side_px=LOW_SHORT_SIDE_PX)

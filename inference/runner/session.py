@@ -217,6 +217,8 @@ class Session:
     def _go_on_air(self) -> None:
         cursor, state = standing(self._outbox, self.spec)
         self.link.emit("runner.started", {"pid": os.getpid(), "lease_epoch": self.spec.lease_epoch})
+        if self.core.has_damaged_idle_loop:
+            self._worker("idle_loop", "failed", 0, "the stored idle picture is damaged")
         self.script.warm(cursor)
         self.core.start()
         self.outputs.open()

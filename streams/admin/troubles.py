@@ -107,7 +107,7 @@ def _words(kind: str, data: dict[str, Any], names: dict[str, str]) -> tuple[str,
     """What happened, and whether viewers noticed more than a hiccup."""
     state = data.get("state")
     if kind == "worker":
-        return _worker_words(is_speech=data.get("kind") == "speech", has_died=state == "died")
+        return _worker_words(str(data.get("kind")), has_died=state == "died")
     if kind == "output":
         name = names.get(str(data.get("id")), "")
         if state == "failed":
@@ -125,7 +125,14 @@ def _words(kind: str, data: dict[str, Any], names: dict[str, str]) -> tuple[str,
     return _("The broadcast failed"), True
 
 
-def _worker_words(*, is_speech: bool, has_died: bool) -> tuple[str, bool]:
+def _worker_words(kind: str, *, has_died: bool) -> tuple[str, bool]:
+    is_speech = kind == "speech"
+    if kind == "recorder":
+        return _("The recording failed"), True
+    if kind == "idle_loop":
+        return _("The stored idle picture could not be used"), False
+    if kind.startswith("voice:"):
+        return _("A voice could not say a sentence"), False
     if has_died and is_speech:
         return _("The voice's process died and was replaced"), False
     if has_died:

@@ -365,6 +365,23 @@ def test_broadcast_page_tells_what_was_said_and_what_went_wrong(
         assert reverse("admin:live_button", args=[broadcast.pk, verb]) in page
 
 
+def test_each_part_that_failed_is_told_by_its_name(cast: Cast, bobs_browser: Browser) -> None:
+    broadcast = put_live(cast)
+    words = {
+        "recorder": "The recording failed",
+        "idle_loop": "The stored idle picture could not be used",
+        "voice:edge": "A voice could not say a sentence",
+        "face": "The picture&#x27;s process could not be started",
+    }
+    for sequence, kind in enumerate(words, 1):
+        tell(broadcast, sequence, "worker", kind=kind, pid=0, state="failed", reason=kind)
+
+    page = page_of(bobs_browser, reverse("admin:streams_broadcast_change", args=[broadcast.pk]))
+
+    for told in words.values():
+        assert page.count(told) == 1
+
+
 def test_broadcast_page_has_no_buttons_when_it_is_over(cast: Cast, bobs_browser: Browser) -> None:
     broadcast = put_live(cast)
     finish_broadcast(broadcast=broadcast, state="ended")

@@ -162,12 +162,15 @@ async def web_side(spec: RunnerSpec) -> AsyncIterator[WebSide]:
 
 @contextlib.asynccontextmanager
 async def running(
-    side: WebSide, *, life_fd: int | None = None
+    side: WebSide, *, life_fd: int | None = None, prefix: tuple[str, ...] = ()
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A real runner process for the web side's spec; killed at the end if it still runs."""
+    """A real runner process for the web side's spec; killed at the end if it still runs.
+
+    prefix: words before its command.
+    """
     life = ["--life-fd", str(life_fd)] if life_fd is not None else []
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "inference.runner", *life,
+        *prefix, sys.executable, "-m", "inference.runner", *life,
         stdin=asyncio.subprocess.PIPE,
         pass_fds=() if life_fd is None else (life_fd,),
     )  # fmt: skip
