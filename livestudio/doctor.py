@@ -27,6 +27,7 @@ from redis import RedisError
 
 from inference.catalog import ENGINES
 from inference.tool_client import ToolError, run_tool
+from voices.models import Voice
 
 Level = Literal["ok", "note", "stop"]
 
@@ -212,6 +213,23 @@ def check_database() -> Iterator[Finding]:
         yield Finding("migrations", "ok", "all applied")
 
 
+def check_better_voices() -> Iterator[Finding]:
+    """Whether any voice sounds better than the built-in ones; nothing before there is a table."""
+    try:
+        has_better = Voice.objects.exclude(engine__in=("espeak", "testtone")).exists()
+    except DatabaseError:
+        return
+    if has_better:
+        yield Finding("better voices", "ok", "there are more than the built-in basic ones")
+        return
+    text = "none: the built-in ones are clear, but they sound like a machine"
+    advice = (
+        "For the air, add a voice of the engine edge (online, no key) or openai_speech in the "
+        "admin, with a built-in one as its fallback (docs/engines.md)."
+    )
+    yield Finding("better voices", "note", text, advice)
+
+
 def check_redis() -> Iterator[Finding]:
     if not settings.REDIS_URL:
         yield Finding("redis", "ok", "not configured, not needed on one machine")
@@ -247,6 +265,7 @@ CHECKS: Final[dict[str, Callable[[], Iterator[Finding]]]] = {
     "gpu": check_gpu,
     "disk": check_disk,
     "database": check_database,
+    "better voices": check_better_voices,
     "redis": check_redis,
     "studio": check_frontend,
 }

@@ -15,6 +15,7 @@ from django.db import connection
 
 from livestudio import doctor
 from livestudio.doctor import Finding
+from tests.factories import VoiceFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +112,14 @@ def test_missing_migrations_are_told() -> None:
 
     assert findings["database"].level == "ok"
     assert findings["migrations"].level == "note"
+
+
+def test_a_better_voice_is_advised_until_there_is_one() -> None:
+    assert only(doctor.check_better_voices).level == "note"
+
+    VoiceFactory(engine="edge")
+
+    assert only(doctor.check_better_voices).level == "ok"
 
 
 def test_redis_that_does_not_answer_stops_the_demo(settings: Any) -> None:
