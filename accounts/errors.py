@@ -37,6 +37,36 @@ class DeviceMismatchError(DomainError):
     message = "This token belongs to another device. Sign in on this one."
 
 
+class SecondFactorRequiredError(DomainError):
+    """The password is right; this user signs in with a code too."""
+
+    code = "second_factor_required"
+    status = 401
+    message = "Enter the code of your authenticator app too."
+
+
+class SecondFactorInvalidError(DomainError):
+    """The code is wrong, too old or used."""
+
+    code = "second_factor_invalid"
+    status = 401
+    message = "The code is wrong or was used already. Wait for the next one."
+
+
+class TwoFactorOnError(ConflictError):
+    """There is a confirmed app already."""
+
+    code = "two_factor_on"
+    message = "Two-factor sign-in is on already. Switch it off to change the app."
+
+
+class TwoFactorOffError(ConflictError):
+    """There is nothing to switch off or to renew."""
+
+    code = "two_factor_off"
+    message = "Two-factor sign-in is off."
+
+
 class ApiKeyInvalidError(DomainError):
     """The API key is unknown, revoked or has expired."""
 
@@ -48,10 +78,10 @@ class ApiKeyInvalidError(DomainError):
 
 
 class SignInLockedError(TooManyRequestsError):
-    """Too many wrong passwords; wait for Retry-After."""
+    """Too many wrong passwords or codes; wait for Retry-After."""
 
     code = "sign_in_locked"
-    message = "Too many wrong passwords. Wait before you try again."
+    message = "Too many wrong passwords or codes. Wait before you try again."
 
 
 class CrossSiteError(DomainError):

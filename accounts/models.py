@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.roles import PERMISSIONS, Role, roles_with
 from livestudio.common.models import BaseModel
+from livestudio.common.vault import SealedTextField
 
 USERNAME_PATTERN = r"^[a-z0-9_]{3,20}$"
 
@@ -166,6 +167,31 @@ class DeviceSession(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.name or self.device_id}"
+
+
+class TotpDevice(BaseModel):
+    """The authenticator app of a user. It counts from `confirmed_at` on.
+
+    last_step: of the newest code that was used, in steps of 30 s since 1970; not taken again.
+    """
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="totp")
+    secret = SealedTextField()
+    confirmed_at = models.DateTimeField(null=True)
+    last_step = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+
+class RecoveryCode(BaseModel):
+    """Signs in once in place of a code of the app. Only a keyed hash is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
+    hashed = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return str(self.user)
 
 
 class ApiKeyQuerySet(OwnedQuerySet):

@@ -27,7 +27,15 @@ from streams.models import Broadcast, BroadcastOutput, Output, Picture, Recordin
 from streams.services import signalling
 from streams.services.pictures import Rewritten
 from streams.services.thumbnails import keep_thumbnail
-from tests.factories import Cast, add_member, api_client, error_of, make_api_key, make_cast
+from tests.factories import (
+    PASSWORD,
+    Cast,
+    add_member,
+    api_client,
+    error_of,
+    make_api_key,
+    make_cast,
+)
 from tests.streams.pictures import make_picture, png_bytes
 from tests.streams.plans import CANARY_KEY, RTMP_URL, make_output, put_live, show_body
 from voices.models import Pronunciation, Voice
@@ -147,6 +155,11 @@ ROWS = [
     Row("logout", "post", SIGNED_IN),
     Row("devices", "get", SIGNED_IN),
     Row("device", "delete", SIGNED_IN, answers=(404,)),
+    Row("totp", "get", SIGNED_IN),
+    Row("totp", "post", SIGNED_IN, lambda world: {"password": PASSWORD}),
+    Row("totp-confirm", "post", SIGNED_IN, lambda world: {"code": "000000"}, answers=ON_AIR),
+    Row("totp-off", "post", SIGNED_IN, answers=(400,)),
+    Row("totp-recovery-codes", "post", SIGNED_IN, lambda world: {"code": "000000"}, answers=ON_AIR),
     Row("me", "get", SIGNED_IN),
     Row("api-keys", "get", MANAGE),
     Row("api-keys", "post", MANAGE, key_draft),

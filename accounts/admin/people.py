@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -10,10 +11,13 @@ from django.contrib.auth.forms import AdminUserCreationForm, UsernameField
 from django.contrib.auth.models import Group
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin.actor import signed_in
+from accounts.errors import TwoFactorOffError
 from accounts.models import AuditEntry, Consent, Membership, Organization, User
-from accounts.services import members
+from accounts.services import members, two_factor
 from livestudio.common.admin import OrganizationScopedAdmin, ReadOnly
 
 if TYPE_CHECKING:
@@ -43,7 +47,9 @@ class AccountAdmin(_UserAdmin):
     """Only superusers: a user may belong to several organizations."""
 
     add_form = NewUserForm
-    list_display = ("username", "email", "is_active", "is_staff", "is_superuser")
+    list_display = (
+        "username", "email", "is_active", "is_staff", "is_superuser", "has_two_factor",
+    )  # fmt: skip
     list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("username", "email")
     readonly_fields = ("last_login",)
@@ -55,6 +61,19 @@ class AccountAdmin(_UserAdmin):
     add_fieldsets = (
         (None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),
     )
+
+    actions = ("switch_two_factor_off",)
+
+    @admin.display(description=_("two-factor sign-in"), boolean=True)
+    def has_two_factor(self, user: User) -> bool:
+        return two_factor.is_on(user)
+
+    @admin.action(description=_("Switch two-factor sign-in off, for those who lost their app"))
+    def switch_two_factor_off(self, request: HttpRequest, queryset: Any) -> None:
+        for user in queryset:
+            with contextlib.suppress(TwoFactorOffError):
+                two_factor.switch_off(user=user, actor=signed_in(request))
+        self.message_user(request, gettext("They sign in with their password alone now."))
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
         """People; the users of API keys come and go with their keys."""

@@ -34,6 +34,9 @@ class RegisterSerializer(DeviceFields):
 
 
 class TokenSerializer(DeviceFields):
+    """code: of the authenticator app, or a recovery code, where two-factor sign-in is on."""
+
+    code = serializers.CharField(required=False, allow_blank=True, max_length=20, default="")
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=128, write_only=True, trim_whitespace=False)
 

@@ -73,6 +73,7 @@ class TokenView(PublicEndpoint):
         signed_in = sessions.sign_in(
             username=body["username"],
             password=body["password"],
+            code=body["code"],
             device=_device(request, body),
             address=SignInThrottle().get_ident(request) or "",
         )

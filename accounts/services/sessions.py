@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.contrib.auth import authenticate
-from django.core.cache import cache
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -18,13 +17,12 @@ from accounts.errors import (
     CredentialsInvalidError,
     DeviceMismatchError,
     SignedOutError,
-    SignInLockedError,
 )
 from accounts.models import DeviceSession, User
+from accounts.services import two_factor
+from accounts.services.locks import forget_wrong_guesses, note_wrong_guess, require_unlocked
 from livestudio.common.errors import NotFoundError
 
-WRONG_PASSWORDS_ALLOWED = 5
-LOCK_SECONDS = 300
 # Two tabs of one browser may refresh with the same cookie at the same moment.
 REFRESH_GRACE = timedelta(seconds=10)
 
@@ -47,9 +45,16 @@ class SignIn:
     session: DeviceSession
 
 
-def sign_in(*, username: str, password: str, device: Device, address: str) -> SignIn:
-    """Tokens for a password. Raises CredentialsInvalidError (401), SignInLockedError (429)."""
+def sign_in(
+    *, username: str, password: str, device: Device, address: str, code: str = ""
+) -> SignIn:
+    """Tokens for a password, and a code where the user has switched that on.
+
+    Raises CredentialsInvalidError, SecondFactorRequiredError, SecondFactorInvalidError (401),
+    SignInLockedError (429).
+    """
     user = check_password(username=username, password=password, address=address)
+    two_factor.require_code(user=user, code=code)
     return open_session(user=user, device=device)
 
 
@@ -57,15 +62,13 @@ def check_password(*, username: str, password: str, address: str) -> User:
     """The user with this password. Raises CredentialsInvalidError, SignInLockedError."""
     name = User.normalize_username(username)
     # By name and address: a stranger cannot lock somebody out from elsewhere.
-    counter = f"sign-in:{name}:{address}"
-    if cache.get(counter, 0) >= WRONG_PASSWORDS_ALLOWED:
-        raise SignInLockedError(retry_after_seconds=LOCK_SECONDS)
+    subject = f"password:{name}:{address}"
+    require_unlocked(subject)
     user = authenticate(username=name, password=password)
     if not isinstance(user, User):
-        cache.add(counter, 0, LOCK_SECONDS)
-        cache.incr(counter)
+        note_wrong_guess(subject)
         raise CredentialsInvalidError
-    cache.delete(counter)
+    forget_wrong_guesses(subject)
     return user
 
 

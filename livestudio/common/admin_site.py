@@ -14,7 +14,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.contrib.admin import site as _site
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
@@ -72,6 +72,18 @@ class StudioAdminSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return {**super().each_context(request), "studio_pages": self._links(request)}
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's page; 429 with Retry-After when its form says how long to wait."""
+        answer = super().login(request, extra_context)
+        form = (getattr(answer, "context_data", None) or {}).get("form")
+        wait_seconds = getattr(form, "retry_after_seconds", None)
+        if wait_seconds is not None:
+            answer.status_code = 429
+            answer["Retry-After"] = str(wait_seconds)
+        return answer
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -1,0 +1,46 @@
+"""The lock after too many wrong guesses, of a password or of a code."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from typing import Final
+
+from django.core.cache import cache
+
+from accounts.errors import SignInLockedError
+
+WRONG_GUESSES_ALLOWED: Final = 5
+LOCK_SECONDS: Final = 300
+
+
+def require_unlocked(subject: str) -> None:
+    """subject: what is guessed, and by whom. Raises SignInLockedError with the seconds left."""
+    ends_at = cache.get(_key("lock", subject))
+    if ends_at is not None and ends_at > time.time():
+        raise SignInLockedError(retry_after_seconds=math.ceil(ends_at - time.time()))
+
+
+def note_wrong_guess(subject: str) -> None:
+    """Count one; the last that is allowed locks."""
+    counter = _key("guesses", subject)
+    cache.add(counter, 0, LOCK_SECONDS)
+    try:
+        count = cache.incr(counter)
+    except ValueError:  # it ended this moment: the first of a new row
+        cache.set(counter, 1, LOCK_SECONDS)
+        count = 1
+    if count >= WRONG_GUESSES_ALLOWED:
+        cache.set(_key("lock", subject), time.time() + LOCK_SECONDS, LOCK_SECONDS)
+        cache.delete(counter)
+
+
+def forget_wrong_guesses(subject: str) -> None:
+    """The guess was right."""
+    cache.delete(_key("guesses", subject))
+
+
+def _key(kind: str, subject: str) -> str:
+    # Hashed: what somebody typed as a name may be too long, or no key at all.
+    return f"sign-in:{kind}:{hashlib.sha256(subject.encode()).hexdigest()}"
