@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from streams.admin.troubles import broadcast_url
 from streams.models import Occurrence, Schedule, Show
 from streams.models.schedule import OccurrenceState
 from streams.services.lengths import planned_length
+from streams.services.recurrence import is_zone
 from streams.services.schedule import Start, unroll_schedule
 
 ROWS_MAX: Final = 500
@@ -26,8 +28,7 @@ ROWS_MAX: Final = 500
 OPEN_LENGTH: Final = timedelta(minutes=60)
 # The tone of a start that is left out.
 SKIPPED: Final = "skipped"
-UNSCHEDULED_ZONE: Final = "UTC"
-_TONES: Final = {"missed": "bad", "scheduled": "plan"}
+_TONES: Final = {"missed": "missed", "scheduled": "plan"}
 
 log = get_logger(__name__)
 
@@ -52,8 +53,25 @@ def stretches_of(user: User, since: datetime, until: datetime) -> list[Stretch]:
     """What aired, airs, was missed or is planned in since <= start < until, by start."""
     found = [*_aired(user, since, until), *_recorded(user, since, until)]
     found += _computed(user, since, until)
-    unique = {(item.show_id, item.starts_at): item for item in reversed(found)}
+    usual = usual_zone(user)
+    unique = {
+        (item.show_id, item.starts_at): item if item.zone else replace(item, zone=usual)
+        for item in reversed(found)
+    }
     return sorted(unique.values(), key=lambda item: (item.starts_at, item.title))
+
+
+def usual_zone(user: User) -> str:
+    """The zone that most of the user's shows are planned in: for shows without a plan."""
+    usual = Counter(show_zones(user)).most_common(1)
+    return usual[0][0] if usual else "UTC"
+
+
+def show_zones(user: User) -> list[str]:
+    """The zones of the user's schedules, once for each; those that are known today."""
+    allowed = user.organizations_where("show.view")
+    rows = Schedule.objects.filter(show__organization__in=allowed, show__archived_at=None)
+    return sorted(name for name in rows.values_list("timezone", flat=True) if is_zone(name))
 
 
 def _aired(user: User, since: datetime, until: datetime) -> list[Stretch]:
@@ -144,4 +162,4 @@ def _stretch(show: Show, start: datetime, tone: str, label: str, reason: str) ->
 
 def _zone_of(show: Show) -> str:
     schedule: Schedule | None = getattr(show, "schedule", None)
-    return schedule.timezone if schedule else UNSCHEDULED_ZONE
+    return schedule.timezone if schedule and is_zone(schedule.timezone) else ""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.urls import path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -26,12 +23,13 @@ from livestudio.common.admin import (
     OrganizationScopedInline,
     refusal_text,
 )
-from livestudio.common.errors import DomainError, InvalidInputError, NotFoundError
+from livestudio.common.errors import DomainError, NotFoundError
 from streams.access import get_show_for
 from streams.admin.actor import signed_in
 from streams.admin.cards import make_card
 from streams.admin.form_errors import with_form_errors
 from streams.admin.looks import BackgroundField, CardField
+from streams.admin.schedules import ScheduleInline
 from streams.admin.script_paste import read_script
 from streams.models import Cue, Picture, Schedule, Show
 from streams.models.picture import PictureKind
@@ -40,13 +38,11 @@ from streams.services.clashes import warnings_of
 from streams.services.lengths import clock_text, estimate_cue_seconds, estimate_rundown_seconds
 from streams.services.lifecycle import start_broadcast, stop_broadcast
 from streams.services.rundown import add_cues, check_cue
-from streams.services.schedule import check_schedule, list_starts, plan_anew
+from streams.services.schedule import plan_anew
 from streams.services.shows import archive_show, check_show
 
 # A whole evening of talk; the cues of it have limits of their own.
 SCRIPT_MAX_CHARACTERS: Final = 200_000
-NEXT_SHOWN: Final = 3
-NEXT_WITHIN: Final = timedelta(days=366)
 
 
 class ShowForm(OneOrganizationForm):
@@ -95,21 +91,6 @@ class CueForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable a
         widgets = {"text": forms.Textarea(attrs={"rows": 3, "cols": 60})}
 
 
-class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
-    """A schedule with the rules of its service."""
-
-    def clean(self) -> dict[str, Any]:
-        values: dict[str, Any] = super().clean() or self.cleaned_data
-        try:
-            return {**values, **check_schedule(values)}
-        except InvalidInputError as error:
-            for detail in error.details:
-                self.add_error(detail.field.split(".")[1], detail.message)
-        except KeyError:
-            pass  # a required field is missing, which the form says by itself
-        return values
-
-
 class CueInline(OrganizationScopedInline):
     model = Cue
     form = CueForm
@@ -142,29 +123,6 @@ class CueInline(OrganizationScopedInline):
         if cue._state.adding or cue.show_id is None:
             return "–"
         return clock_text(estimate_cue_seconds(cue, cue.show.language))
-
-
-class ScheduleInline(OrganizationScopedInline):
-    model = Schedule
-    form = ScheduleForm
-    organization_field = "show__organization"
-    view_permission = "show.view"
-    edit_permission = "show.edit"
-    fields = ("starts_at_local", "timezone", "rrule", "exdates", "catch_up", "next_starts")
-    readonly_fields = ("next_starts",)
-
-    @admin.display(description=gettext_lazy("next starts"))
-    def next_starts(self, schedule: Schedule) -> str:
-        """In the clock time of the saved zone."""
-        if schedule._state.adding:
-            return "–"
-        now, zone = timezone.now(), ZoneInfo(schedule.timezone)
-        try:
-            starts = list_starts(schedule, now, now + NEXT_WITHIN)[:NEXT_SHOWN]
-        except DomainError as error:
-            return refusal_text(error)
-        times = [f"{start.astimezone(zone):%Y-%m-%d %H:%M}" for start in starts]
-        return ", ".join(times) or _("none")
 
 
 @admin.register(Show)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -20,9 +19,8 @@ from django.views.decorators.http import require_safe
 
 from livestudio.common.reasons import translate_reason
 from streams.admin.actor import signed_in
-from streams.admin.plans import Stretch, stretches_of
+from streams.admin.plans import Stretch, show_zones, stretches_of, usual_zone
 from streams.admin.timeline_layout import Grid, Lane, Slot, draw_grid
-from streams.models import Schedule
 
 SHOW_ZONE: Final = "show"
 COMMON_ZONES: Final = (
@@ -74,12 +72,15 @@ def timeline_page(request: HttpRequest) -> HttpResponse:
     until = datetime.combine(choice.days[-1], time(), UTC) + timedelta(days=2)
     stretches = stretches_of(signed_in(request), since, until)
     lines = [line for line in (_line(choice, item) for item in stretches) if _is_seen(choice, line)]
+    # As the clocks of the page show it: with each show in its own zone that is another order.
+    lines.sort(key=lambda line: (line.local, line.stretch.title))
     context = {
         **admin.site.each_context(request),
         "title": _("Timeline"),
         "choice": choice,
         "lines": lines,
         "grid": _grid(choice, lines),
+        "legend": _legend(),
         "links": _links(choice),
         "zones": _zones(request, choice),
         "all_zones": sorted(available_timezones()),
@@ -118,18 +119,11 @@ def _main_zone(request: HttpRequest, zone: str) -> ZoneInfo:
     """Whose today it is: of the chosen zone, or of the one that most shows have."""
     if zone != SHOW_ZONE:
         return ZoneInfo(zone)
-    usual = Counter(_show_zones(request)).most_common(1)
-    return ZoneInfo(usual[0][0] if usual else "UTC")
-
-
-def _show_zones(request: HttpRequest) -> list[str]:
-    allowed = signed_in(request).organizations_where("show.view")
-    rows = Schedule.objects.filter(show__organization__in=allowed, show__archived_at=None)
-    return sorted(rows.values_list("timezone", flat=True))
+    return ZoneInfo(usual_zone(signed_in(request)))
 
 
 def _zones(request: HttpRequest, choice: Choice) -> list[str]:
-    return sorted({*COMMON_ZONES, *_show_zones(request), choice.zone} - {SHOW_ZONE})
+    return sorted({*COMMON_ZONES, *show_zones(signed_in(request)), choice.zone} - {SHOW_ZONE})
 
 
 def _line(choice: Choice, stretch: Stretch) -> Line:
@@ -197,6 +191,18 @@ def _slot(choice: Choice, line: Line) -> Slot:
         is_open=item.is_open,
         url=item.url,
     )
+
+
+def _legend() -> list[tuple[str, str]]:
+    """What the colours of the bars mean: (tone, word)."""
+    return [
+        ("tally", _("Live")),
+        ("plan", _("Scheduled")),
+        ("done", _("Ended")),
+        ("skipped", _("Skipped")),
+        ("missed", _("Missed")),
+        ("bad", _("Failed")),
+    ]
 
 
 def _now_marks(choice: Choice, lines: list[Line], day: date) -> list[tuple[datetime, str]]:

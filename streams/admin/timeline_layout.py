@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
@@ -16,7 +16,12 @@ GAP: Final = 6.0
 BAR_MIN: Final = 10.0
 # Below this the text stands beside its bar, this wide.
 NARROW: Final = 70.0
-BESIDE: Final = 130.0
+BESIDE: Final = 150.0
+PADDING: Final = 7.0
+# Of a Chinese character and of a Latin letter, at the size of the style sheet.
+WIDE: Final = 11.5
+NARROW_LETTER: Final = 6.3
+_FIRST_WIDE: Final = "\u2e80"
 WIDTH: Final = GUTTER + 24 * HOUR
 
 
@@ -57,12 +62,37 @@ class Bar:
         return self.width < NARROW
 
     @property
+    def is_late(self) -> bool:
+        """Its text would run out of the picture, so that it stands before the bar."""
+        return self.is_narrow and self.x + self.width + BESIDE > WIDTH
+
+    @property
     def label_x(self) -> float:
+        if self.is_late:
+            return self.x - BESIDE
         return self.x + self.width if self.is_narrow else self.x
 
     @property
     def label_width(self) -> float:
         return BESIDE if self.is_narrow else self.width
+
+    @property
+    def text(self) -> str:
+        """As much of the text as has room."""
+        return fit_text(self.slot.text, self.label_width - 2 * PADDING)
+
+    @property
+    def text_x(self) -> float:
+        """Inside the label; the end of the text where it stands before its bar."""
+        return BESIDE - PADDING if self.is_late else PADDING
+
+    @property
+    def left(self) -> float:
+        return min(self.x, self.label_x)
+
+    @property
+    def right(self) -> float:
+        return max(self.x + self.width, self.label_x + self.label_width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +133,16 @@ def draw_grid(lanes: Iterable[Lane]) -> Grid:
     return Grid(WIDTH, y, GUTTER, hours, rows)
 
 
+def fit_text(text: str, width: float) -> str:
+    """The text, cut with an ellipsis where it is certainly wider; a browser alone knows exactly."""
+    room = width
+    for index, character in enumerate(text):
+        room -= WIDE if character >= _FIRST_WIDE else NARROW_LETTER
+        if room < 0:
+            return text[: max(0, index - 1)].rstrip() + "…"
+    return text
+
+
 def _row(lane: Lane, y: float) -> Row:
     midnight = datetime.combine(lane.day, time())
     seen = [slot for slot in lane.slots if _touches(slot, midnight)]
@@ -110,10 +150,10 @@ def _row(lane: Lane, y: float) -> Row:
     bars = []
     for slot in sorted(seen, key=lambda slot: slot.start):
         x, width = _across(slot, midnight)
-        level = next((n for n, end in enumerate(ends) if end <= x), len(ends))
-        bar = Bar(slot, x, y + GAP + level * (BAR + GAP), width, BAR)
-        ends[level : level + 1] = [bar.label_x + bar.label_width]
-        bars.append(bar)
+        bar = Bar(slot, x, y + GAP, width, BAR)
+        level = next((n for n, end in enumerate(ends) if end <= bar.left), len(ends))
+        ends[level : level + 1] = [bar.right]
+        bars.append(replace(bar, y=bar.y + level * (BAR + GAP)))
     height = max(1, len(ends)) * (BAR + GAP) + GAP
     lines = [(_x(at, midnight), name) for at, name in lane.now]
     return Row(lane, y, height, bars, lines)

@@ -121,9 +121,14 @@ def to_utc(local: datetime, zone: ZoneInfo) -> datetime:
     return local.replace(tzinfo=zone, fold=0).astimezone(UTC)
 
 
+def is_zone(name: str) -> bool:
+    """Whether the IANA database has this zone."""
+    return name in _zone_names()
+
+
 def check_zone(name: str) -> ZoneInfo:
     """Raises InvalidInputError for a name that is not in the IANA database."""
-    if name not in _zone_names():
+    if not is_zone(name):
         message = f"There is no time zone {name[:64]!r}. Write it as in Asia/Shanghai."
         raise InvalidInputError.of("schedule.timezone", message)
     return ZoneInfo(name)

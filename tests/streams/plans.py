@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.models import Organization, User
 from avatars.models import Avatar
-from streams.models import Broadcast, BroadcastState, Output, Show
+from streams.models import Broadcast, BroadcastState, Output, Schedule, Show
 from streams.services.lifecycle import start_broadcast
 from streams.services.outputs import create_output
 from streams.services.shows import ShowDraft, create_show
@@ -64,6 +64,12 @@ def make_show(organization: Organization, owner: User, **values: Any) -> Show:
     }
     draft = ShowDraft(values=fields, cues=cues, outputs=outputs)
     return create_show(organization=organization, draft=draft, actor=owner)
+
+
+def make_schedule(show: Show, **values: Any) -> Schedule:
+    """A schedule as it lies in the database; by default once, at the start of 2026."""
+    fields = {"starts_at_local": "2026-01-01T20:00:00", "timezone": "Asia/Shanghai", **values}
+    return Schedule.objects.create(show=show, **fields)
 
 
 def make_output(organization: Organization, owner: User, **values: Any) -> Output:

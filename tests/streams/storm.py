@@ -1,9 +1,8 @@
 """Control loops that are killed while many shows come due, and what is left in the database.
 
-As a program (the settings name the database): `python -m tests.streams.storm seed 200 8` plans 200
-shows that start in 8 seconds, `create URL NAME` makes
-a database on that MariaDB, `loop` runs `manage.py run_control` with a launcher that starts no
-process, `report` prints a `Report` as JSON.
+As a program (the settings name the database): `python -m tests.streams.storm create URL NAME` makes
+a database on that MariaDB, `seed 200 8 20` plans 200 shows that start in 8 to 28 seconds, `loop`
+runs `manage.py run_control` with a launcher that starts no process, `report` prints a `Report`.
 """
 
 from __future__ import annotations
@@ -13,8 +12,10 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from inference.launchers.base import Handle, LaunchRequest, Poll
@@ -63,23 +64,29 @@ class Report:
         return not wrong and set(self.planned) == {"started"} and bool(self.broadcasts)
 
 
-def create(server_url: str, name: str) -> None:
-    """A database of that name, with the tables of today."""
+def connect(server_url: str, name: str = "") -> Any:
+    """A connection to that MariaDB, past Django, each statement a transaction."""
     import environ
     import MySQLdb
-    from django.core.management import call_command
 
     server = environ.Env.db_url_config(server_url)
-    with MySQLdb.connect(
+    return MySQLdb.connect(
         host=server["HOST"], port=int(server["PORT"]), user=server["USER"],
-        password=server["PASSWORD"],
-    ) as connection:  # fmt: skip
-        connection.cursor().execute(f"CREATE DATABASE {name} COLLATE utf8mb4_unicode_ci")
+        password=server["PASSWORD"], database=name, autocommit=True,
+    )  # fmt: skip
+
+
+def create(server_url: str, name: str) -> None:
+    """A database of that name, with the tables of today."""
+    from django.core.management import call_command
+
+    with closing(connect(server_url)) as server:
+        server.query(f"CREATE DATABASE {name} COLLATE utf8mb4_unicode_ci")
     call_command("migrate", verbosity=0)
 
 
-def seed(shows: int, in_seconds: float) -> None:
-    """Plan shows that all start at the same second; a negative time makes them due already."""
+def seed(shows: int, in_seconds: float, over_seconds: int = 1) -> None:
+    """Plan shows whose starts are spread over some seconds; a negative time makes them due."""
     from django.utils import timezone
 
     from streams.models import Schedule
@@ -92,9 +99,9 @@ def seed(shows: int, in_seconds: float) -> None:
     made = [make_show(cast.organization, cast.alice, title=title) for title in titles]
     # A schedule counts whole seconds.
     start = (timezone.now() + timedelta(seconds=in_seconds + 1)).replace(microsecond=0)
-    local = start.replace(tzinfo=None).isoformat()
-    for show in made:
-        replace_schedule(show, {"starts_at_local": local, "timezone": "UTC"})
+    for number, show in enumerate(made):
+        local = start.replace(tzinfo=None) + timedelta(seconds=number % over_seconds)
+        replace_schedule(show, {"starts_at_local": local.isoformat(), "timezone": "UTC"})
     Schedule.objects.filter(planned_until__gt=start).update(planned_until=start)
 
 
@@ -138,7 +145,7 @@ def main(arguments: list[str]) -> None:
     if arguments[0] == "create":
         create(arguments[1], arguments[2])
     elif arguments[0] == "seed":
-        seed(int(arguments[1]), float(arguments[2]))
+        seed(int(arguments[1]), float(arguments[2]), int(arguments[3]))
     elif arguments[0] == "loop":
         run_loop()
     else:

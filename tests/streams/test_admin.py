@@ -165,7 +165,7 @@ def test_schedule_is_checked_in_the_form(cast: Cast, browser: Browser) -> None:
         "schedule-TOTAL_FORMS": "1",
         "schedule-0-starts_at_local": "2027-03-01T20:00:00",
         "schedule-0-timezone": "Asia/Shanghai",
-        "schedule-0-exdates": "[]",
+        "schedule-0-exdates": "",
         "schedule-0-catch_up": "skip",
     }
 
@@ -176,6 +176,25 @@ def test_schedule_is_checked_in_the_form(cast: Cast, browser: Browser) -> None:
     assert taken.status_code == 302
     show.refresh_from_db()
     assert show.schedule.rrule == "FREQ=DAILY"
+
+
+def test_dates_are_left_out_one_in_a_line(cast: Cast, browser: Browser) -> None:
+    show = make_show(cast.organization, cast.alice)
+    row = {
+        "schedule-TOTAL_FORMS": "1", "schedule-0-rrule": "FREQ=DAILY",
+        "schedule-0-starts_at_local": "2030-03-01T20:00", "schedule-0-timezone": "Asia/Shanghai",
+        "schedule-0-catch_up": "skip",
+    }  # fmt: skip
+
+    refused = change(browser, show, **row, **{"schedule-0-exdates": "2030-03-02\nsoon"})
+    taken = change(browser, show, **row, **{"schedule-0-exdates": " 2030-03-02\r\n\r\n2030-03-03 "})
+
+    assert "local time" in errors_of(refused)
+    assert taken.status_code == 302
+    show.refresh_from_db()
+    assert show.schedule.exdates == ["2030-03-02T20:00:00", "2030-03-03T20:00:00"]
+    page = browser.get(reverse("admin:streams_show_change", args=[show.pk])).content.decode()
+    assert "2030-03-02T20:00:00\n2030-03-03T20:00:00</textarea>" in page
 
 
 def test_schedule_changed_in_the_form_replaces_what_was_planned(
@@ -189,8 +208,8 @@ def test_schedule_changed_in_the_form_replaces_what_was_planned(
     row = {
         "schedule-TOTAL_FORMS": "1", "schedule-INITIAL_FORMS": "1",
         "schedule-0-id": str(show.schedule.pk), "schedule-0-show": str(show.pk),
-        "schedule-0-starts_at_local": local, "schedule-0-exdates": "[]",
-        "initial-schedule-0-exdates": "[]", "schedule-0-catch_up": "skip",
+        "schedule-0-starts_at_local": local, "schedule-0-exdates": "",
+        "schedule-0-catch_up": "skip",
     }  # fmt: skip
 
     change(browser, show, **row, **{"schedule-0-timezone": "UTC"}, title="Same hour")

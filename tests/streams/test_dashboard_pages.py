@@ -1,9 +1,9 @@
-"""The first page, the timeline, and the pages of shows and broadcasts."""
+"""The first page, and the pages of shows and broadcasts."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,22 +12,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.roles import Role
-from streams.admin.timeline_layout import BESIDE, GUTTER, HOUR, Lane, Slot, draw_grid
-from streams.models import Broadcast, BroadcastEvent, Occurrence, Recording, Schedule, Show
+from streams.models import Broadcast, BroadcastEvent, Occurrence, Recording
 from streams.services.lengths import clock_text, estimate_text_seconds
 from streams.services.lifecycle import finish_broadcast
 from tests.factories import Cast, add_member
-from tests.streams.plans import make_output, make_show, put_live
+from tests.streams.plans import make_output, make_schedule, make_show, put_live
 from tests.streams.test_admin import change, errors_of
 from tests.streams.test_dashboard_live import page_of, signed_in_as
 
 INDEX = "/admin/"
 TIMELINE = "/admin/timeline/"
-
-
-def plan(show: Show, **values: Any) -> Schedule:
-    fields = {"starts_at_local": "2026-01-01T20:00:00", "timezone": "Asia/Shanghai", **values}
-    return Schedule.objects.create(show=show, **fields)
 
 
 def tell(broadcast: Broadcast, sequence: int, kind: str, /, **data: Any) -> None:
@@ -50,7 +44,7 @@ def test_first_page_tells_what_airs_what_comes_and_what_failed(
     broadcast = put_live(cast)
     tell(broadcast, 1, "worker", kind="face", pid=1, state="died", reason="signal 9")
     daily = make_show(cast.organization, cast.alice, title="Daily news")
-    plan(daily, rrule="FREQ=DAILY")
+    make_schedule(daily, rrule="FREQ=DAILY")
     missed = make_show(cast.organization, cast.alice, title="Morning talk")
     missed_at = timezone.now() - timedelta(hours=3)
     Occurrence.objects.create(show=missed, starts_at=missed_at, state="missed", reason="too late")
@@ -68,7 +62,7 @@ def test_first_page_tells_what_airs_what_comes_and_what_failed(
 def test_first_page_of_an_outsider_is_empty(cast: Cast) -> None:
     broadcast = put_live(cast)
     tell(broadcast, 1, "recording", id="r", path="x", state="failed", reason="disk full")
-    plan(broadcast.show, rrule="FREQ=DAILY")
+    make_schedule(broadcast.show, rrule="FREQ=DAILY")
 
     page = page_of(signed_in_as(cast.charlie), INDEX)
 
@@ -87,133 +81,6 @@ def test_broadcast_that_failed_without_an_event_is_told_once(
 
     assert page.count("The broadcast failed") == 1
     assert "no machine left" in page
-
-
-# --- the timeline --------------------------------------------------------------------------------
-
-
-def at_noon(monkeypatch: pytest.MonkeyPatch) -> datetime:
-    """Wednesday 2026-03-04, 12:00 UTC."""
-    now = datetime(2026, 3, 4, 12, tzinfo=UTC)
-    monkeypatch.setattr(timezone, "now", lambda: now)
-    return now
-
-
-@pytest.mark.parametrize(
-    ("zone", "hours"),
-    [("show", "20:00"), ("Asia/Shanghai", "20:00"), ("Europe/Berlin", "13:00"), ("UTC", "12:00")],
-)
-def test_timeline_shows_planned_starts_in_the_zone_chosen(
-    cast: Cast, bobs_browser: Browser, zone: str, hours: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan(make_show(cast.organization, cast.alice), rrule="FREQ=WEEKLY;BYDAY=FR")
-    bobs_browser.get(TIMELINE)
-    at_noon(monkeypatch)
-
-    page = page_of(bobs_browser, f"{TIMELINE}?view=week&date=2026-03-04&zone={zone}")
-
-    assert f"{hours} Evening" in page
-    assert "03-06 Fri" in page
-    assert "Now" in page
-
-
-def test_timeline_remembers_the_zone(cast: Cast, bobs_browser: Browser) -> None:
-    bobs_browser.get(f"{TIMELINE}?zone=Asia/Tokyo")
-
-    assert "<option selected>Asia/Tokyo</option>" in page_of(bobs_browser, TIMELINE)
-
-
-def test_timeline_shows_what_aired_with_its_end(cast: Cast, bobs_browser: Browser) -> None:
-    broadcast = put_live(cast)
-    finish_broadcast(broadcast=broadcast, state="ended", reason="the rundown has ended")
-    start = datetime(2026, 3, 3, 9, 30, tzinfo=UTC)
-    Broadcast.objects.filter(pk=broadcast.pk).update(
-        created_at=start, started_at=start, ended_at=start + timedelta(minutes=50)
-    )
-
-    page = page_of(bobs_browser, f"{TIMELINE}?view=day&date=2026-03-03&zone=UTC")
-
-    assert "Evening · 09:30–10:20 · UTC · Ended · the rundown has ended" in page
-    assert reverse("admin:streams_broadcast_change", args=[broadcast.pk]) in page
-
-
-def test_timeline_of_an_outsider_is_empty(cast: Cast) -> None:
-    broadcast = put_live(cast)
-    plan(broadcast.show, rrule="FREQ=DAILY")
-
-    page = page_of(signed_in_as(cast.charlie), TIMELINE)
-
-    assert "Evening" not in page
-    assert "Nothing airs in this period." in page
-
-
-@pytest.mark.parametrize(
-    ("query", "message"),
-    [("zone=Moon/Base", "There is no time zone Moon/Base."), ("date=soon", "Give a date")],
-)
-def test_timeline_refuses_in_words(
-    cast: Cast, bobs_browser: Browser, query: str, message: str
-) -> None:
-    assert message in page_of(bobs_browser, f"{TIMELINE}?{query}")
-
-
-@pytest.mark.parametrize("query", ["date=9999-12-31", "date=0001-01-01", "view=year"])
-def test_timeline_survives_odd_addresses(cast: Cast, bobs_browser: Browser, query: str) -> None:
-    assert "Timeline" in page_of(bobs_browser, f"{TIMELINE}?{query}")
-
-
-def test_rule_that_cannot_be_read_does_not_break_the_timeline(
-    cast: Cast, bobs_browser: Browser
-) -> None:
-    plan(make_show(cast.organization, cast.alice), rrule="FREQ=NONSENSE")
-
-    assert "Timeline" in page_of(bobs_browser, TIMELINE)
-
-
-def wall(hour: int) -> datetime:
-    """Wall time on 2026-03-04."""
-    return datetime.combine(date(2026, 3, 4), time(hour))
-
-
-def slot(start: datetime, minutes: int) -> Slot:
-    end = start + timedelta(minutes=minutes)
-    return Slot(start, end, "text", "description", "plan", is_open=False, url="/")
-
-
-def test_bars_that_overlap_lie_below_each_other() -> None:
-    day = date(2026, 3, 4)
-    first = slot(wall(8), 120)
-    lane = Lane("Wed", "", day, [first, slot(wall(9), 120)], [])
-
-    row = draw_grid([lane]).rows[0]
-
-    assert [bar.x for bar in row.bars] == [GUTTER + 8 * HOUR, GUTTER + 9 * HOUR]
-    assert row.bars[0].width == 2 * HOUR
-    assert row.bars[1].y >= row.bars[0].y + row.bars[0].height
-    assert row.bottom >= row.bars[1].y + row.bars[1].height
-
-
-def test_bar_over_midnight_goes_on_the_next_day() -> None:
-    late = slot(wall(23), 120)
-    lanes = [Lane("", "", date(2026, 3, day), [late], []) for day in (4, 5, 6)]
-
-    rows = draw_grid(lanes).rows
-
-    assert [[(bar.x, bar.width) for bar in row.bars] for row in rows] == [
-        [(GUTTER + 23 * HOUR, HOUR)],
-        [(GUTTER, HOUR)],
-        [],
-    ]
-
-
-def test_text_of_a_short_bar_stands_beside_it_and_keeps_its_room() -> None:
-    day = date(2026, 3, 4)
-    slots = [slot(wall(8), 5), slot(wall(9), 5)]
-
-    first, second = draw_grid([Lane("", "", day, slots, [])]).rows[0].bars
-
-    assert first.label_width == BESIDE
-    assert second.y > first.y
 
 
 # --- the show ------------------------------------------------------------------------------------
@@ -404,7 +271,7 @@ def test_broadcast_page_of_another_organization_is_not_there(cast: Cast) -> None
 
 def test_no_page_holds_inline_script_or_style(cast: Cast) -> None:
     broadcast = put_live(cast, outputs=[make_output(cast.organization, cast.alice)])
-    plan(broadcast.show, rrule="FREQ=DAILY")
+    make_schedule(broadcast.show, rrule="FREQ=DAILY")
     producer = signed_in_as(add_member(cast.organization, Role.PRODUCER))
     urls = [INDEX, "/admin/live/", TIMELINE, f"{TIMELINE}?view=day"]
     urls += [reverse("admin:streams_show_change", args=[broadcast.show_id])]

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,15 +119,16 @@ def test_shows_start_once_while_loops_are_killed(tmp_path: Path) -> None:
 def start_program(*arguments: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", MODULE, *arguments]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
 
 
 def run_program(*arguments: str, environment: dict[str, str]) -> bytes:
-    process = start_program(*arguments, environment=environment)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0
-    return output
+    command = [sys.executable, "-m", MODULE, *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, timeout=120, check=True
+    )
+    return done.stdout
 
 
 @pytest.mark.long
@@ -144,12 +145,13 @@ def test_two_hundred_shows_start_once_on_mariadb(mariadb_url: str, loops: int) -
         return Report(**json.loads(run_program("report", environment=environment)))
 
     run_program("create", mariadb_url, name, environment=environment)
-    run_program("seed", "200", "5", environment=environment)
+    run_program("seed", "200", "5", "20", environment=environment)
     storm_of_loops = Storm(
-        lambda: start_program("loop", environment=environment), loops, pause_seconds=1.0
+        lambda: start_program("loop", environment=environment), loops, pause_seconds=3.0 / loops
     )
     try:
-        storm_of_loops.rage(lambda: report().broadcasts == 200, deadline_seconds=240)
+        with closing(storm.connect(mariadb_url, name)) as server:
+            storm_of_loops.rage(lambda: _opened(server) == 200, deadline_seconds=240)
         # Launches that died with their loop come again once their grace is over.
         left = _when(report, lambda item: not item.without_process)
     finally:
@@ -157,6 +159,11 @@ def test_two_hundred_shows_start_once_on_mariadb(mariadb_url: str, loops: int) -
 
     sys.stdout.write(f"\n{loops} loops, {storm_of_loops.kills} killed: {_summary(left)}\n")
     assert left.is_right, left
+
+
+def _opened(server: Any) -> int:
+    server.query("SELECT COUNT(*) FROM streams_broadcast")
+    return int(server.store_result().fetch_row()[0][0])
 
 
 def _when(look: Callable[[], Report], is_reached: Callable[[Report], bool]) -> Report:

@@ -74,7 +74,7 @@ def test_daily_show_airs_once_each_day_through_three_years(name: str, minute: in
 @pytest.mark.long
 def test_every_zone_of_the_world_keeps_the_rules() -> None:
     for name in sorted(available_timezones() - {"localtime", "posixrules", "Factory"}):
-        for minute in (0, 30, 90, 135, 150, 1439):
+        for minute in (30, 150):
             check_daily(ZoneInfo(name), datetime(2025, 1, 1) + timedelta(minutes=minute))  # noqa: DTZ001
 
 
