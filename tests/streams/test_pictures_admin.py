@@ -9,6 +9,8 @@ from django.core.files.base import ContentFile
 from django.test import Client as Browser
 from django.urls import reverse
 
+from inference.catalog import BACKGROUNDS
+from streams.admin.looks import BackgroundField
 from streams.models import Picture
 from tests.factories import Cast
 from tests.streams.pictures import image_bytes, make_picture
@@ -103,6 +105,12 @@ def test_looks_and_card_are_saved(cast: Cast, browser: Browser) -> None:
         "picture": str(card.pk),
     }
     assert second.card is None
+
+
+def test_every_drawn_background_is_offered() -> None:
+    drawn = BackgroundField([]).fields[0].choices[0][1]
+
+    assert {name for name, _ in drawn} == {*BACKGROUNDS, "colour"}
 
 
 def test_one_colour_is_saved_as_the_background(cast: Cast, browser: Browser) -> None:
