@@ -331,6 +331,8 @@ SPECTACULAR_SETTINGS = {
         "UtteranceStateEnum": "streams.models.broadcast.UtteranceState",
         "ExpressionEnum": "inference.catalog.EXPRESSIONS",
         "GestureEnum": "inference.catalog.GESTURES",
+        "PictureKindEnum": "streams.models.picture.PictureKind",
+        "CornerEnum": "streams.models.show.Corner",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
