@@ -38,11 +38,12 @@ EXPOSE 8000
 CMD ["daphne", "-b", "0.0.0.0", "-p", "8000", "livestudio.asgi:application"]
 
 # One live broadcast. Has no database driver and no web settings; the token comes on stdin.
-# The NVIDIA container runtime brings the driver, the neural requirements bring CUDA:
-# docker build --target runner --build-arg REQUIREMENTS=<file in requirements/, without .txt> .
+# With neural presenters: docker build --target runner --build-arg REQUIREMENTS=neural .
+# The NVIDIA container runtime brings the driver, PyTorch brings CUDA.
 FROM base AS runner
 ARG REQUIREMENTS=base
-RUN pip install -r requirements/${REQUIREMENTS}.txt -c requirements/lock.txt
+RUN pip install -r requirements/${REQUIREMENTS}.txt -c requirements/lock.txt \
+ && if [ "${REQUIREMENTS}" = neural ]; then pip install --no-deps -r requirements/whisper.txt; fi
 COPY --chown=livestudio inference/ inference/
 USER livestudio
 ENV DATA_DIR=/data NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video

@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -31,8 +31,9 @@ RUNNER_SIDE = (
 )
 LONGEST_FILE_LINES = 450
 LONGEST_FUNCTION_LINES = 60
-# Only engines that need a GPU may bring it, and only inside their worker.
-MAY_IMPORT_TORCH = ("inference/engines/", "inference/gpu/")
+# Only engines that need a GPU may bring them, and only inside their worker.
+NEURAL_PACKAGES = {"torch", "diffusers", "whisper", "safetensors"}
+MAY_IMPORT_TORCH = ("inference/engines/face/musetalk/", "inference/gpu/")
 
 # Requirements that no import names, and what uses them.
 USED_WITHOUT_IMPORT = {
@@ -86,12 +87,13 @@ def test_inference_package_itself_is_empty() -> None:
 
 
 def test_runner_side_loads_neither_django_nor_torch_nor_an_app() -> None:
-    modules = [module_name(path) for path in sources("inference") if is_runner_side(path)]
-    assert "inference.protocol" in modules
+    light = [path for path in sources("inference") if is_runner_side(path) and not is_neural(path)]
+    modules = [module_name(path) for path in light]
+    assert {"inference.protocol", "inference.engines.face.musetalk.weights"} <= set(modules)
 
     loaded = top_level_modules_after("", modules)
 
-    assert not loaded & {"django", "rest_framework", "channels", "daphne", "torch"}
+    assert not loaded & {"django", "rest_framework", "channels", "daphne", *NEURAL_PACKAGES}
     assert not loaded & {"livestudio", "accounts", "avatars", "voices", "streams"}
 
 
@@ -106,7 +108,7 @@ def test_web_side_loads_neither_torch_nor_a_codec() -> None:
 
     loaded = top_level_modules_after(setup, modules)
 
-    assert not loaded & {"torch", "av", "aiortc", "cv2"}
+    assert not loaded & {*NEURAL_PACKAGES, "av", "aiortc", "cv2"}
 
 
 def imports_of(path: Path) -> Iterator[tuple[int, str]]:
@@ -118,13 +120,20 @@ def imports_of(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.module.partition(".")[0]
 
 
-def test_only_engines_and_the_model_server_import_torch() -> None:
+def is_neural(path: Path) -> bool:
+    """Whether the file may import torch and itself does."""
+    imported = {package for _, package in imports_of(path)}
+    name = str(path.relative_to(ROOT))
+    return name.startswith(MAY_IMPORT_TORCH) and bool(imported & NEURAL_PACKAGES)
+
+
+def test_only_neural_engines_and_the_model_server_import_torch() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}"
         for path in sources(*PACKAGES)
         if not str(path.relative_to(ROOT)).startswith(MAY_IMPORT_TORCH)
         for line, package in imports_of(path)
-        if package == "torch"
+        if package in NEURAL_PACKAGES
     ]
 
     assert found == []
@@ -160,7 +169,18 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("name", ["base.txt", "dev.txt", "e2e.txt", "mysql.txt", "node.txt"])
+REQUIREMENT_FILES = (
+    "base.txt",
+    "dev.txt",
+    "e2e.txt",
+    "mysql.txt",
+    "neural.txt",
+    "node.txt",
+    "whisper.txt",
+)
+
+
+@pytest.mark.parametrize("name", REQUIREMENT_FILES)
 def test_each_requirement_is_pinned_and_says_what_it_is_needed_for(name: str) -> None:
     lines = requirement_lines(name)
 
@@ -170,16 +190,35 @@ def test_each_requirement_is_pinned_and_says_what_it_is_needed_for(name: str) ->
 
 
 def test_each_base_requirement_is_used_and_each_import_is_required() -> None:
-    required = {normalised(line.partition("==")[0]) for line in requirement_lines("base.txt")}
-    imported = set()
-    for path in sources(*PACKAGES):
-        imported |= {package for _, package in imports_of(path)}
-    imported -= set(sys.stdlib_module_names) | set(PACKAGES)
-    distributions = packages_distributions()
-    used = {normalised(name) for module in imported for name in distributions.get(module, [module])}
+    required = required_in("base.txt")
+    used = distributions_used_by(path for path in sources(*PACKAGES) if not is_neural(path))
 
     assert required - used - set(USED_WITHOUT_IMPORT) == set(), "nothing uses these"
     assert used - required - brought_by(required) == set(), "missing in requirements/base.txt"
+
+
+def test_each_neural_requirement_is_used_and_each_import_is_required() -> None:
+    required = required_in("neural.txt", "whisper.txt")
+    used = distributions_used_by(path for path in sources("inference") if is_neural(path))
+
+    assert required - used - brought_by({"openai-whisper"}) == set(), "nothing uses these"
+    assert used - required - required_in("base.txt") == set(), "missing in requirements/neural.txt"
+    without_triton = brought_by({"openai-whisper"}) - required - required_in("base.txt")
+    assert without_triton == {"triton"}, "whisper.txt is installed without what it requires"
+
+
+def required_in(*names: str) -> set[str]:
+    """Distributions that the requirement files name themselves."""
+    lines = [line for name in names for line in requirement_lines(name)]
+    return {normalised(line.partition("==")[0]) for line in lines}
+
+
+def distributions_used_by(paths: Iterable[Path]) -> set[str]:
+    """Distributions of others that the files import."""
+    imported = {package for path in paths for _, package in imports_of(path)}
+    imported -= set(sys.stdlib_module_names) | set(PACKAGES)
+    distributions = packages_distributions()
+    return {normalised(name) for module in imported for name in distributions.get(module, [module])}
 
 
 def brought_by(names: set[str]) -> set[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,9 +17,12 @@ from .failures import BootstrapError, require_disk
 from .paths import REQUIREMENTS, STAMPS, TOOLS, VENV, VENV_PYTHON
 from .steps import digest, is_stamped, run_quietly, say, write_stamp
 
-NEEDED_MIB = {"base": 800, "dev": 1300, "mysql": 50, "node": 250}
+NEEDED_MIB = {"base": 800, "dev": 1300, "mysql": 50, "neural": 2000, "node": 250, "whisper": 20}
+# PyPI's PyTorch brings CUDA, several GB; the checks run on the CPU.
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 LOCK_HEADER = """\
-# Versions of everything that dev.txt brings, so that a clone installs today what it did yesterday.
+# Versions of everything that dev.txt and neural.txt bring, so that a clone installs today what it
+# did yesterday.
 # Used as a constraint (pip -c). Made by `python3 scripts/bootstrap.py lock`; do not edit.
 """
 PIP_WHEEL_FOLDERS = ("/usr/share/python-wheels", "/usr/share/python-pip-wheels")
@@ -52,23 +57,54 @@ def _ensure_requirements(name: str) -> None:
     command += ["--disable-pip-version-check", "-r", REQUIREMENTS / f"{name}.txt"]
     if (lock := REQUIREMENTS / "lock.txt").exists():
         command += ["-c", lock]
-    if name == "mysql":
-        # A cached wheel may be linked to libraries of another folder.
-        command.append("--no-cache-dir")
+    command += pip_options(name)
     run_quietly(f"Installing requirements/{name}.txt", command, environment=_build_flags(name))
     write_stamp(stamp, wanted)
 
 
+def pip_options(name: str) -> list[str]:
+    """What requirements/<name>.txt needs of pip beside the lock."""
+    if name == "mysql":
+        # A cached wheel may be linked to libraries of another folder.
+        return ["--no-cache-dir"]
+    if name == "whisper":
+        return ["--no-deps"]
+    if name == "neural" and _is_reachable(TORCH_CPU_INDEX):
+        return ["--extra-index-url", TORCH_CPU_INDEX]
+    return []
+
+
+def _is_reachable(url: str) -> bool:
+    """pip itself would try again for minutes; a mirror of one's own may be all there is."""
+    try:
+        with urllib.request.urlopen(f"{url}/torch/", timeout=5):  # noqa: S310 - our own https address
+            return True
+    except OSError:
+        return False
+
+
 def write_lock() -> None:
-    """Make requirements/lock.txt anew: every package that dev.txt brings, with its version."""
+    """Make requirements/lock.txt anew: every package that the checks install, with its version."""
     with tempfile.TemporaryDirectory() as name:
         python = Path(name) / "bin" / "python"
         run_quietly("Creating an empty environment", [sys.executable, "-m", "venv", name])
         pip = (python, "-m", "pip", "--quiet")
-        wanted = ("install", "-r", REQUIREMENTS / "dev.txt")
-        run_quietly("Resolving requirements/dev.txt", [*pip, *wanted])
+        wanted = ("install", "-r", REQUIREMENTS / "dev.txt", "-r", REQUIREMENTS / "neural.txt")
+        resolved: list[str | Path] = [*pip, *wanted, *pip_options("neural")]
+        run_quietly("Resolving requirements/dev.txt and neural.txt", resolved)
         versions = run_quietly("Reading the versions", [*pip, "freeze"])
-    (REQUIREMENTS / "lock.txt").write_text(LOCK_HEADER + versions)
+    (REQUIREMENTS / "lock.txt").write_text(LOCK_HEADER + portable(versions))
+
+
+def portable(versions: str) -> str:
+    """`pip freeze` without what depends on the build of PyTorch that this machine was given.
+
+    `torch==2.13.0+cpu` exists on one index only, and the CUDA packages, which PyTorch pins itself,
+    only beside its CUDA build.
+    """
+    lines = [re.sub(r"^(torch==[^+]*)\+.*", r"\1", line) for line in versions.splitlines()]
+    kept = [line for line in lines if not line.startswith(("nvidia-", "cuda-", "triton=="))]
+    return "".join(f"{line}\n" for line in kept)
 
 
 def _build_flags(name: str) -> Mapping[str, str]:

@@ -88,7 +88,7 @@ def lock(_: Sequence[str]) -> int:
 def _install_for_tests() -> None:
     with exclusive():
         ensure_tools()
-        _install_with_frontend("dev", "mysql")
+        _install_with_frontend("dev", "mysql", "neural", "whisper")
 
 
 def _install_with_frontend(*names: str) -> None:

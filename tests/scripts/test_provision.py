@@ -126,6 +126,24 @@ def test_requirement_files_follow_inclusions(tmp_path: Path) -> None:
     assert names == ["base.txt", "dev.txt", "lock.txt"]
 
 
+def test_lock_names_no_build_of_pytorch() -> None:
+    frozen = "tomli==2\ntorch==2.13.0+cpu\ntriton==3.7.1\nnvidia-cublas==13\ntorchsnapshot==1+x\n"
+
+    assert environment.portable(frozen) == "tomli==2\ntorch==2.13.0\ntorchsnapshot==1+x\n"
+
+
+def test_pytorch_comes_from_its_cpu_index_only_where_that_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+
+    monkeypatch.setattr(environment, "TORCH_CPU_INDEX", f"http://127.0.0.1:{port}/whl/cpu")
+
+    assert environment.pip_options("neural") == []
+    assert environment.pip_options("whisper") == ["--no-deps"]
+
+
 def test_stamp_holds_until_an_input_changes(tmp_path: Path) -> None:
     source = tmp_path / "source.txt"
     source.write_text("one")
