@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +43,40 @@ def open_studio(**environment: str) -> Iterator[Studio]:
             yield Studio(site, up, platform)
         finally:
             _end(site, up)
+
+
+class Parts:
+    """Web and control loop without `up`: the web can be restarted, or be dialled by a proxy."""
+
+    def __init__(self, site: Site, web: subprocess.Popen[bytes]) -> None:
+        self.site = site
+        self.web = web
+
+    def restart_web(self) -> None:
+        """kill -9, and another one at the same address."""
+        self.web.kill()
+        self.web.wait()
+        self.web = self.site.start_web()
+
+
+@contextmanager
+def open_parts(*, link_port: Callable[[int], int] = int) -> Iterator[tuple[Studio, Parts]]:
+    """An installation in parts; every process of it has ended afterwards.
+
+    link_port: from the web's port to the one that runners dial.
+    """
+    with new_site() as site:
+        site.migrate()
+        parts = Parts(site, site.start_web())
+        control = site.manage("run_control", PORT=str(link_port(site.port)))
+        try:
+            platform = Platform(site.base_url)
+            platform.register()
+            yield Studio(site, control, platform), parts
+        finally:
+            _end(site, control)
+            parts.web.kill()
+            parts.web.wait()
 
 
 def _end(site: Site, up: subprocess.Popen[bytes]) -> None:

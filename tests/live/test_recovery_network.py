@@ -7,11 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from benchmarks.platform import Platform
 from tests.live.airings import Airing, is_alive, three_airings
 from tests.live.proxy import Proxy
-from tests.live.site import Processes, new_site, wait_until
-from tests.live.studio import Studio
+from tests.live.site import wait_until
+from tests.live.studio import Studio, open_parts
 from tests.services import RtmpServer
 
 pytestmark = [pytest.mark.live, pytest.mark.long]
@@ -83,24 +82,15 @@ def test_broadcast_whose_link_never_comes_back_ends_with_a_whole_transcript(
 
 @contextmanager
 def _studio_behind_proxy() -> Iterator[tuple[Studio, Proxy]]:
-    """Web, and a control loop whose runners dial the web through a proxy."""
-    with new_site() as site:
-        site.migrate()
-        web = site.start_web()
-        with Proxy(site.port) as proxy:
-            control = site.manage("run_control", PORT=str(proxy.port))
-            try:
-                platform = Platform(site.base_url)
-                platform.register()
-                yield Studio(site, control, platform), proxy
-            finally:
-                runners = site.query("SELECT runner_pid FROM streams_broadcast")
-                processes = Processes(control.pid, *(row[0] for row in runners if row[0]))
-                control.terminate()
-                control.wait(30)
-                processes.kill_left()
-                web.kill()
-                web.wait()
+    """A studio whose runners dial the web through a proxy."""
+    proxies: list[Proxy] = []
+
+    def link_port(web_port: int) -> int:
+        proxies.append(Proxy(web_port))
+        return proxies[0].port
+
+    with open_parts(link_port=link_port) as (studio, _), proxies[0] as proxy:
+        yield studio, proxy
 
 
 def _wait_for_output(airing: Airing, state: str) -> dict[str, str]:
