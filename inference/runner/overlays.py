@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 TITLE_SECONDS: Final = 8.0
 # The next time of the clock is drawn this long before it is due.
 _CLOCK_AHEAD_SECONDS: Final = 0.4
+_CLOCK_LOOK_SECONDS: Final = 0.2
 _CLOCK_FORMATS: Final = {"minute": "%H:%M", "second": "%H:%M:%S"}
 _CLOCK_SECONDS: Final = {"minute": 60, "second": 1}
 
@@ -34,7 +35,10 @@ T = TypeVar("T")
 
 
 class Backdrop:
-    """Draws and places what does not follow the speech. position(): the sample of this moment."""
+    """Draws and places what does not follow the speech.
+
+    position(): the sample of this moment; now(): the wall clock, seconds since 1970.
+    """
 
     def __init__(
         self,
@@ -42,11 +46,14 @@ class Backdrop:
         rendition: RenditionSpec,
         overlays: OverlayStack,
         position: Callable[[], int],
+        *,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._spec = spec
         self._size = rendition.width_px, rendition.height_px
         self._overlays = overlays
         self._position = position
+        self._now = now
         self._clock: asyncio.Task[None] | None = None
 
     async def show(self) -> Layout:
@@ -117,14 +124,16 @@ class Backdrop:
     async def _run_clock(self, clock: ClockSpec, at: tuple[int, int]) -> None:
         """Each time is drawn ahead and shows from the very sample at which it is that time."""
         period = _CLOCK_SECONDS[clock.format]
-        due = time.time() // period * period
+        due = 0.0
         while True:
+            # Where the machine stood still or its clock was set, the present time comes at once.
+            due = max(due, self._now() // period * period)
             image = await asyncio.to_thread(draw_clock, _time_of(clock, due), *self._size)
-            sample = self._position() + round((due - time.time()) * 48_000)
+            sample = self._position() + round((due - self._now()) * 48_000)
             self._put("clock", image, at, max(0, sample))
-            # From the time itself, not from the last one: a suspended machine skips what passed.
-            due = (time.time() + _CLOCK_AHEAD_SECONDS) // period * period + period
-            await asyncio.sleep(max(0.0, due - _CLOCK_AHEAD_SECONDS - time.time()))
+            due += period
+            while (left := due - _CLOCK_AHEAD_SECONDS - self._now()) > 0:  # noqa: ASYNC110 - a clock rings no bell
+                await asyncio.sleep(min(left, _CLOCK_LOOK_SECONDS))
 
 
 def _time_of(clock: ClockSpec, unix_seconds: float) -> str:
