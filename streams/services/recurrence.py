@@ -35,6 +35,8 @@ COUNT_MAX: Final = 1000
 YEARS_MAX: Final = 10
 # Local times differ from UTC by less than this.
 _MARGIN: Final = timedelta(days=2)
+_DAY: Final = r"[+-]?(?:0?[1-9]|[12][0-9]|3[01])"
+_DAYS_OF_MONTH: Final = re.compile(rf"{_DAY}(?:,{_DAY})*")
 _UNTIL: Final = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?")
 
 
@@ -163,6 +165,9 @@ def _split(text: str) -> dict[str, str]:
     if unknown := sorted(set(parts) - allowed):
         names = ", ".join(name[:20] for name in unknown)
         raise refuse_rule(f"{names} cannot be used. Use {', '.join(sorted(allowed))}.")
+    for name in {"BYMONTHDAY", "BYSETPOS"} & set(parts):
+        if not _DAYS_OF_MONTH.fullmatch(parts[name]):
+            raise refuse_rule(f"{name} goes from 1 to 31, or from the end from -1 to -31.")
     return parts
 
 
