@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from inference.media.fonts import font_of_height, load_font
 from inference.media.overlay import OverlayPatch
 from inference.media.panels import WHITE, panel, place
-from inference.media.wrapping import cut, is_wide, wrap
+from inference.media.wrapping import balance, cut, is_wide, wrap
 
 CAPTION_LINES: Final = 2
 LABEL_SHARE: Final = 0.05  # of the short side: the least height of the label's text
@@ -39,7 +39,7 @@ def render_caption(
     if len(lines) > CAPTION_LINES:
         lines = [*lines[: CAPTION_LINES - 1], cut(lines[CAPTION_LINES - 1])]
     else:
-        lines = _balanced(lines, font)
+        lines = balance(lines, font)
     image = _draw_lines([line.rstrip() for line in lines], font)
     bottom = usual_bottom(height_px) if bottom_px is None else bottom_px
     x_px = (width_px - image.width) // 2
@@ -110,17 +110,6 @@ def _draw_lines(lines: list[str], font: ImageFont.FreeTypeFont) -> Image.Image:
         y = padding // 2 + number * line_height
         draw.text((x, y), line, WHITE, font, stroke_width=stroke, stroke_fill=_OUTLINE)
     return image
-
-
-def _balanced(lines: list[str], font: ImageFont.FreeTypeFont) -> list[str]:
-    """The same text in as many lines of about one length: no lone last word."""
-    text = "".join(lines)
-    longest = max(font.getlength(line.rstrip()) for line in lines)
-    for share in (0.55, 0.65, 0.75, 0.85, 0.95):
-        shorter = wrap(text, font, round(longest * share))
-        if len(shorter) == len(lines):
-            return shorter
-    return lines
 
 
 def _line_height(font: ImageFont.FreeTypeFont) -> int:

@@ -36,7 +36,20 @@ def wrap_to(text: str, font: ImageFont.FreeTypeFont, limit_px: int, lines: int) 
     found = wrap(text, font, limit_px)
     if len(found) > lines:
         found = [*found[: lines - 1], _shorten(found[lines - 1] + "…", font, limit_px)]
+    elif len(found) > 1:
+        found = balance(found, font)
     return [line.rstrip() for line in found]
+
+
+def balance(lines: list[str], font: ImageFont.FreeTypeFont) -> list[str]:
+    """The same text in as many lines of about one length: no lone last word."""
+    text = "".join(lines)
+    longest = max(font.getlength(line.rstrip()) for line in lines)
+    for share in (0.55, 0.65, 0.75, 0.85, 0.95):
+        shorter = wrap(text, font, round(longest * share))
+        if len(shorter) == len(lines):
+            return shorter
+    return lines
 
 
 def cut(line: str) -> str:
