@@ -39,6 +39,7 @@ CUES: Final[tuple[dict[str, Any], ...]] = (
         "活动到 11 月 30 日为止。[surprised]是不是很划算？",
         "expression": "neutral",
         "gesture": "open_hands",
+        "card": {"title": "秋季新品套装", "text": "原价 ¥1,299", "price": "¥999"},
     },
     {"kind": "pause", "pause_seconds": 0.6},
     {
@@ -86,6 +87,8 @@ def ensure_demo_show(organization: Organization) -> Show:
         "language": Language.CHINESE,
         "profile": PROFILE,
         "background": BACKGROUND,
+        "lower_third_name": "小林 Lin",
+        "lower_third_role": "AI 主播 · AI presenter",
         "visibility": "public",
         "rundown_mode": "loop",
         "loop_pause_seconds": 1.0,
