@@ -6,6 +6,7 @@
     encoders        {}                                        -> JSON {name: "ok" or what is wrong}
     font            {}                                        -> JSON {path} of the caption font
     picture         {path, kind}                              -> a line of JSON, then JPEG or PNG
+    weights         {folder}                                  -> JSON [network and its files]
 A refusal ends it with status 1 and `{"code", "message", "retryable"}` as the last line of stderr.
 Engines print what they like to stdout: it is sent to stderr before they are loaded.
 """
@@ -35,6 +36,7 @@ from inference.engines.base import (
     SpeechEngine,
     SpeechRequest,
 )
+from inference.engines.weights import WeightsFolder, describe, list_parts
 
 if TYPE_CHECKING:
     from inference.media.uploads import UploadKind
@@ -162,12 +164,19 @@ def rewrite_picture(request: Json) -> bytes:
         raise EngineError(error.code, str(error), retryable=False) from error
 
 
+def list_weights(request: Json) -> bytes:
+    """Each network that this build can load, and the state of its files."""
+    folder = WeightsFolder(Path(_text(request, "folder")))
+    return json.dumps(describe(folder, list_parts())).encode()
+
+
 TOOLS: Final[dict[str, Callable[[Json], bytes]]] = {
     "preview": preview_voice,
     "avatar-preview": preview_avatar,
     "encoders": try_encoders,
     "font": find_caption_font,
     "picture": rewrite_picture,
+    "weights": list_weights,
 }
 
 

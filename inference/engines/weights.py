@@ -37,7 +37,7 @@ class WeightsFile:
     """One file as its publisher offers it.
 
     path: below the weights folder. also_at: other paths that are in use for the same file.
-    sha256: as published; None where none is known: the file's own is recorded when first seen.
+    sha256: as published; None where it is not known: that of the first file seen is recorded.
     """
 
     path: str
@@ -200,7 +200,7 @@ def _describe_file(item: Examined) -> dict[str, Any]:
         "size_bytes": file.size_bytes,
         "sha256": item.sha256,
         "expected_sha256": item.expected or file.sha256,
-        "is_hash_published": file.sha256 is not None,
+        "is_hash_known": file.sha256 is not None,
     }
 
 
@@ -209,7 +209,13 @@ def _read_record(path: Path) -> dict[str, dict[str, Any]]:
         record = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return record if isinstance(record, dict) else {}
+    if not isinstance(record, dict):
+        return {}
+    return {name: entry for name, entry in record.items() if _is_entry(entry)}
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and entry.keys() == {"sha256", "size", "modified_ns"}
 
 
 def _write_record(path: Path, record: dict[str, dict[str, Any]]) -> None:

@@ -1,8 +1,8 @@
 """Official weights of MuseTalk and of the networks it stands on: source, licence, size, hash.
 
 Files lie as MuseTalk's own download script puts them, so that its `models/` folder can be used.
-Hashes are those of the publishers' repositories at the revisions in the addresses. Where they
-show none, the hash of the first file seen is recorded.
+Hashes are those in the publishers' repositories. For MuseTalk 1.0 they are not known here: those of
+the first files seen are recorded.
 """
 
 from __future__ import annotations
