@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from livestudio.common.errors import ConflictError, DomainError, TooManyRequestsError
+from livestudio.common.errors import (
+    ConflictError,
+    DomainError,
+    TooManyRequestsError,
+    UnavailableError,
+)
 
 
 class CredentialsInvalidError(DomainError):
@@ -65,6 +70,36 @@ class TwoFactorOffError(ConflictError):
 
     code = "two_factor_off"
     message = "Two-factor sign-in is off."
+
+
+class EmailUnverifiedError(DomainError):
+    """EMAIL_VERIFICATION=required, and the link of our mail was not opened yet."""
+
+    code = "email_unverified"
+    status = 403
+    message = "Confirm your e-mail address first: open the link in the mail that we sent you."
+
+
+class LinkInvalidError(DomainError):
+    """The link of a mail is too old, used, void or not whole."""
+
+    code = "link_invalid"
+    message = "This link is not valid (any more). Ask for a new one."
+
+
+class AlreadyMemberError(ConflictError):
+    """This person is in the organization already."""
+
+    code = "already_member"
+    message = "This person is a member of the organization already."
+
+
+class MailOffError(UnavailableError):
+    """This site was set up without mail."""
+
+    code = "mail_off"
+    retryable = False
+    message = "This site sends no mail. Ask an administrator."
 
 
 class ApiKeyInvalidError(DomainError):

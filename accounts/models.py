@@ -38,6 +38,9 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):
         ],
     )
     email = models.EmailField(_("email address"), blank=True)
+    email_verified_at = models.DateTimeField(_("address confirmed at"), null=True, editable=False)
+    # Opened an account while EMAIL_VERIFICATION was required, and has not confirmed the address.
+    must_verify_email = models.BooleanField(default=False, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may open the admin"), default=False)
     # The user behind an API key: has no password, and one membership with scopes.
@@ -143,6 +146,43 @@ class Membership(BaseModel):
         """What this member may do here."""
         allowed = PERMISSIONS[self.role]
         return allowed if self.scopes is None else allowed & frozenset(self.scopes)
+
+
+class InvitationQuerySet(OwnedQuerySet):
+    def open(self) -> Self:
+        """Invitations that can be accepted now."""
+        return self.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
+
+
+class Invitation(OwnedModel):
+    """Asks somebody in. Whoever has the link may join once; only its SHA-256 is kept."""
+
+    email = models.EmailField(_("email address"))
+    role = models.CharField(_("role"), max_length=20, choices=Role.choices, default=Role.VIEWER)
+    hashed = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("invited by"),
+    )
+    expires_at = models.DateTimeField(_("ends at"), editable=False)
+    accepted_at = models.DateTimeField(null=True, editable=False)
+    accepted_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    objects: ClassVar[models.Manager[Any]] = InvitationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+
+    def __str__(self) -> str:
+        return f"{self.email} · {self.organization}"
 
 
 class DeviceSession(BaseModel):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import environ
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
@@ -93,6 +94,25 @@ def read_ice_servers(name: str) -> tuple[dict[str, Any], ...]:
     if not is_list or not all(isinstance(item, dict) and item.get("urls") for item in servers):
         refuse(name, value, 'a JSON list such as [{"urls": ["stun:stun.example.org:3478"]}]')
     return tuple(servers)
+
+
+def read_mail_server(name: str) -> dict[str, Any]:
+    """Django's EMAIL_ settings of an address such as smtp+tls://user:password@host:587; {} unset.
+
+    smtp+tls: STARTTLS; smtp+ssl: TLS from the first byte; smtp: without.
+    """
+    value = read_text(name)
+    if not value:
+        return {}
+    scheme, _, rest = value.partition("://")
+    if scheme not in ("smtp", "smtp+tls", "smtp+ssl") or not rest.rpartition("@")[2]:
+        # The address may hold a password: show its scheme only.
+        shown = f"{scheme}://…" if "://" in value else "…"
+        refuse(name, shown, "smtp+tls://user:password@mail.example.org:587, or smtp+ssl://")
+    try:
+        return dict(environ.Env.email_url_config(value))
+    except ValueError:
+        refuse(name, f"{scheme}://…", "an address with a port that is a number")
 
 
 def read_folder(name: str, default: Path) -> Path:

@@ -92,9 +92,6 @@ REGISTRATION = env.read_choice(
     "REGISTRATION", ("open", "invite", "closed"), "closed" if IS_PRODUCTION else "open"
 )
 EMAIL_VERIFICATION = env.read_choice("EMAIL_VERIFICATION", ("off", "required"), "off")
-if EMAIL_VERIFICATION == "required":
-    # Accounts that wait for a mail that is never sent would be locked out.
-    env.refuse("EMAIL_VERIFICATION", "required", "off; this version sends no mail yet")
 LAUNCHER = env.read_choice(
     "LAUNCHER",
     tuple(
@@ -121,6 +118,25 @@ EGRESS_ALLOW = env.read_checked_list(
     is_allow_entry,
     "`loopback`, `private`, IP addresses or networks (10.0.0.0/8), comma-separated",
 )
+
+# --- mail ---------------------------------------------------------------------------------------
+_mail_server = env.read_mail_server("EMAIL_URL")
+# `printed` by the web process, for the one person at an embedded site.
+MAIL = "sent" if _mail_server else "off" if IS_PRODUCTION else "printed"
+if EMAIL_VERIFICATION == "required" and MAIL == "off":
+    # Accounts that wait for a mail that is never sent would be locked out.
+    env.refuse("EMAIL_VERIFICATION", "required", "off, or set EMAIL_URL so that mail can be sent")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if _mail_server else 'console'}.EmailBackend"
+EMAIL_HOST = _mail_server.get("EMAIL_HOST", "localhost")
+EMAIL_PORT = _mail_server.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = _mail_server.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = _mail_server.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS = bool(_mail_server.get("EMAIL_USE_TLS"))
+EMAIL_USE_SSL = bool(_mail_server.get("EMAIL_USE_SSL"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.read_text("EMAIL_FROM", "LiveStudio <livestudio@localhost>")
+# Seconds that the link of a forgotten password is good for.
+PASSWORD_RESET_TIMEOUT = 3600
 
 # --- WebRTC -------------------------------------------------------------------------------------
 
@@ -286,6 +302,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.MinimumLengthValidator"},
     {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
     {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
+    {"NAME": "accounts.password_rules.EndSessionsValidator"},
 ]
 REFRESH_TOKEN_LIFETIME = timedelta(days=14)
 SIMPLE_JWT = {

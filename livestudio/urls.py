@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", pages.readyz),
     path("metrics", pages.metrics),
     path("admin/", admin.site.urls),
+    path("account/", include("accounts.urls")),
     path("api/v1/", include(api_patterns)),
     path("studio/", pages.studio, name="studio"),
     path("studio/<path:path>", pages.studio),

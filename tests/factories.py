@@ -8,10 +8,11 @@ from typing import Any
 import factory
 from rest_framework.test import APIClient
 
-from accounts.models import ApiKey, Organization, User
+from accounts.models import ApiKey, Invitation, Organization, User
 from accounts.roles import SYSTEM, Role
 from accounts.services import members, sessions
 from accounts.services.api_keys import ApiKeyDraft, create_api_key
+from accounts.services.invitations import invite
 from avatars.models import Avatar
 from voices.models import Voice
 
@@ -116,6 +117,17 @@ def make_api_key(cast: Cast, *scopes: str, **more: Any) -> tuple[ApiKey, str]:
     """A key of Alice's organization, and its text."""
     draft = ApiKeyDraft("Shop system", frozenset(scopes or {"show.edit"}), **more)
     return create_api_key(organization=cast.organization, draft=draft, actor=cast.alice)
+
+
+def make_invitation(cast: Cast, email: str = "dora@example.org") -> Invitation:
+    """An open invitation to Alice's organization."""
+    return invite(
+        organization=cast.organization,
+        email=email,
+        role=Role.VIEWER,
+        actor=cast.alice,
+        base_url="http://testserver",
+    )[0]
 
 
 def error_of(response: Any) -> dict[str, Any]:

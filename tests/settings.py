@@ -22,7 +22,17 @@ def _remove_data() -> None:
         shutil.rmtree(_data_folder, ignore_errors=True)
 
 
-for _name in ("MODE", "HOST", "PORT", "LAUNCHER", "EGRESS_ALLOW", "REGISTRATION", "ALLOWED_HOSTS"):
+for _name in (
+    "MODE",
+    "HOST",
+    "PORT",
+    "LAUNCHER",
+    "EGRESS_ALLOW",
+    "REGISTRATION",
+    "ALLOWED_HOSTS",
+    "EMAIL_URL",
+    "EMAIL_VERIFICATION",
+):
     # What a developer exported for a demo must not decide what the tests see.
     os.environ.pop(_name, None)
 if _redis_url := os.environ.get("REDIS_URL"):

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import URLPattern, URLResolver, reverse
 
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, Invitation, User
 from accounts.roles import PERMISSIONS, Role
 from avatars.models import Avatar, AvatarClip
 from inference.protocol import Signal
@@ -35,6 +35,7 @@ from tests.factories import (
     error_of,
     make_api_key,
     make_cast,
+    make_invitation,
 )
 from tests.streams.pictures import make_picture, png_bytes
 from tests.streams.plans import CANARY_KEY, RTMP_URL, make_output, put_live, show_body
@@ -70,6 +71,7 @@ class World:
     recording: Recording
     picture: Picture
     api_key: ApiKey
+    invitation: Invitation
 
     @property
     def ids(self) -> dict[str, Any]:
@@ -88,6 +90,7 @@ class World:
             "device_id": "unknown",
             "organization_id": self.cast.organization.pk,
             "key_id": self.api_key.pk,
+            "invitation_id": self.invitation.pk,
             "viewer": "0" * 32,
         }
 
@@ -155,12 +158,22 @@ ROWS = [
     Row("logout", "post", SIGNED_IN),
     Row("devices", "get", SIGNED_IN),
     Row("device", "delete", SIGNED_IN, answers=(404,)),
+    Row("password", "post", SIGNED_IN, answers=(400,)),
+    Row("password-reset", "post", ANYBODY, answers=(400,)),
+    Row("password-reset-confirm", "post", ANYBODY, answers=(400,)),
+    Row("email-verify", "post", ANYBODY, answers=(400,)),
+    Row("email-resend", "post", ANYBODY, answers=(400,)),
+    Row("invitation-look", "post", ANYBODY, answers=(400,)),
+    Row("invitation-accept", "post", SIGNED_IN, answers=(400,)),
     Row("totp", "get", SIGNED_IN),
     Row("totp", "post", SIGNED_IN, lambda world: {"password": PASSWORD}),
     Row("totp-confirm", "post", SIGNED_IN, lambda world: {"code": "000000"}, answers=ON_AIR),
     Row("totp-off", "post", SIGNED_IN, answers=(400,)),
     Row("totp-recovery-codes", "post", SIGNED_IN, lambda world: {"code": "000000"}, answers=ON_AIR),
     Row("me", "get", SIGNED_IN),
+    Row("invitations", "get", MANAGE),
+    Row("invitations", "post", MANAGE, lambda world: {"email": "new@example.org"}),
+    Row("organization-invitation", "delete", MANAGE),
     Row("api-keys", "get", MANAGE),
     Row("api-keys", "post", MANAGE, key_draft),
     Row("api-key", "delete", MANAGE),
@@ -307,6 +320,7 @@ def world(db: None) -> World:
         recording=_recording(broadcast),
         picture=make_picture(cast.organization),
         api_key=make_api_key(cast)[0],
+        invitation=make_invitation(cast),
     )
 
 

@@ -20,7 +20,7 @@ from livestudio.common.admin import OneOrganizationForm, OrganizationScopedAdmin
 
 class ApiKeyForm(OneOrganizationForm):
     scopes = forms.MultipleChoiceField(
-        label=_("scopes"),
+        label=_("Scopes"),
         choices=[(scope, scope) for scope in sorted(SCOPES)],
         widget=forms.CheckboxSelectMultiple,
     )

@@ -13,12 +13,14 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import (
     CredentialsInvalidError,
+    EmailUnverifiedError,
     SecondFactorInvalidError,
     SecondFactorRequiredError,
     SignInLockedError,
 )
 from accounts.models import User
 from accounts.services import sessions, two_factor
+from accounts.services.verification import require_verified
 from livestudio.common.throttles import SignInThrottle
 
 
@@ -58,6 +60,7 @@ class LockingSignInForm(AdminAuthenticationForm):
                 address=throttle.get_ident(self.request) or "",
             )
             two_factor.require_code(user=user, code=code)
+            require_verified(user)
         except CredentialsInvalidError as error:
             raise self.get_invalid_login_error() from error
         except SecondFactorRequiredError as error:
@@ -65,6 +68,9 @@ class LockingSignInForm(AdminAuthenticationForm):
             raise ValidationError(text, code=error.code) from error
         except SecondFactorInvalidError as error:
             text = gettext("The code is wrong or was used already. Wait for the next one.")
+            raise ValidationError(text, code=error.code) from error
+        except EmailUnverifiedError as error:
+            text = gettext("Confirm your address first: open the link in our mail.")
             raise ValidationError(text, code=error.code) from error
         except SignInLockedError as error:
             self.retry_after_seconds = error.retry_after_seconds

@@ -30,7 +30,27 @@ class RegisterSerializer(DeviceFields):
     username = serializers.CharField(max_length=150)
     email = serializers.EmailField()
     password = serializers.CharField(max_length=128, write_only=True, trim_whitespace=False)
-    organization = serializers.CharField(max_length=100)
+    organization = serializers.CharField(
+        max_length=100,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="The name of your new organization; not needed with an invitation.",
+    )
+    invitation = serializers.CharField(
+        max_length=100,
+        required=False,
+        allow_blank=True,
+        default="",
+        write_only=True,
+        help_text="The last part of the address in an invitation.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs["invitation"] and not attrs["organization"]:
+            message = "Give your organization a name."
+            raise serializers.ValidationError({"organization": message})
+        return attrs
 
 
 class TokenSerializer(DeviceFields):
@@ -39,6 +59,14 @@ class TokenSerializer(DeviceFields):
     code = serializers.CharField(required=False, allow_blank=True, max_length=20, default="")
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=128, write_only=True, trim_whitespace=False)
+
+
+class PasswordChangeSerializer(serializers.Serializer[Any]):
+    """code: where two-factor sign-in is on."""
+
+    password = serializers.CharField(max_length=128, write_only=True, trim_whitespace=False)
+    new_password = serializers.CharField(max_length=128, write_only=True, trim_whitespace=False)
+    code = serializers.CharField(required=False, allow_blank=True, max_length=20, default="")
 
 
 class RefreshSerializer(serializers.Serializer[Any]):
@@ -74,13 +102,13 @@ class DeviceListSerializer(DeviceSerializer):
 
 
 class RegisteredSerializer(serializers.Serializer[Any]):
-    """The answer of auth/register/."""
+    """The answer of auth/register/. access: null until the address is confirmed."""
 
     user = UserSerializer()
     organization = OrganizationSerializer()
-    access = serializers.CharField()
+    access = serializers.CharField(allow_null=True)
     refresh = serializers.CharField(allow_null=True)
-    device = DeviceSerializer()
+    device = DeviceSerializer(allow_null=True)
 
 
 class SignInSerializer(serializers.Serializer[Any]):

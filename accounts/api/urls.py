@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.api import keys, two_factor, views
+from accounts.api import invitations, keys, mailed, two_factor, views
 
 urlpatterns = [
     path("auth/register/", views.RegisterView.as_view(), name="register"),
@@ -13,6 +13,31 @@ urlpatterns = [
     path("auth/logout/", views.LogoutView.as_view(), name="logout"),
     path("auth/devices/", views.DevicesView.as_view(), name="devices"),
     path("auth/devices/<str:device_id>/", views.DeviceView.as_view(), name="device"),
+    path("auth/password/", views.PasswordChangeView.as_view(), name="password"),
+    path("auth/password/reset/", mailed.PasswordResetView.as_view(), name="password-reset"),
+    path(
+        "auth/password/reset/confirm/",
+        mailed.PasswordResetConfirmView.as_view(),
+        name="password-reset-confirm",
+    ),
+    path("auth/email/verify/", mailed.VerifyEmailView.as_view(), name="email-verify"),
+    path("auth/email/resend/", mailed.ResendVerificationView.as_view(), name="email-resend"),
+    path("auth/invitation/", invitations.InvitationLookView.as_view(), name="invitation-look"),
+    path(
+        "auth/invitation/accept/",
+        invitations.InvitationAcceptView.as_view(),
+        name="invitation-accept",
+    ),
+    path(
+        "organizations/<uuid:organization_id>/invitations/",
+        invitations.InvitationsView.as_view(),
+        name="invitations",
+    ),
+    path(
+        "organizations/<uuid:organization_id>/invitations/<uuid:invitation_id>/",
+        invitations.InvitationView.as_view(),
+        name="organization-invitation",
+    ),
     path("auth/totp/", two_factor.TotpView.as_view(), name="totp"),
     path("auth/totp/confirm/", two_factor.TotpConfirmView.as_view(), name="totp-confirm"),
     path("auth/totp/off/", two_factor.TotpOffView.as_view(), name="totp-off"),

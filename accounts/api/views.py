@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db.models import prefetch_related_objects
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import serializers
+from accounts.api.base import PublicEndpoint, base_url
+from accounts.api.two_factor import PersonEndpoint
 from accounts.authentication import (
     DEVICE_COOKIE,
     DEVICE_HEADER,
@@ -23,19 +24,12 @@ from accounts.authentication import (
 from accounts.endpoints import Endpoint
 from accounts.errors import CrossSiteError, TokenInvalidError
 from accounts.models import DeviceSession
-from accounts.services import members, sessions
+from accounts.services import members, passwords, registration, sessions, two_factor, verification
 from livestudio.common.errors import InvalidInputError
 from livestudio.common.throttles import SignInThrottle
 
 _AUTH_PATH = "/api/v1/auth/"
-
-
-class PublicEndpoint(Endpoint):
-    """A view that is used before sign-in; a stale token must not get in its way."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-    throttle_classes = (SignInThrottle,)
+_NO_TOKENS: dict[str, Any] = {"access": None, "refresh": None, "device": None}
 
 
 class RegisterView(PublicEndpoint):
@@ -43,22 +37,25 @@ class RegisterView(PublicEndpoint):
         request=serializers.RegisterSerializer, responses={201: serializers.RegisteredSerializer}
     )
     def post(self, request: Request) -> Response:
-        """Open an account: a user, and an organization that they own."""
+        """Open an account: a user, and an organization that they own or are invited to.
+
+        Where the address must be confirmed first, the tokens are null and a mail is on its way.
+        """
         body = self.valid(serializers.RegisterSerializer)
-        membership = members.register(
+        membership = registration.register(
             registration=members.Registration(
                 body["username"], body["email"], body["password"], body["organization"]
-            )
+            ),
+            base_url=base_url(request),
+            invitation=body["invitation"],
         )
-        signed_in = sessions.open_session(user=membership.user, device=_device(request, body))
+        user = membership.user
+        answer = {"user": user, "organization": membership.organization, **_NO_TOKENS}
+        if verification.is_required() and user.must_verify_email:
+            return self.rendered(serializers.RegisteredSerializer, answer, status=201)
+        signed_in = sessions.open_session(user=user, device=_device(request, body))
         is_browser = body["client"] == "browser"
-        answer = {
-            "user": membership.user,
-            "organization": membership.organization,
-            "access": signed_in.access,
-            "refresh": None if is_browser else signed_in.refresh,
-            "device": signed_in.session,
-        }
+        answer |= _tokens(signed_in, is_browser=is_browser)
         response = self.rendered(serializers.RegisteredSerializer, answer, status=201)
         return _with_cookies(response, signed_in) if is_browser else response
 
@@ -111,6 +108,24 @@ class LogoutView(Endpoint):
         return response
 
 
+class PasswordChangeView(PersonEndpoint):
+    @extend_schema(
+        request=serializers.PasswordChangeSerializer,
+        responses={200: serializers.SignInSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Change your password. Every device is signed out; this one gets new tokens."""
+        body = self.valid(serializers.PasswordChangeSerializer)
+        self.require_password(body["password"])
+        two_factor.require_code(user=self.user, code=body["code"])
+        assert isinstance(request.auth, DeviceSession)
+        device = sessions.device_of(request.auth)
+        passwords.change_password(user=self.user, password=body["new_password"])
+        signed_in = sessions.open_session(user=self.user, device=device)
+        is_browser = REFRESH_COOKIE in request.COOKIES
+        return _sign_in_answer(self, signed_in, is_browser=is_browser)
+
+
 class DevicesView(Endpoint):
     permission_classes = (IsPerson,)
     serializer_class = serializers.DeviceListSerializer
@@ -154,13 +169,17 @@ def _device(request: Request, body: dict[str, Any]) -> sessions.Device:
 
 
 def _sign_in_answer(view: Endpoint, signed_in: sessions.SignIn, *, is_browser: bool) -> Response:
-    answer = {
+    answer = _tokens(signed_in, is_browser=is_browser)
+    response = view.rendered(serializers.SignInSerializer, answer)
+    return _with_cookies(response, signed_in) if is_browser else response
+
+
+def _tokens(signed_in: sessions.SignIn, *, is_browser: bool) -> dict[str, Any]:
+    return {
         "access": signed_in.access,
         "refresh": None if is_browser else signed_in.refresh,
         "device": signed_in.session,
     }
-    response = view.rendered(serializers.SignInSerializer, answer)
-    return _with_cookies(response, signed_in) if is_browser else response
 
 
 def _with_cookies(response: Response, signed_in: sessions.SignIn) -> Response:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts import hooks
 from accounts.audit import record
-from accounts.errors import RegistrationClosedError
 from accounts.models import Membership, Organization, User
 from accounts.roles import STAFF_ROLES, SYSTEM, Role, SystemActor, require_permission
 from livestudio.common.errors import ErrorDetail, InvalidInputError
@@ -25,19 +23,6 @@ class Registration:
     email: str
     password: str
     organization: str
-
-
-def register(*, registration: Registration) -> Membership:
-    """A new user who owns a new organization. Raises RegistrationClosedError, InvalidInputError."""
-    if settings.REGISTRATION != "open":
-        raise RegistrationClosedError
-    with transaction.atomic():
-        user = create_user(registration=registration)
-        organization = create_organization(name=registration.organization, owner=user)
-        record(user, "accounts.user.registered", user, organization=organization)
-    return Membership.objects.select_related("user", "organization").get(
-        user=user, organization=organization
-    )
 
 
 def create_user(*, registration: Registration) -> User:

@@ -21,6 +21,7 @@ from accounts.errors import (
 from accounts.models import DeviceSession, User
 from accounts.services import two_factor
 from accounts.services.locks import forget_wrong_guesses, note_wrong_guess, require_unlocked
+from accounts.services.verification import require_verified
 from livestudio.common.errors import NotFoundError
 
 # Two tabs of one browser may refresh with the same cookie at the same moment.
@@ -51,10 +52,11 @@ def sign_in(
     """Tokens for a password, and a code where the user has switched that on.
 
     Raises CredentialsInvalidError, SecondFactorRequiredError, SecondFactorInvalidError (401),
-    SignInLockedError (429).
+    EmailUnverifiedError (403), SignInLockedError (429).
     """
     user = check_password(username=username, password=password, address=address)
     two_factor.require_code(user=user, code=code)
+    require_verified(user)
     return open_session(user=user, device=device)
 
 
@@ -153,10 +155,17 @@ def sign_out_device(*, user: User, device_id: str) -> None:
 def _end(rows: QuerySet[DeviceSession]) -> int:
     """End the open ones of these sessions, and what they opened. Returns how many."""
     open_now = list(rows.filter(revoked_at=None))
+    if not open_now:
+        return 0
     ended = rows.filter(revoked_at=None).update(revoked_at=timezone.now())
     for session in open_now:
         tell_ended(session)
     return ended
+
+
+def device_of(session: DeviceSession) -> Device:
+    """The device of a session, to open another on it."""
+    return Device(id=session.device_id, name=session.name, is_bound=session.is_bound)
 
 
 def new_device_id() -> str:

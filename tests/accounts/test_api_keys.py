@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -15,16 +14,10 @@ from rest_framework.test import APIClient
 from accounts.models import ApiKey, AuditEntry, IdempotencyRecord, User
 from accounts.roles import ALL_PERMISSIONS, SCOPES
 from livestudio.common.log import redact_text
-from tests.factories import Cast, api_client, error_of, make_api_key, make_cast
+from tests.factories import Cast, api_client, error_of, make_api_key
 from tests.streams.plans import show_body
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
-
-
-@pytest.fixture
-def cast() -> Cast:
-    cache.clear()
-    return make_cast()
 
 
 def program(key: str) -> APIClient:

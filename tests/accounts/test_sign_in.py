@@ -90,16 +90,6 @@ def test_register_refuses_a_taken_name_in_any_case() -> None:
     assert error_of(answer)["details"][0]["field"] == "username"
 
 
-@pytest.mark.parametrize("mode", ["closed", "invite"])
-def test_register_is_refused_unless_open(settings: Any, mode: str) -> None:
-    settings.REGISTRATION = mode
-
-    answer = api_client().post("/api/v1/auth/register/", ACCOUNT)
-
-    assert answer.status_code == 403
-    assert error_of(answer)["code"] == "registration_closed"
-
-
 def test_token_opens_the_api_and_names_the_device() -> None:
     make_cast()
 

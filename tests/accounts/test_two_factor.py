@@ -13,23 +13,16 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEntry, RecoveryCode, TotpDevice, User
 from accounts.services import two_factor
-from tests.factories import PASSWORD, Cast, UserFactory, api_client, error_of, make_cast
+from tests.factories import PASSWORD, Cast, UserFactory, api_client, error_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 TOTP = "/api/v1/auth/totp/"
-
-
-@pytest.fixture
-def cast() -> Cast:
-    cache.clear()
-    return make_cast()
 
 
 @pytest.fixture

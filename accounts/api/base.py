@@ -1,0 +1,24 @@
+"""What the views of sign-in share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+
+from accounts.endpoints import Endpoint
+from livestudio.common.throttles import SignInThrottle
+
+
+class PublicEndpoint(Endpoint):
+    """A view that is used before sign-in; a stale token must not get in its way."""
+
+    authentication_classes = ()
+    permission_classes: Any = (AllowAny,)
+    throttle_classes = (SignInThrottle,)
+
+
+def base_url(request: Request) -> str:
+    """The address of this site as the reader sees it, without a slash at its end."""
+    return str(request.build_absolute_uri("/")).rstrip("/")
