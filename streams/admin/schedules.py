@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from livestudio.common.admin import OrganizationScopedInline, refusal_text
 from livestudio.common.errors import DomainError, InvalidInputError
+from livestudio.common.reasons import translate_reason
 from streams.models import Schedule
 from streams.services.schedule import check_schedule, list_starts
 
@@ -59,7 +60,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
             return {**values, **check_schedule(values)}
         except InvalidInputError as error:
             for detail in error.details:
-                self.add_error(detail.field.split(".")[1], detail.message)
+                self.add_error(detail.field.split(".")[1], translate_reason(detail.message))
         except KeyError:
             pass  # a required field is missing, which the form says by itself
         return values

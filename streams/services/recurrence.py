@@ -37,6 +37,13 @@ YEARS_MAX: Final = 10
 _MARGIN: Final = timedelta(days=2)
 _DAY: Final = r"[+-]?(?:0?[1-9]|[12][0-9]|3[01])"
 _DAYS_OF_MONTH: Final = re.compile(rf"{_DAY}(?:,{_DAY})*")
+_WEEKDAY: Final = "(?:MO|TU|WE|TH|FR|SA|SU)"
+_NTH: Final = f"(?:[+-]?[1-5])?{_WEEKDAY}"
+_DAYS_OF_WEEK: Final = {
+    "DAILY": re.compile(_WEEKDAY),
+    "WEEKLY": re.compile(f"{_WEEKDAY}(?:,{_WEEKDAY})*"),
+    "MONTHLY": re.compile(f"{_NTH}(?:,{_NTH})*"),
+}
 _UNTIL: Final = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?")
 
 
@@ -94,7 +101,8 @@ def parse_rule(text: str, start: datetime, zone: ZoneInfo) -> Rule:
     try:
         has_date = next(rule.between(start, _years_later(start)), None) is not None
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
-        raise refuse_rule(f"The rule cannot be read: {error}.") from error
+        message = "The rule cannot be read. Write it as in FREQ=WEEKLY;BYDAY=MO,WE."
+        raise refuse_rule(message) from error
     if not has_date:
         raise refuse_rule(f"No date within {YEARS_MAX} years fits this rule.")
     return rule
@@ -165,10 +173,18 @@ def _split(text: str) -> dict[str, str]:
     if unknown := sorted(set(parts) - allowed):
         names = ", ".join(name[:20] for name in unknown)
         raise refuse_rule(f"{names} cannot be used. Use {', '.join(sorted(allowed))}.")
+    _check_days(parts)
+    return parts
+
+
+def _check_days(parts: dict[str, str]) -> None:
     for name in {"BYMONTHDAY", "BYSETPOS"} & set(parts):
         if not _DAYS_OF_MONTH.fullmatch(parts[name]):
             raise refuse_rule(f"{name} goes from 1 to 31, or from the end from -1 to -31.")
-    return parts
+    pattern = _DAYS_OF_WEEK[parts["FREQ"]]
+    if not pattern.fullmatch(parts.get("BYDAY", "MO")):
+        message = "BYDAY takes MO,TU,WE,TH,FR,SA,SU; by the month also 1MO (first) and -1FR (last)."
+        raise refuse_rule(message)
 
 
 def _read_number(parts: dict[str, str], name: str, highest: int) -> int | None:
