@@ -91,6 +91,7 @@ class World:
             "organization_id": self.cast.organization.pk,
             "key_id": self.api_key.pk,
             "invitation_id": self.invitation.pk,
+            "member_id": self.cast.bob.memberships.get().pk,
             "viewer": "0" * 32,
         }
 
@@ -171,6 +172,9 @@ ROWS = [
     Row("totp-off", "post", SIGNED_IN, answers=(400,)),
     Row("totp-recovery-codes", "post", SIGNED_IN, lambda world: {"code": "000000"}, answers=ON_AIR),
     Row("me", "get", SIGNED_IN),
+    Row("members", "get", MANAGE),
+    Row("member", "patch", MANAGE, lambda world: {"role": "producer"}),
+    Row("member", "delete", MANAGE),
     Row("invitations", "get", MANAGE),
     Row("invitations", "post", MANAGE, lambda world: {"email": "new@example.org"}),
     Row("organization-invitation", "delete", MANAGE),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.api import invitations, keys, mailed, two_factor, views
+from accounts.api import invitations, keys, mailed, members, two_factor, views
 
 urlpatterns = [
     path("auth/register/", views.RegisterView.as_view(), name="register"),
@@ -45,6 +45,16 @@ urlpatterns = [
         "auth/totp/recovery-codes/",
         two_factor.RecoveryCodesView.as_view(),
         name="totp-recovery-codes",
+    ),
+    path(
+        "organizations/<uuid:organization_id>/members/",
+        members.MembersView.as_view(),
+        name="members",
+    ),
+    path(
+        "organizations/<uuid:organization_id>/members/<uuid:member_id>/",
+        members.MemberView.as_view(),
+        name="member",
     ),
     path(
         "organizations/<uuid:organization_id>/api-keys/",

@@ -18,6 +18,7 @@ from tests.factories import (
     add_member,
     api_client,
     error_of,
+    make_api_key,
     make_cast,
     make_organization,
 )
@@ -134,6 +135,39 @@ def test_those_who_work_may_open_the_admin_and_lose_it_with_their_role() -> None
     members.remove_member(membership=cast.bob.memberships.get(), actor=cast.alice)
     assert not cast.bob.is_staff
     assert not has_permission(cast.bob, "show.view", cast.organization)
+
+
+def test_owner_lists_changes_and_removes_members() -> None:
+    cast = make_cast()
+    make_api_key(cast)
+    client = api_client(cast.alice)
+    address = f"/api/v1/organizations/{cast.organization.pk}/members/"
+
+    listed = {row["user"]["username"]: row for row in client.get(address).json()["results"]}
+    own, bobs = (f"{address}{listed[name]['id']}/" for name in ("alice", "bob"))
+    raised = client.patch(bobs, {"role": "producer"})
+    wrong = client.patch(bobs, {"role": "king"})
+    left = client.delete(own)
+    removed = client.delete(bobs)
+
+    assert {name: row["role"] for name, row in listed.items()} == {
+        "alice": "owner",
+        "bob": "operator",
+    }
+    assert raised.json()["role"] == "producer"
+    assert (wrong.status_code, left.status_code, removed.status_code) == (400, 400, 204)
+    assert not has_permission(cast.bob, "show.view", cast.organization)
+
+
+def test_member_of_another_organization_is_not_found() -> None:
+    cast = make_cast()
+    row = cast.bob.memberships.get()
+    address = f"/api/v1/organizations/{cast.elsewhere.pk}/members/{row.pk}/"
+
+    answer = api_client(cast.charlie).delete(address)
+
+    assert answer.status_code == 404
+    assert cast.bob.memberships.exists()
 
 
 def test_organization_made_in_the_admin_owns_presenter_and_voices() -> None:
