@@ -49,7 +49,12 @@ class SpeechFeatures:
         """Tokens of `sound`: (n,) float32 -1..1 mono at 16 kHz, at most 30 s.
 
         Returns (n // 320, layers, width): behind the convolutions, then behind each block.
+        Raises ValueError when the sound is longer.
         """
+        if len(sound) > N_SAMPLES:
+            raise ValueError(
+                f"Whisper hears 30 s at a time; this is {len(sound) / SAMPLE_RATE:.1f} s"
+            )
         hidden = self._hidden_layers(self.mel(sound)[None].to(self.dtype))
         return torch.stack(hidden, dim=2)[0, : len(sound) // TOKEN_SAMPLES]
 

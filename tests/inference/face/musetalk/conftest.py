@@ -1,15 +1,24 @@
-"""Small networks gain nothing from a second thread and would take it from the tests beside them."""
+"""PyTorch for these tests: imported only where one of them runs, and on one thread."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-import torch
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Importing PyTorch takes seconds, and no test here belongs to a tier that asks for a mark."""
+    asked_for = str(config.getoption("markexpr")).split(" ")[0]
+    return True if asked_for in {"database", "live", "long", "gpu"} else None
 
 
 @pytest.fixture(scope="package", autouse=True)
 def one_thread() -> Iterator[None]:
+    """Small networks gain nothing from a second thread and would take it from other tests."""
+    import torch  # see above
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

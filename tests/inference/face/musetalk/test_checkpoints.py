@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from whisper.model import AudioEncoder
 
 from inference.engines.base import EngineError
 from inference.engines.face.musetalk.networks import NetworkLoader
@@ -235,3 +236,27 @@ def test_auto_takes_the_gpu_in_fp16_where_there_is_one(
     device = settings.resolve_device(has_cuda=has_cuda)
 
     assert (device, settings.resolve_precision(device)) == expected
+
+
+def test_networks_of_official_size_have_the_official_weights(tmp_path: Path) -> None:
+    """What the small networks of these tests stand for: same kind, other widths."""
+    unet = UNet2DConditionModel.from_config
+    wide = tiny.UNET | {
+        "block_out_channels": [320, 640, 1280, 1280],
+        "cross_attention_dim": 384,
+        "layers_per_block": 2,
+        "norm_num_groups": 32,
+    }
+    deep = tiny.VAE | {
+        "block_out_channels": [128, 256, 512, 512],
+        "layers_per_block": 2,
+        "norm_num_groups": 32,
+        "sample_size": 256,
+    }
+
+    with torch.device("meta"):
+        networks = [unet(wide), AutoencoderKL.from_config(deep), AudioEncoder(80, 1500, 384, 6, 4)]
+
+    assert [len(network.state_dict()) for network in networks] == [686, 248, 67]
+    sizes = [sum(value.numel() for value in network.parameters()) for network in networks]
+    assert sizes == [849_947_844, 83_653_863, 7_632_384]

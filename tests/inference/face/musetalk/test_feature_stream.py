@@ -103,3 +103,8 @@ def test_stream_without_sound_gives_nothing(features: SpeechFeatures) -> None:
     stream = FeatureStream(features, frame_samples=FRAME_SAMPLES)
 
     assert stream.close() == []
+
+
+def test_sound_of_more_than_one_window_is_refused(features: SpeechFeatures) -> None:
+    with pytest.raises(ValueError, match=r"this is 31\.0 s"):
+        features.encode(tiny.sound(31))
