@@ -252,6 +252,7 @@ def recording_json(recording: Recording, *, base_url: str = "") -> Json:
         "broadcast": str(recording.broadcast_id),
         "state": recording.state,
         "reason": recording.reason,
+        "media_time_ms": recording.media_time_ms,
         "started_at": moment(recording.started_at),
         "ended_at": moment(recording.ended_at),
         "file_url": base_url + _signed("recording-file", "recording", recording.pk),

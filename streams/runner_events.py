@@ -135,6 +135,8 @@ def recording_changed(broadcast: Broadcast, event: Event) -> list[Json]:
         "state": data["state"],
         "reason": str(data["reason"] or "")[:REASON_MAX_CHARACTERS],
     }
+    if data.get("media_time_ms") is not None:
+        values["media_time_ms"] = data["media_time_ms"]
     is_over = data["state"] != "recording"
     recording, _ = Recording.objects.update_or_create(
         broadcast=broadcast,

@@ -159,7 +159,7 @@ class Recorder:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")[:-3]
         path = self._folder / f"{self._name}-{stamp}.mp4"
         opened = Mp4File(path, self._headers, first, self._ai_label)
-        report(file="opened", path=str(path))
+        report(file="opened", path=str(path), media_time_ms=max(0, first.pts // 48))
         return opened
 
     def close(self) -> None:

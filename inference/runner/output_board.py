@@ -238,25 +238,20 @@ class OutputBoard:
         path = line.get("path")
         if line.get("file") == "opened" and path:
             self._files[path] = (str(uuid.uuid4()), output_id)
-            self._tell_file(path, "recording", None)
+            self._tell_file(path, "recording", media_time_ms=line.get("media_time_ms"))
         elif line.get("file") == "closed" and path in self._files:
-            self._tell_file(path, "finished", line.get("duration_ms"))
+            self._tell_file(path, "finished", duration_ms=line.get("duration_ms"))
             del self._files[path]
 
     def _close_files(self, output_id: str) -> None:
         """What a dead recorder was writing plays up to its last fragment, and grows no more."""
         for path in [path for path, (_, owner) in self._files.items() if owner == output_id]:
-            self._tell_file(path, "finished", None)
+            self._tell_file(path, "finished", duration_ms=None)
             del self._files[path]
 
-    def _tell_file(self, path: str, state: str, duration_ms: int | None) -> None:
-        data = {
-            "id": self._files[path][0],
-            "path": path,
-            "state": state,
-            "reason": "",
-            "duration_ms": duration_ms,
-        }
+    def _tell_file(self, path: str, state: str, **numbers: int | None) -> None:
+        """numbers: media_time_ms where the file begins, duration_ms when it is finished."""
+        data = {"id": self._files[path][0], "path": path, "state": state, "reason": "", **numbers}
         self._emit("recording", data)
 
 

@@ -122,6 +122,7 @@ class RecordingAnswer(serializers.Serializer[Any]):
     broadcast = serializers.UUIDField()
     state = serializers.CharField()
     reason = serializers.CharField(allow_blank=True)
+    media_time_ms = serializers.IntegerField(allow_null=True)
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
     file_url = serializers.URLField()

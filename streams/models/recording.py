@@ -16,7 +16,10 @@ class RecordingState(models.TextChoices):
 
 
 class Recording(BaseModel):
-    """One MP4. runner_key: the id the runner gave it; path: inside `DATA_DIR/recordings`."""
+    """One MP4. runner_key: the id the runner gave it; path: inside `DATA_DIR/recordings`.
+
+    media_time_ms: of its first picture, on the clock of `Utterance.media_time_ms`.
+    """
 
     broadcast = models.ForeignKey(
         "streams.Broadcast",
@@ -32,6 +35,7 @@ class Recording(BaseModel):
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    media_time_ms = models.PositiveBigIntegerField(_("media time (ms)"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("recording")

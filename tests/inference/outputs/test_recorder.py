@@ -88,6 +88,8 @@ def test_new_file_begins_at_a_keyframe_when_the_old_is_long_enough(tmp_path: Pat
 
     paths = sorted(tmp_path.glob("*.mp4"))
     assert [len(times(path, "video")) for path in paths] == [50, 50]
+    opened = [report["media_time_ms"] for report in reports if report.get("file") == "opened"]
+    assert opened == [0, 2000]
     closed = [report["duration_ms"] for report in reports if report.get("file") == "closed"]
     assert all(1950 <= length <= 2100 for length in closed)
 

@@ -145,7 +145,9 @@ async def test_output_recording_and_worker_events_become_rows(
         await runner.emit(
             runner.event("output", id=str(output.pk), state="retrying", reason="refused",
                          dropped=5, reconnects=2),
-            runner.event("recording", id="r1", path=path, state="recording", reason=""),
+            runner.event(
+                "recording", id="r1", path=path, state="recording", reason="", media_time_ms=4200
+            ),
             runner.event("worker", kind="face", pid=12, state="started", reason=""),
             runner.event("worker", kind="speech", pid=13, state="started", reason=""),
             runner.event("worker", kind="speech", pid=13, state="died", reason="killed"),
@@ -158,6 +160,7 @@ async def test_output_recording_and_worker_events_become_rows(
     row = await fresh(broadcast)
     assert (output.state, output.reason, output.reconnects) == ("retrying", "refused", 2)
     assert (recording.path, recording.state) == ("x/one.mp4", "finished")
+    assert recording.media_time_ms == 4200
     assert recording.ended_at is not None
     assert row.workers == [{"kind": "face", "pid": 12}]
     assert row.script == "paused"
