@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from inference.media.cards import render_card
@@ -26,15 +27,20 @@ _DRAWN_AT_ONCE: Final = 4
 class CardBoard:
     """Shows and hides cards. On the event loop; drawing is done in threads.
 
-    position(): the sample that leaves the clock now.
+    position(): the sample that leaves the clock now. tell(reason): something is not shown.
     """
 
     def __init__(
-        self, overlays: OverlayStack, rendition: RenditionSpec, position: Callable[[], int]
+        self,
+        overlays: OverlayStack,
+        rendition: RenditionSpec,
+        position: Callable[[], int],
+        tell: Callable[[str], None],
     ) -> None:
         self._overlays = overlays
         self._rendition = rendition
         self._position = position
+        self._tell = tell
         self._layout: asyncio.Future[Layout] = asyncio.get_running_loop().create_future()
         self._drawn: dict[str, asyncio.Task[OverlayPatch | None]] = {}
         self._heard: str | None = None
@@ -79,12 +85,10 @@ class CardBoard:
     async def _draw(self, card: CardSpec) -> OverlayPatch | None:
         """Off the loop; a show without a font goes on without cards, and says so."""
         layout = await asyncio.shield(self._layout)
-        short = min(layout.width_px, layout.height_px)
-        try:
-            return await asyncio.to_thread(render_card, card, layout.card_box(), short)
-        except (FontMissingError, ValueError, OSError) as error:
-            logger.warning("a card is not shown", extra={"reason": str(error)})
-            return None
+        patch, trouble = await asyncio.to_thread(_render, card, layout)
+        if trouble:
+            self._tell(trouble)
+        return patch
 
     def _show(self, cue: str, drawn: asyncio.Task[OverlayPatch | None]) -> None:
         # Whoever waited for a slow drawing may have been left or overtaken meanwhile.
@@ -138,3 +142,15 @@ class CardBoard:
             low = self._rendition.height_px - patch.y_px - patch.height_px
             shift = min(round((1 - there) * slide), low)
             self._overlays.put("card", TimedOverlay(patch.faded(there).moved(shift), begin, end))
+
+
+def _render(card: CardSpec, layout: Layout) -> tuple[OverlayPatch | None, str]:
+    """The patch of a card, and what is missing, in words for a host."""
+    short = min(layout.width_px, layout.height_px)
+    try:
+        patch = render_card(card, layout.card_box(), short)
+    except (FontMissingError, ValueError, OSError) as error:
+        logger.warning("a card is not shown", extra={"reason": str(error)})
+        return None, "a product card cannot be drawn"
+    is_lost = card.picture and not Path(card.picture).is_file()
+    return patch, "the picture of a product card is gone" if is_lost else ""

@@ -27,7 +27,10 @@ CAPTION_AHEAD_SAMPLES: Final = 3 * 48_000
 
 
 class Director:
-    """The `Stage` of a broadcast. publish(kind, data): to viewers' pages, nobody stores it."""
+    """The `Stage` of a broadcast. publish(kind, data): to viewers' pages, nobody stores it.
+
+    tell(reason): something that should be in the picture is not shown.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class Director:
         overlays: OverlaySpec,
         rendition: RenditionSpec,
         publish: Callable[[Literal["caption", "viseme"], Json], None],
+        tell: Callable[[str], None],
     ) -> None:
         self._core = core
         self._face = face
@@ -44,8 +48,8 @@ class Director:
         self._publish = publish
         self._following: dict[asyncio.Task[None], Piece] = {}
         self._caption_bottom_px: int | None = None
-        self._backdrop = Backdrop(overlays, rendition, core.overlays, self._position)
-        self._cards = CardBoard(core.overlays, rendition, self._position)
+        self._backdrop = Backdrop(overlays, rendition, core.overlays, self._position, tell)
+        self._cards = CardBoard(core.overlays, rendition, self._position, tell)
 
     async def show_overlays(self) -> None:
         """What stands in the picture from now on; captions and cards find their places."""

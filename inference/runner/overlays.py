@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from PIL import Image
@@ -30,14 +30,21 @@ _CLOCK_AHEAD_SECONDS: Final = 0.4
 _CLOCK_LOOK_SECONDS: Final = 0.2
 _CLOCK_FORMATS: Final = {"minute": "%H:%M", "second": "%H:%M:%S"}
 _CLOCK_SECONDS: Final = {"minute": 60, "second": 1}
-
-T = TypeVar("T")
+# What a host is told; the runner's log says why.
+_MISSING: Final = {
+    "label": "the AI label cannot be drawn",
+    "title": "the title cannot be drawn",
+    "logo": "the logo cannot be read",
+    "clock": "the clock cannot be drawn",
+    "lower_third": "the name line cannot be drawn",
+}
 
 
 class Backdrop:
     """Draws and places what does not follow the speech.
 
-    position(): the sample of this moment; now(): the wall clock, seconds since 1970.
+    position(): the sample of this moment. tell(reason): something is not shown. now(): the wall
+    clock, seconds since 1970.
     """
 
     def __init__(
@@ -46,6 +53,7 @@ class Backdrop:
         rendition: RenditionSpec,
         overlays: OverlayStack,
         position: Callable[[], int],
+        tell: Callable[[str], None],
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -53,12 +61,15 @@ class Backdrop:
         self._size = rendition.width_px, rendition.height_px
         self._overlays = overlays
         self._position = position
+        self._tell = tell
         self._now = now
         self._clock: asyncio.Task[None] | None = None
 
     async def show(self) -> Layout:
         """Put everything in its place, the label first; returns the places."""
-        images = await asyncio.to_thread(self._draw_all)
+        images, missing = await asyncio.to_thread(self._draw_all)
+        for reason in missing:
+            self._tell(reason)
         layout = await asyncio.to_thread(self._lay_out, images)
         for name in ("label", "logo"):
             if name in images:
@@ -79,22 +90,32 @@ class Backdrop:
         if self._clock is not None:
             self._clock.cancel()
 
-    def _draw_all(self) -> dict[str, Image.Image]:
-        """What can be drawn; a show without a font or file goes on without it, and says so."""
+    def _draw_all(self) -> tuple[dict[str, Image.Image], list[str]]:
+        """What can be drawn, and why the rest cannot: the show goes on without a font or file."""
         spec, size = self._spec, self._size
         logo, clock, third = spec.logo, spec.clock, spec.lower_third
-        drawn = {
-            "label": _attempt("AI label", lambda: draw_label(spec.label_text, *size)),
-            "title": _attempt("title", lambda: draw_title(spec.title, *size)),
+        drawings: dict[str, Callable[[], Image.Image | None]] = {
+            "label": lambda: draw_label(spec.label_text, *size),
+            "title": lambda: draw_title(spec.title, *size),
         }
         if logo is not None:
-            drawn["logo"] = _attempt("logo", lambda: fit_logo(_open(logo.picture), *size))
+            drawings["logo"] = lambda: fit_logo(_open(logo.picture), *size)
         if clock is not None:
-            drawn["clock"] = _attempt("clock", lambda: draw_clock(_time_of(clock, 0), *size))
+            drawings["clock"] = lambda: draw_clock(_time_of(clock, 0), *size)
         if third is not None:
-            texts = third.name, third.role
-            drawn["lower_third"] = _attempt("lower third", lambda: draw_lower_third(*texts, *size))
-        return {name: image for name, image in drawn.items() if image is not None}
+            drawings["lower_third"] = lambda: draw_lower_third(third.name, third.role, *size)
+        images: dict[str, Image.Image] = {}
+        missing = []
+        for name, draw in drawings.items():
+            try:
+                image = draw()
+            except (FontMissingError, ValueError, OSError) as error:
+                logger.warning("something is not shown", extra={"what": name, "reason": str(error)})
+                missing.append(_MISSING[name])
+                continue
+            if image is not None:
+                images[name] = image
+        return images, missing
 
     def _lay_out(self, images: dict[str, Image.Image]) -> Layout:
         spec = self._spec
@@ -146,11 +167,3 @@ def _time_of(clock: ClockSpec, unix_seconds: float) -> str:
 
 def _open(path: str) -> Image.Image:
     return Image.open(Path(path), formats=("PNG", "JPEG"))
-
-
-def _attempt(what: str, draw: Callable[[], T]) -> T | None:
-    try:
-        return draw()
-    except (FontMissingError, ValueError, OSError) as error:
-        logger.warning("something is not shown", extra={"what": what, "reason": str(error)})
-        return None

@@ -175,7 +175,12 @@ class Session:
         )
         self._build_workers(spec, setup)
         self.director = Director(
-            self.core, self.face, spec.overlays, rendition, self.link.publish_live
+            self.core,
+            self.face,
+            spec.overlays,
+            rendition,
+            self.link.publish_live,
+            tell=lambda reason: self._worker("overlays", "failed", 0, reason),
         )
         self.outputs = OutputBoard(spec, self.core, self.link.emit)
         self.script = Script(

@@ -131,6 +131,8 @@ def _worker_words(kind: str, *, has_died: bool) -> tuple[str, bool]:
         return _("The recording failed"), True
     if kind == "idle_loop":
         return _("The stored idle picture could not be used"), False
+    if kind == "overlays":
+        return _("Something is missing in the picture"), True
     if kind.startswith("voice:"):
         return _("A voice could not say a sentence"), False
     if has_died and is_speech:
