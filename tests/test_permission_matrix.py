@@ -153,6 +153,7 @@ ON_AIR = (409,)
 ROWS = [
     Row("schema", "get", ANYBODY),
     Row("docs", "get", ANYBODY),
+    Row("auth-options", "get", ANYBODY),
     Row("register", "post", ANYBODY, answers=(400,)),
     Row("token", "post", ANYBODY, answers=(400,)),
     Row("token-refresh", "post", ANYBODY, answers=(401,)),

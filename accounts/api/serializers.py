@@ -26,6 +26,14 @@ class DeviceFields(serializers.Serializer[Any]):
         return value
 
 
+class OptionsSerializer(serializers.Serializer[Any]):
+    """registration: who may open an account. sends_mail: forgotten passwords can be set anew."""
+
+    registration = serializers.ChoiceField(choices=["open", "invite", "closed"])
+    email_verification = serializers.ChoiceField(choices=["off", "required"])
+    sends_mail = serializers.BooleanField()
+
+
 class RegisterSerializer(DeviceFields):
     username = serializers.CharField(max_length=150)
     email = serializers.EmailField()

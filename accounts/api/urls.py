@@ -7,6 +7,7 @@ from django.urls import path
 from accounts.api import invitations, keys, mailed, members, two_factor, views
 
 urlpatterns = [
+    path("auth/options/", views.OptionsView.as_view(), name="auth-options"),
     path("auth/register/", views.RegisterView.as_view(), name="register"),
     path("auth/token/", views.TokenView.as_view(), name="token"),
     path("auth/token/refresh/", views.RefreshView.as_view(), name="token-refresh"),

@@ -26,10 +26,24 @@ from accounts.errors import CrossSiteError, TokenInvalidError
 from accounts.models import DeviceSession
 from accounts.services import members, passwords, registration, sessions, two_factor, verification
 from livestudio.common.errors import InvalidInputError
-from livestudio.common.throttles import SignInThrottle
+from livestudio.common.throttles import SignInThrottle, UserThrottle
 
 _AUTH_PATH = "/api/v1/auth/"
 _NO_TOKENS: dict[str, Any] = {"access": None, "refresh": None, "device": None}
+
+
+class OptionsView(PublicEndpoint):
+    throttle_classes = (UserThrottle,)
+
+    @extend_schema(responses={200: serializers.OptionsSerializer})
+    def get(self, request: Request) -> Response:
+        """What a page for signing in may offer here."""
+        answer = {
+            "registration": settings.REGISTRATION,
+            "email_verification": settings.EMAIL_VERIFICATION,
+            "sends_mail": settings.MAIL != "off",
+        }
+        return self.rendered(serializers.OptionsSerializer, answer)
 
 
 class RegisterView(PublicEndpoint):

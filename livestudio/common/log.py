@@ -24,6 +24,8 @@ _SECRET_TEXT: Final = (
     (re.compile(r"(rtmps?://[^\s/]+/[^\s/?]+)/[^\s\"']+", re.IGNORECASE), rf"\1/{REDACTED}"),
     (re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE), rf"\1{REDACTED}@"),
     (re.compile(r"\b(Bearer|Api-Key)\s+\S+", re.IGNORECASE), rf"\1 {REDACTED}"),
+    # The links of our mails.
+    (re.compile(r"(/account/(?:password|verify|invitation)/)\S+"), rf"\1{REDACTED}"),
     (re.compile(r"\bls_[0-9a-f]{12}_[\w-]+"), REDACTED),
     (re.compile(r"\bticket\.[A-Za-z0-9_-]+"), f"ticket.{REDACTED}"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"), REDACTED),

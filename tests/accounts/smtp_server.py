@@ -52,7 +52,7 @@ def smtp_server() -> Iterator[Mailbox]:
 
     with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
         box.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield box

@@ -90,6 +90,14 @@ def test_register_refuses_a_taken_name_in_any_case() -> None:
     assert error_of(answer)["details"][0]["field"] == "username"
 
 
+def test_options_tell_what_a_sign_in_page_may_offer(settings: Any) -> None:
+    settings.REGISTRATION, settings.MAIL = "invite", "off"
+
+    answer = api_client().get("/api/v1/auth/options/").json()
+
+    assert answer == {"registration": "invite", "email_verification": "off", "sends_mail": False}
+
+
 def test_token_opens_the_api_and_names_the_device() -> None:
     make_cast()
 

@@ -38,6 +38,8 @@ def lines() -> Iterator[Any]:
     "text",
     [
         f"rtmp://live.example.org/app/{CANARY}",
+        f"Not Found: /account/invitation/{CANARY}/",
+        f"key ls_0123456789ab_{CANARY} used",
         f"rtmps://live.example.org:443/app/room/{CANARY}?sign={CANARY}",
         f"https://user:{CANARY}@example.org/",
         f"Authorization: Bearer {CANARY}",

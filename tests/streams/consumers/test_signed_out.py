@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from accounts.models import DeviceSession, User
+from accounts.models import ApiKey, DeviceSession, User
+from accounts.services.api_keys import revoke_api_key
 from livestudio.common.errors import NotFoundError
 from streams.models import Broadcast, ControlCommand, Show
-from tests.factories import PASSWORD, Cast, api_client
+from tests.factories import PASSWORD, Cast, api_client, make_api_key
 from tests.streams.consumers.peers import ORIGIN, browser, in_database
 
 
@@ -100,6 +101,35 @@ async def test_only_a_private_show_is_taken_from_a_viewer_who_signed_out(
         else:
             await watch.send({"type": "nonsense"})
             assert (await watch.receive("error"))["code"] == "invalid"
+
+
+async def test_revoking_an_api_key_closes_its_console(live: Broadcast, cast: Cast) -> None:
+    key, plain = await in_database(make_api_key, cast, "broadcast.steer")
+    program = api_client(origin=ORIGIN)
+    program.credentials(HTTP_AUTHORIZATION=f"Api-Key {plain}")
+    ticket = await in_database(ticket_of, program, live, "console")
+    async with browser(live, "console", None, ticket=ticket) as console:
+        welcome = await console.receive("welcome")
+
+        await in_database(revoke_api_key, key=key, actor=cast.alice)
+
+        assert welcome["permissions"] == ["broadcast.steer", "broadcast.view"]
+        assert await console.close_code() == 4401
+
+
+async def test_console_of_a_key_that_has_expired_is_refused(live: Broadcast, cast: Cast) -> None:
+    key, plain = await in_database(make_api_key, cast, "broadcast.steer")
+    program = api_client(origin=ORIGIN)
+    program.credentials(HTTP_AUTHORIZATION=f"Api-Key {plain}")
+    ticket = await in_database(ticket_of, program, live, "console")
+    async with browser(live, "console", None, ticket=ticket) as console:
+        await console.receive("welcome")
+        await ApiKey.objects.filter(pk=key.pk).aupdate(expires_at=live.created_at)
+
+        await console.send({"type": "command", "id": "1", "name": "skip", "args": {}})
+
+        assert (await console.receive("result"))["error"]["code"] == "ticket_refused"
+        assert await console.close_code() == 4401
 
 
 def test_nobody_ends_the_sockets_of_another(live: Broadcast, cast: Cast) -> None:
