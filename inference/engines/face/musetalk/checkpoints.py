@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,21 @@ from safetensors.torch import load_file
 from inference.engines.weights import WeightsError
 
 State = dict[str, torch.Tensor]
+
+# All that readers were seen to raise over files with wrong bytes.
+_DAMAGE: Final = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    SafetensorError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 
 # Names that diffusers gave the attention of autoencoders until 2022, as the official file has them.
 _OLD_VAE_NAMES: Final = {
@@ -40,6 +56,21 @@ _WHISPER_NAMES: Final = (
     ("layer_norm.", "ln_post."),
     ("embed_positions.weight", "positional_embedding"),
 )
+# Arguments of AudioEncoder → what the files call them.
+_HUGGING_FACE_DIMENSIONS: Final = {
+    "n_mels": "num_mel_bins",
+    "n_ctx": "max_source_positions",
+    "n_state": "d_model",
+    "n_head": "encoder_attention_heads",
+    "n_layer": "encoder_layers",
+}
+_OPENAI_DIMENSIONS: Final = {
+    "n_mels": "n_mels",
+    "n_ctx": "n_audio_ctx",
+    "n_state": "n_audio_state",
+    "n_head": "n_audio_head",
+    "n_layer": "n_audio_layer",
+}
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -64,11 +95,11 @@ def read_file(path: Path) -> dict[str, Any]:
         # Files of before PyTorch 1.6 are no zip archives and cannot be mapped.
         is_mapped = zipfile.is_zipfile(path)
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_mapped)
-    except pickle.UnpicklingError as error:
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except _DAMAGE as error:
         # PyTorch's own message explains how to run what the file hides.
         raise unreadable(path, "it is damaged, or holds code beside its numbers") from error
-    except (OSError, RuntimeError, ValueError, EOFError, SafetensorError) as error:
-        raise unreadable(path, error) from error
     if not isinstance(content, dict):
         raise unreadable(path, "it holds no weights")
     return content
@@ -117,35 +148,21 @@ def whisper_encoder_state(content: Mapping[str, Any], path: Path) -> State:
     renamed = {}
     for name, value in state.items():
         encoder_name = name.removeprefix("model.").partition("encoder.")
-        if encoder_name[0] == "" and encoder_name[1]:
+        if encoder_name[0] == "" and encoder_name[1] and isinstance(value, torch.Tensor):
             renamed[_whisper_name(encoder_name[2])] = value
     if not renamed:
         raise unreadable(path, "it holds no Whisper encoder")
     return renamed
 
 
-def whisper_dimensions(content: Mapping[str, Any], config: Path | None) -> dict[str, int]:
-    """Arguments of AudioEncoder: n_mels, n_ctx, n_state, n_head, n_layer."""
-    if config is None:
-        dims = content["dims"]
-        return {
-            "n_mels": dims["n_mels"],
-            "n_ctx": dims["n_audio_ctx"],
-            "n_state": dims["n_audio_state"],
-            "n_head": dims["n_audio_head"],
-            "n_layer": dims["n_audio_layer"],
-        }
-    settings = read_config(config)
-    try:
-        return {
-            "n_mels": settings["num_mel_bins"],
-            "n_ctx": settings["max_source_positions"],
-            "n_state": settings["d_model"],
-            "n_head": settings["encoder_attention_heads"],
-            "n_layer": settings["encoder_layers"],
-        }
-    except KeyError as error:
-        raise unreadable(config, f"it lacks {error}") from error
+def whisper_dimensions(settings: Mapping[str, Any], path: Path) -> dict[str, int]:
+    """Arguments of AudioEncoder, from Hugging Face's config.json or OpenAI's `dims` in `path`."""
+    names = _OPENAI_DIMENSIONS if "n_audio_state" in settings else _HUGGING_FACE_DIMENSIONS
+    wanted = {ours: settings.get(theirs) for ours, theirs in names.items()}
+    dimensions = {name: value for name, value in wanted.items() if isinstance(value, int)}
+    if dimensions.keys() != wanted.keys() or min(dimensions.values()) < 1:
+        raise unreadable(path, "it does not say how large Whisper's encoder is")
+    return dimensions
 
 
 def fill(network: torch.nn.Module, state: State, path: Path) -> None:

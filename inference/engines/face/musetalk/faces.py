@@ -14,6 +14,8 @@ Faces = np.ndarray[Any, np.dtype[np.uint8]]
 _LONGEST_PERIOD: Final = 10_000.0
 # MuseTalk's UNet makes the face in one step: no noise, no scheduler, always time 0.
 _TIME: Final = 0
+# Of one frame: 10 of Whisper's in 5 layers each.
+PROMPT_TOKENS: Final = 50
 
 
 def encode_positions(length: int, width: int) -> torch.Tensor:
@@ -79,6 +81,8 @@ class FacePainter:
         self._unet = unet
         self._decoder = decoder
         self._time = torch.tensor([_TIME], device=unet.device)
+        positions = encode_positions(PROMPT_TOKENS, unet.config.cross_attention_dim)
+        self._positions = positions.to(unet.device, unet.dtype)
 
     def paint(self, latents: torch.Tensor, prompts: torch.Tensor) -> Faces:
         """(n, height, width, 3) uint8 BGR.
@@ -90,9 +94,8 @@ class FacePainter:
     def paint_latents(self, latents: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
         """(n, 4, height / 8, width / 8), scaled."""
         unet = self._unet
-        positions = encode_positions(prompts.shape[1], prompts.shape[2])
         with torch.inference_mode():
-            hidden = prompts.to(unet.device, unet.dtype) + positions.to(unet.device, unet.dtype)
+            hidden = prompts.to(unet.device, unet.dtype) + self._positions
             given = latents.to(unet.device, unet.dtype)
             made: torch.Tensor = unet(given, self._time, encoder_hidden_states=hidden).sample
         return made

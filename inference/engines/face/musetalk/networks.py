@@ -15,7 +15,12 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from whisper.model import AudioEncoder
 
 from inference.engines.face.musetalk import checkpoints
-from inference.engines.face.musetalk.faces import FaceDecoder, FaceEncoder, FacePainter
+from inference.engines.face.musetalk.faces import (
+    PROMPT_TOKENS,
+    FaceDecoder,
+    FaceEncoder,
+    FacePainter,
+)
 from inference.engines.face.musetalk.settings import MuseTalkSettings
 from inference.engines.face.musetalk.speech_features import SpeechFeatures
 from inference.engines.face.musetalk.weights import PARTS, TAESD, UNET_V1, UNET_V15, VAE, WHISPER
@@ -26,8 +31,8 @@ _DTYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bf
 # What the UNet sees: masked and reference latents, and the latents that it makes.
 _UNET_CHANNELS: Final = (8, 4)
 _LATENT_CHANNELS: Final = 4
-# The 50 tokens of a prompt are 10 of Whisper in 5 layers each: MuseTalk was trained on `tiny`.
-_WHISPER_LAYERS: Final = 50 // TOKENS_PER_FRAME
+# MuseTalk was trained on Whisper `tiny`.
+_WHISPER_LAYERS: Final = PROMPT_TOKENS // TOKENS_PER_FRAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,8 @@ class NetworkLoader:
         """Whisper's encoder; its weights stay in fp32, as openai-whisper has them."""
         *configs, path = self._find(WHISPER)
         content = checkpoints.read_file(path)
-        dimensions = checkpoints.whisper_dimensions(content, configs[0] if configs else None)
+        settings = checkpoints.read_config(configs[0]) if configs else content.get("dims", {})
+        dimensions = checkpoints.whisper_dimensions(settings, configs[0] if configs else path)
         with torch.device("meta"):
             encoder = AudioEncoder(**dimensions)
         state = checkpoints.whisper_encoder_state(content, path)
@@ -115,7 +121,7 @@ class NetworkLoader:
         try:
             with torch.device("meta"):
                 return network.from_config(config)
-        except (TypeError, ValueError, KeyError) as error:
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise checkpoints.unreadable(config_path, error) from error
 
     def _fill(self, network: Any, state: checkpoints.State, path: Path) -> Any:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import save_file
 from whisper.model import AudioEncoder
 
 from inference.engines.base import EngineError
+from inference.engines.face.musetalk.checkpoints import read_state
 from inference.engines.face.musetalk.networks import NetworkLoader
 from inference.engines.face.musetalk.settings import MuseTalkSettings
 from inference.engines.face.musetalk.weights import PARTS
@@ -178,6 +181,39 @@ def test_damaged_file_is_refused_by_name(
 
     assert caught.value.code == "weights_wrong"
     assert not (tmp_path / "trapped").exists()
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # where that byte is wrong
+@pytest.mark.parametrize("kind", ["new.pth", "old.pth", "new.safetensors"])
+def test_file_with_wrong_bytes_is_read_or_refused(tmp_path: Path, kind: str) -> None:
+    """Never another error: a worker that ends with a traceback tells the host nothing."""
+    path, state = tmp_path / kind, {f"a.{i}": torch.ones(3, 4) for i in range(4)}
+    if path.suffix == ".safetensors":
+        save_file(state, path)
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=kind == "new.pth")
+    whole, chance, refused = path.read_bytes(), random.Random(1), 0
+
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(20):
+            damaged[chance.randrange(len(whole))] = chance.randrange(256)
+        path.write_bytes(damaged[: chance.randrange(len(whole) // 2, len(whole) + 1)])
+        try:
+            read_state(path)
+        except WeightsError:
+            refused += 1
+
+    assert refused > 100
+
+
+@pytest.mark.parametrize("content", [{}, {"dims": {}}, {"dims": {"n_audio_state": "wide"}}])
+def test_whisper_that_does_not_say_its_size_is_refused(tmp_path: Path, content: Any) -> None:
+    path = tiny.write_whisper(tmp_path, "whisper/tiny.pt")
+    torch.save({"model_state_dict": {}} | content, path)
+
+    with pytest.raises(WeightsError, match="tiny.pt cannot be read.*how large"):
+        loader(tmp_path).load_features()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "not json", json.dumps(tiny.UNET | {"in_channels": 4})])
