@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from django import forms
 from django.contrib import admin
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -42,7 +43,6 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
     """A schedule with the rules of its service."""
 
     exdates = LinesField(
-        label=gettext_lazy("left out"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 24, "placeholder": "2026-10-01"}),
         help_text=gettext_lazy("Days without an airing, one in a line."),
@@ -50,6 +50,8 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "exdates" in self.fields:
+            self.fields["exdates"].label = capfirst(_("left out"))
         if "timezone" in self.fields:
             names = sorted({*available_timezones(), self.initial.get("timezone") or "UTC"})
             self.fields["timezone"].widget = forms.Select(choices=[(name, name) for name in names])
