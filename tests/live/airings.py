@@ -101,10 +101,14 @@ class Airing:
         sequences = [row[0] for row in self._sequences()]
         assert sequences == list(range(1, len(sequences) + 1))
 
-    def check_heard(self) -> None:
-        """Decoded from the stream: each sentence sounds exactly once, in order."""
+    def check_heard(self, *, cuts: int = 0) -> None:
+        """Decoded from the stream: each sentence sounds once, in order; a cut one twice."""
         heard = self.heard()
-        assert heard == [(heard[0] + n) % 64 for n in range(len(self.texts))], heard
+        steps = [(after - before) % 64 for before, after in zip(heard, heard[1:], strict=False)]
+        # What is said again has a number of its own, and so has the next one that was taken back.
+        assert 0 <= sum(steps) + 1 - len(self.texts) <= 2 * cuts, heard
+        assert min(steps) == 1, heard
+        assert 0 <= len(heard) - len(self.texts) <= cuts, heard
 
     def check_heard_after_relaunch(self) -> None:
         """A new runner counts from 1: both parts are in order, only the cut one sounds twice."""
@@ -115,22 +119,26 @@ class Airing:
         assert after == list(range(1, 1 + len(after))), heard
         assert len(heard) in (len(self.texts), len(self.texts) + 1), heard
 
-    def check_no_gap(self) -> None:
+    def check_no_gap(self, *, still_ms: int = 0) -> None:
         """Its stream never broke off: no hole of a second in its pictures."""
         times = [picture.pts_ms for picture in self.reader.recorded.pictures]
         steps = [after - before for before, after in zip(times, times[1:], strict=False)]
         assert min(steps) > 0
-        assert max(steps) < 1000
+        assert max(steps) < 1000 + still_ms
 
     def check_untouched(self, *, runner: int) -> None:
-        """As if nothing had happened to anybody: heard, said and pushed without a break."""
+        """As if nothing had happened to anybody: heard, said and pushed without a break.
+
+        A machine so loaded that it stood still is not the broadcast's fault; it says so.
+        """
         row = self.row
         assert row["runner"]["pid"] == runner
         assert row["runner"]["lease_epoch"] == 1
         assert [output["reconnects"] for output in row["outputs"]] == [0]
-        self.check_transcript()
-        self.check_heard()
-        self.check_no_gap()
+        gaps = [data["gap_ms"] for data in self.events("clock.rebased")]
+        self.check_transcript(cuts=len(gaps))
+        self.check_heard(cuts=len(gaps))
+        self.check_no_gap(still_ms=sum(gaps))
 
     def _sequences(self) -> list[Any]:
         sql = "SELECT sequence FROM streams_broadcastevent WHERE broadcast_id = ? ORDER BY sequence"

@@ -84,11 +84,13 @@ def test_suspended_runner_jumps_with_the_clock_says_so_and_repeats_its_sentence(
         for airing in airings:
             airing.wait_for_end()
 
-        (rebased,) = hurt.events("clock.rebased")
-        assert rebased["gap_ms"] > 500
+        rebased = max(hurt.events("clock.rebased"), key=lambda data: int(data["gap_ms"]))
+        assert rebased["gap_ms"] > 2000
         assert (hurt.row["runner"]["pid"], hurt.row["runner"]["lease_epoch"]) == (runners[0], 1)
-        assert hurt.row["metrics"]["rebases"] == 1
-        hurt.check_transcript(cuts=1)
+        cuts = hurt.row["metrics"]["rebases"]
+        assert cuts == len(hurt.events("clock.rebased"))
+        hurt.check_transcript(cuts=cuts)
+        hurt.check_heard(cuts=cuts)
         times = [row["media_time_ms"] for row in hurt.said()]
         assert max(b - a for a, b in zip(times, times[1:], strict=False)) > rebased["gap_ms"]
         for airing, runner in zip(others, runners[1:], strict=True):
