@@ -1,7 +1,8 @@
 """Every benchmark one after the other, and the table of docs/performance.md.
 
-`python -m benchmarks.all` takes about 40 minutes on a quiet machine; `--quick` is for trying the
-programs and writes no document unless told to.
+`python -m benchmarks.all` takes about 40 minutes on a quiet machine; `--only` runs some and leaves
+the figures of the others as they are; `--quick` is for trying the programs and writes no document
+unless told to.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def run_program(name: str, arguments: list[str]) -> tuple[Json | None, float]:
 
 
 def describe_machine() -> list[str]:
-    """Processor, memory, system, versions, commit: what a figure is worth nothing without."""
+    """Processor, memory, system, versions: what a figure is worth nothing without."""
     cpu = next(
         (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if "model name" in line),
         platform.processor(),
@@ -59,7 +60,6 @@ def describe_machine() -> list[str]:
     memory = next((line.split()[1] for line in _lines("/proc/meminfo")), "0")
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     return [
-        f"- Date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; commit {_commit()}",
         f"- Machine: {os.cpu_count()} CPU ({cpu}), {int(memory) // 1048576} GiB, no GPU used, "
         f"{platform.system()} {platform.release()}",
         f"- Load when it began: {' '.join(f'{value:.1f}' for value in os.getloadavg())}",
@@ -86,14 +86,15 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help=f"the document (whole runs: {_DOCUMENT.name})")
     given = parser.parse_args()
     machine, reports = describe_machine(), []
+    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_commit()}"
     for name in given.only or PROGRAMS:
         tell(f"== {name}")
         found, seconds = run_program(name, PROGRAMS[name][1 if given.quick else 0])
         reports.append(found or {"title": name, "figures": [], "notes": ["It failed."]})
         tell(f"== {name} took {seconds:.0f} s")
-    document = given.write or (None if given.quick or given.only else _DOCUMENT)
+    document = given.write or (None if given.quick else _DOCUMENT)
     if document is not None:
-        write_block(document, machine, reports)
+        write_block(document, machine, when, reports)
     return 0 if all(_is_met(report) for report in reports) else 1
 
 

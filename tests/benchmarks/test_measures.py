@@ -220,16 +220,19 @@ def test_capacity_counts_what_was_lost_meanwhile() -> None:
 
 def test_figures_replace_what_stood_between_the_markers(tmp_path: Path) -> None:
     document = tmp_path / "performance.md"
-    document.write_text(f"Before\n{BEGIN}\nold\n{END}\nAfter\n")
+    other = "| **skew** | | then | |\n| kept | | | |"
+    old = f"| figure | |\n|---|---|\n{other}\n| **latency** | |\n| old | |"
+    document.write_text(f"Before\n{BEGIN}\n{old}\n{END}\nAfter\n")
     report = Report("latency")
     report.at_most("a | b", 5.0, 7, "ms")
 
-    write_block(document, ["- Machine: two"], [report.as_json()])
+    write_block(document, ["- Machine: two"], "now", [report.as_json()])
 
     text = document.read_text()
     assert text.startswith("Before\n")
     assert text.endswith("After\n")
     assert "old" not in text
+    assert f"{other}\n| **latency** | | now | |" in text
     assert "| a \\| b | <= 7 ms | 5 ms | met |" in text
 
 
@@ -238,4 +241,4 @@ def test_document_without_markers_is_refused(tmp_path: Path) -> None:
     document.write_text("nothing")
 
     with pytest.raises(MarkersMissingError):
-        write_block(document, [], [])
+        write_block(document, [], "now", [])
