@@ -121,8 +121,10 @@ async function getPages<T>(path: string, query: Record<string, string> = {}, pag
 
 // --- session ---
 
-export async function signIn(username: string, password: string): Promise<void> {
-  const body = { username, password, client: 'browser', device_name: navigator.userAgent.slice(0, 80) }
+/** code: of an authenticator app or a recovery code, where the user has two-factor sign-in. */
+export async function signIn(username: string, password: string, code = ''): Promise<void> {
+  const device_name = navigator.userAgent.slice(0, 80)
+  const body = { username, password, client: 'browser', device_name, ...(code && { code }) }
   const answer = await postJson<{ access: string }>('auth/token/', body)
   credentials.access = answer.access
 }

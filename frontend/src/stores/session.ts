@@ -50,8 +50,8 @@ export const useSessionStore = defineStore('session', () => {
     storage((store) => store.setItem(HINT, '1'))
   }
 
-  async function signIn(name: string, password: string): Promise<void> {
-    await api.signIn(name, password)
+  async function signIn(name: string, password: string, code = ''): Promise<void> {
+    await api.signIn(name, password, code)
     await loadMe()
   }
 

@@ -45,6 +45,21 @@ describe('SignInView', () => {
     expect(router.currentRoute.value.name).toBe('sign-in')
   })
 
+  it('asks for the code of a user with two-factor sign-in, and again when it is wrong', async () => {
+    server.current.state.secondFactor = '123456'
+    const { wrapper, router } = await signIn('correct-horse')
+    await eventually(() => expect(wrapper.find('[data-testid=code]').exists()).toBe(true))
+    expect(wrapper.find('[data-testid=sign-in-error]').exists()).toBe(false)
+
+    await wrapper.get('[data-testid=code]').setValue('000000')
+    await wrapper.get('form').trigger('submit')
+    await eventually(() => expect(wrapper.text()).toContain('The code is wrong'))
+    await wrapper.get('[data-testid=code]').setValue('123456')
+    await wrapper.get('form').trigger('submit')
+
+    await eventually(() => expect(router.currentRoute.value.name).toBe('studio'))
+  })
+
   it('tells how long to wait after too many tries', async () => {
     const body = { error: { code: 'throttled', message: 'Too many.' } }
     server.current.state.overrides.set('POST auth/token/', { status: 429, body })

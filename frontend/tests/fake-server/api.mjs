@@ -44,7 +44,10 @@ function session(state, request, path, body) {
   const { user } = state.world
   if (path === 'auth/token/') {
     const isRight = body.username === user.username && body.password === user.password
-    return isRight ? grant(state) : refuse(401, 'authentication_failed', 'Wrong name or password.')
+    if (!isRight) return refuse(401, 'authentication_failed', 'Wrong name or password.')
+    if (state.secondFactor && !body.code) return refuse(401, 'second_factor_required', 'Enter the code.')
+    if (state.secondFactor && body.code !== state.secondFactor) return refuse(401, 'second_factor_invalid', 'Wrong code.')
+    return grant(state)
   }
   if (path === 'auth/token/refresh/') {
     return state.hasRefreshCookie ? grant(state) : refuse(401, 'not_authenticated', 'Sign in first.')

@@ -25,6 +25,8 @@ export async function createFakeServer(options = {}) {
     tickets: new Map(),
     tokens: new Set(),
     hasRefreshCookie: false,
+    /** The code that sign-in asks for; empty = none. */
+    secondFactor: '',
     /** Answers that replace the usual ones: key `POST /api/v1/...` or `command:say`. */
     overrides: new Map(),
     /** What a watch socket says first; null = nothing. */
