@@ -72,5 +72,5 @@ def test_what_cannot_be_drawn_is_refused_in_words(
     (folder / "file").write_text("")
     assert main([*common, "--cache", str(folder / "file")]) == 1
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "cache_failed"
-    with pytest.raises(EngineError, match="There are: lin"):
+    with pytest.raises(EngineError, match="There are: chen, lin"):
         build_idle_loop(FaceSetup(64, 36, 3200, "full", "studio", {"character": "x"}, str(folder)))

@@ -11,6 +11,7 @@ from inference.engines.base import VISEMES, FaceSpeech
 from inference.engines.face.puppet.lips import LEAD_SECONDS, LipCurve, closure_times
 from inference.engines.face.puppet.mouth import MouthShape
 from inference.engines.face.puppet.parameters import REST_SMILE
+from inference.engines.face.puppet.rig import characters, load_rig
 
 Track = tuple[tuple[float, int, float], ...]
 PP, SIL = VISEMES.index("PP"), VISEMES.index("sil")
@@ -55,14 +56,15 @@ def test_every_plosive_has_a_closed_frame(frames_per_second: int, seed: int) -> 
             assert near.min() <= 0.02
 
 
-def _lips_height(opening: float, form: float, pucker: float) -> float:
+def _lips_height(character: str, lips: tuple[float, float, float]) -> float:
     """From the top of the upper lip to the bottom of the lower one, in art units."""
-    shape = MouthShape(opening, form, pucker)
+    shape = MouthShape(*lips, load_rig(character).mouth)
     return shape.bottom + shape.lower_lip - (shape.top - shape.upper_lip)
 
 
+@pytest.mark.parametrize("character", characters())
 @pytest.mark.parametrize("vowel", ["aa", "E", "I", "O", "U"])
-def test_plosive_is_seen_closed_beside_any_vowel(vowel: str) -> None:
+def test_plosive_is_seen_closed_beside_any_vowel(vowel: str, character: str) -> None:
     """Round lips are thick: merely shut, they look as high as lips that are a little open."""
     frame, other = 0.04, VISEMES.index(vowel)
     track = [(0.0, SIL, 1.0)]
@@ -70,11 +72,11 @@ def test_plosive_is_seen_closed_beside_any_vowel(vowel: str) -> None:
         track += [(start, PP, 1.0), (start + 0.06, other, 1.0)]
     speech = _speech(tuple(track), 2.1)
     curve = LipCurve(speech, frame)
-    rest = _lips_height(0.0, REST_SMILE, 0.0)
+    rest = _lips_height(character, (0.0, REST_SMILE, 0.0))
 
     for phase in np.arange(0.0, frame, 0.002).tolist():
         times = np.arange(phase, 2.1, frame)
-        heights = np.array([_lips_height(*curve.at(time)) for time in times.tolist()])
+        heights = np.array([_lips_height(character, curve.at(time)) for time in times.tolist()])
         for closure in closure_times(speech):
             assert heights[np.abs(times - closure) <= 0.5 * frame + 0.001].min() < rest - 1.0
 

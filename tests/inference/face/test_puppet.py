@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inference.catalog import EXPRESSIONS, GESTURES
+from inference.catalog import EXPRESSIONS, GESTURES, PRESENTERS
 from inference.engines.base import VISEMES, EngineError, FaceSetup, FaceSpeech
 from inference.engines.face.puppet import motion
 from inference.engines.face.puppet.bake import load_art
@@ -18,7 +18,8 @@ from inference.engines.face.puppet.coverage import arm_poses, extreme_poses
 from inference.engines.face.puppet.engine import PuppetEngine, create_engine
 from inference.engines.face.puppet.gestures import ARMS, plan_gestures
 from inference.engines.face.puppet.measure import PARTS, measure
-from inference.engines.face.puppet.parameters import PARAMETERS, rest_pose
+from inference.engines.face.puppet.parameters import EXPRESSION_POSES, PARAMETERS, rest_pose
+from inference.engines.face.puppet.rig import characters, outfits
 
 WIDTH, HEIGHT, FRAME_SAMPLES = 480, 270, 1920
 AA = VISEMES.index("aa")
@@ -251,7 +252,8 @@ def test_unknown_names_are_refused_with_the_known_ones(
     with pytest.raises(EngineError, match="open_hands"):
         engine.play_gesture("bow", 0)
     for changes, words in (
-        ({"settings": {"character": "bob"}}, "There are: lin"),
+        ({"settings": {"character": "bob"}}, "There are: chen, lin"),
+        ({"settings": {"character": "lin", "outfit": "suit"}}, "There are: blazer, knit"),
         ({"background": "moon"}, "studio"),
         ({"framing": "feet"}, "close"),
         ({"settings": {"seed": -1}}, "seed"),
@@ -288,12 +290,14 @@ def test_plan_of_tiles_loses_nothing(setup: FaceSetup) -> None:
         assert cv2.absdiff(first, second).max() <= 1
 
 
-@pytest.mark.parametrize("size", [(640, 360), (720, 1280)])
+@pytest.mark.parametrize("character", characters())
+@pytest.mark.parametrize("size", [(640, 360), (360, 640)])
 def test_figure_fills_the_picture_and_leaves_its_edges(
-    tmp_path: Path, size: tuple[int, int]
+    tmp_path: Path, size: tuple[int, int], character: str
 ) -> None:
     width, height = size
-    setup = FaceSetup(width, height, 1920, "full", "#00ff00", {}, str(tmp_path))
+    settings = {"character": character}
+    setup = FaceSetup(width, height, 1920, "full", "#00ff00", settings, str(tmp_path))
     picture = np.zeros((height * 3 // 2, width), np.uint8)
 
     create_engine(setup).render(0, 0, picture)
@@ -303,6 +307,50 @@ def test_figure_fills_the_picture_and_leaves_its_edges(
     assert np.all(blue[-1, width // 4 - 20 : width // 4 + 20] > 90)
     # Nothing is smeared to the edges of the picture.
     assert np.all(np.abs(blue[:, :3].astype(int) - 54) <= 3)
+
+
+def test_catalog_names_the_presenters_that_are_drawn() -> None:
+    named = {item.character: [outfit.name for outfit in item.outfits] for item in PRESENTERS}
+
+    assert named == {character: outfits(character) for character in characters()}
+
+
+@pytest.mark.parametrize("character", characters())
+def test_outfits_change_the_clothes_and_not_the_face(tmp_path: Path, character: str) -> None:
+    pictures = []
+    for outfit in outfits(character):
+        settings = {"character": character, "outfit": outfit}
+        setup = FaceSetup(WIDTH, HEIGHT, FRAME_SAMPLES, "full", "studio", settings, str(tmp_path))
+        picture = np.zeros((HEIGHT * 3 // 2, WIDTH), np.uint8)
+        create_engine(setup).render(0, 0, picture)
+        pictures.append(picture[:HEIGHT])
+
+    first, second = pictures
+    assert np.array_equal(first[: HEIGHT * 2 // 5], second[: HEIGHT * 2 // 5])
+    clothes = cv2.absdiff(first, second)[HEIGHT * 2 // 3 :, WIDTH // 3 : WIDTH * 2 // 3]
+    assert clothes.mean() > 20
+
+
+@pytest.mark.parametrize("name", ["happy", "laugh"])
+def test_smile_shows_its_teeth(setup: FaceSetup, name: str) -> None:
+    """White between the lips, where the same opening without a smile is dark."""
+    art = load_art(replace(setup, width_px=960, height_px=540))
+    compositor = Compositor(art)
+    x, y = art.rig.anchors["mouth"]
+    row, column = round(y * art.placement.scale), round(x * art.placement.scale)
+
+    def white(form: float) -> float:
+        pose = rest_pose()
+        for parameter, value in EXPRESSION_POSES[name].items():
+            if not parameter.startswith("ParamAngle"):
+                pose[parameter] += value
+        pose["ParamMouthForm"] = form
+        picture = np.zeros((810, 960), np.uint8)
+        compositor.draw(pose, picture)
+        mouth = picture[row - 8 : row + 16, column - 20 : column + 20]
+        return float((mouth > 205).mean())
+
+    assert white(1.0) > white(-0.2) + 0.05
 
 
 def test_rest_pose_lies_within_the_ranges() -> None:

@@ -149,7 +149,7 @@ def _bake(
     for name, svg in _drawings(rig, placement):
         baked = _bake_layer(svg, placement)
         arrays[f"layer:{name}"], origins[name] = baked.pixels, [baked.left_px, baked.top_px]
-    arrays |= _bake_sprites(placement.scale)
+    arrays |= _bake_sprites(rig, placement.scale)
     iris = (rig.folder / "iris.svg").read_text()
     arrays["iris"] = _sprite(iris, (-24, -24, 48, 48), placement.scale)
     return arrays, {"origins": origins}
@@ -165,7 +165,7 @@ def _drawings(rig: Rig, placement: Placement) -> Iterator[tuple[str, str]]:
         yield arm.layer, gestures.arm_svg(held, rig.skin, rig.outfit.sleeve)
 
 
-def _bake_sprites(scale: float) -> dict[str, Pixels]:
+def _bake_sprites(rig: Rig, scale: float) -> dict[str, Pixels]:
     def grid(drawings: list[str], box: tuple[int, int, int, int], *shape: int) -> Pixels:
         sprites = np.stack([_sprite(drawing, box, scale) for drawing in drawings])
         return sprites.reshape(*shape, *sprites.shape[1:])
@@ -173,17 +173,19 @@ def _bake_sprites(scale: float) -> dict[str, Pixels]:
     lids = [(opening, smile) for opening in eyes.OPENINGS for smile in eyes.SMILES]
     shape = (len(eyes.OPENINGS), len(eyes.SMILES))
     mouths = [
-        mouth.mouth_svg(opening, form, pucker)
+        mouth.mouth_svg(opening, form, pucker, rig.mouth)
         for opening in mouth.OPENINGS
         for form in mouth.FORMS
         for pucker in mouth.PUCKERS
     ]
     sizes = (len(mouth.OPENINGS), len(mouth.FORMS), len(mouth.PUCKERS))
     return {
-        "whites": grid([eyes.white_svg(*lid) for lid in lids], eyes.EYE_BOX, *shape),
-        "lashes": grid([eyes.lash_svg(*lid) for lid in lids], eyes.EYE_BOX, *shape),
+        "whites": grid([eyes.white_svg(*lid, rig.eyes) for lid in lids], eyes.EYE_BOX, *shape),
+        "lashes": grid([eyes.lash_svg(*lid, rig.eyes) for lid in lids], eyes.EYE_BOX, *shape),
         "brows": grid(
-            [eyes.brow_svg(form) for form in eyes.BROW_FORMS], eyes.BROW_BOX, len(eyes.BROW_FORMS)
+            [eyes.brow_svg(form, rig.brows) for form in eyes.BROW_FORMS],
+            eyes.BROW_BOX,
+            len(eyes.BROW_FORMS),
         ),
         "mouths": grid(mouths, mouth.BOX, *sizes),
     }
@@ -226,9 +228,12 @@ def _bake_background(setup: FaceSetup) -> Pixels:
         return _yuva(np.full((height, width, 4), (blue, green, red, 255), np.uint8))
     if is_picture(setup.background):
         return _yuva(load_picture(setup.background, width, height))
-    cover = max(width / 1280, height / 720)
-    path = ART / "backgrounds" / f"{setup.background}.svg"
-    full = _render(path.read_text(), round(1280 * cover), round(720 * cover))
+    path, stage = ART / "backgrounds" / f"{setup.background}.svg", (1280, 720)
+    tall = ART / "backgrounds" / "tall" / path.name
+    if height > width and tall.exists():
+        path, stage = tall, (720, 1280)
+    cover = max(width / stage[0], height / stage[1])
+    full = _render(path.read_text(), round(stage[0] * cover), round(stage[1] * cover))
     x, y = (full.shape[1] - width) // 2, (full.shape[0] - height) // 2
     ground = np.ascontiguousarray(full[y : y + height, x : x + width])
     ground[:, :, 3] = 255

@@ -6,6 +6,7 @@ separate sprite that moves inside the white.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 # Dense enough that the mean of two neighbours shows one lid, not two.
@@ -16,6 +17,30 @@ BROW_FORMS: Final = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 EYE_BOX: Final = (-46, -38, 92, 70)
 BROW_BOX: Final = (-42, -20, 84, 40)
 
+
+@dataclass(frozen=True, slots=True)
+class EyeLook:
+    """A character's eyes. height: of the open eye, against the widest. lash: colours, out to in.
+
+    weight: thickness of the upper lashes; wing: how far they reach beyond the corner, 0..1.
+    """
+
+    height: float
+    lash: tuple[str, str]
+    weight: float
+    wing: float
+    crease: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrowLook:
+    """A character's brows. colours: from the inner end out; weight: thickness; arch: height."""
+
+    colours: tuple[str, str, str]
+    weight: float
+    arch: float
+
+
 _INNER: Final = (28.0, 9.0)
 _OUTER: Final = (-30.0, 2.0)
 _DEFS: Final = """<defs>
@@ -25,22 +50,19 @@ _DEFS: Final = """<defs>
 <linearGradient id="lid" gradientUnits="userSpaceOnUse" x1="0" y1="-20" x2="0" y2="-4">
 <stop offset="0" stop-color="#2a0f0a" stop-opacity=".55"/>
 <stop offset="1" stop-color="#2a0f0a" stop-opacity="0"/></linearGradient>
-<linearGradient id="brow" x1="0" y1="0" x2="1" y2="0">
-<stop offset="0" stop-color="#5b3a35"/><stop offset=".7" stop-color="#6b463f"/>
-<stop offset="1" stop-color="#7d564d" stop-opacity=".75"/></linearGradient>
-<linearGradient id="lash" x1="0" y1="0" x2="1" y2="0">
-<stop offset="0" stop-color="#1d0f0f"/><stop offset="1" stop-color="#3d2320"/></linearGradient>
 </defs>"""
 
 
 class EyeShape:
     """The two lids of one eye as heights of their Bezier handles, y downwards."""
 
-    def __init__(self, opening: float, smile: float) -> None:
+    def __init__(self, opening: float, smile: float, look: EyeLook) -> None:
         closed = 18.0 - 34.0 * smile
         self.opening = opening
         self.smile = smile
-        self.upper = closed + (-24.5 - closed) * min(opening, 1.0) - 6.0 * max(0.0, opening - 1.0)
+        self.look = look
+        highest = 9.0 - 33.5 * look.height
+        self.upper = closed + (highest - closed) * min(opening, 1.0) - 6.0 * max(0.0, opening - 1.0)
         lower_open = 22.5 - 12.0 * smile
         self.lower = closed + (lower_open - closed) * min(1.0, 1.25 * opening)
 
@@ -58,29 +80,40 @@ class EyeShape:
         return f"M {_OUTER[0]} {_OUTER[1]} {self.upper_lid()} {self.lower_lid()} Z"
 
 
-def white_svg(opening: float, smile: float) -> str:
+def white_svg(opening: float, smile: float, look: EyeLook) -> str:
     """The white of the eye; its alpha also masks the iris."""
-    shape = EyeShape(opening, smile)
+    shape = EyeShape(opening, smile, look)
     if opening <= 0.0:
         return _svg(EYE_BOX, "")
     return _svg(EYE_BOX, f'<path d="{shape.outline()}" fill="url(#white)"/>')
 
 
-def lash_svg(opening: float, smile: float) -> str:
+def lash_svg(opening: float, smile: float, look: EyeLook) -> str:
     """Everything that lies over the iris: lid shadow, lashes, crease, lower lid."""
-    shape = EyeShape(opening, smile)
+    shape = EyeShape(opening, smile, look)
     return _svg(EYE_BOX, _shadow(shape) + _lower_line(shape) + _lashes(shape) + _crease(shape))
 
 
-def brow_svg(form: float) -> str:
+def brow_svg(form: float, look: BrowLook) -> str:
     """One brow; form -1 flat, 1 high arch."""
-    arch = -6.0 - 5.0 * form
+    arch = (-6.0 - 5.0 * form) * look.arch
+    # The lower edge goes down with the weight, the upper one half as far up.
+    low, high = 3.2 * (look.weight - 1), 1.6 * (look.weight - 1)
     path = (
-        f"M 32 -1 C 20 {0.4 * arch - 4:.2f} 0 {arch - 3:.2f} -13 {arch - 1:.2f} "
-        f"C -24 {arch + 1:.2f} -32 0 -37 6 C -30 2 -22 {arch + 6:.2f} -12 {arch + 5.5:.2f} "
-        f"C 2 {arch + 4.5:.2f} 20 {0.4 * arch + 5:.2f} 31 6.5 C 35 6 35 0 32 -1 Z"
+        f"M 32 {-1 - high:.2f} C 20 {0.4 * arch - 4 - high:.2f} 0 {arch - 3 - high:.2f} "
+        f"-13 {arch - 1 - high:.2f} C -24 {arch + 1 - high:.2f} -32 0 -37 6 "
+        f"C -30 2 -22 {arch + 6 + low:.2f} -12 {arch + 5.5 + low:.2f} "
+        f"C 2 {arch + 4.5 + low:.2f} 20 {0.4 * arch + 5 + low:.2f} 31 {6.5 + low:.2f} "
+        f"C 35 {6 + low:.2f} 35 {-high:.2f} 32 {-1 - high:.2f} Z"
     )
-    return _svg(BROW_BOX, f'<path d="{path}" fill="url(#brow)"/>')
+    inner, middle, outer = look.colours
+    defs = (
+        f'<defs><linearGradient id="brow" x1="1" y1="0" x2="0" y2="0">'
+        f'<stop offset="0" stop-color="{inner}" stop-opacity=".75"/>'
+        f'<stop offset=".3" stop-color="{middle}"/><stop offset="1" stop-color="{outer}"/>'
+        "</linearGradient></defs>"
+    )
+    return _svg(BROW_BOX, f'{defs}<path d="{path}" fill="url(#brow)"/>')
 
 
 def _shadow(shape: EyeShape) -> str:
@@ -96,19 +129,25 @@ def _shadow(shape: EyeShape) -> str:
 
 def _lashes(shape: EyeShape) -> str:
     wide = min(1.0, shape.opening / 0.4)
-    thick = 3.6 + 1.6 * wide
+    look = shape.look
+    thick = (3.6 + 1.6 * wide) * look.weight
     x, y = _OUTER
     # A shut eye hangs its wing down, or lifts it in a smile.
     droop = (1 - min(shape.opening, 1.0)) * (3.5 - 4.0 * shape.smile)
     inner_x, inner_y = _INNER
-    tip_x, tip_y = x - 8.0, y - 6.5 + droop
+    tip_x, tip_y = x - 2.0 - 6.0 * look.wing, y - 3.0 - 3.5 * look.wing + droop
     path = (
         f"M {tip_x} {tip_y:.2f} Q {x - 3} {y - 1.5 + 0.5 * droop:.2f} {x + 1} {y + 0.5} "
         f"{shape.upper_lid()} L {inner_x + 0.5} {inner_y - 1.2} "
         f"C 15 {shape.upper - 1.1 * thick:.2f} -20 {shape.upper - 1.75 * thick:.2f} "
         f"{x - 2} {y - 5 + droop:.2f} Q {x - 5} {y - 5 + droop:.2f} {tip_x} {tip_y:.2f} Z"
     )
-    return f'<path d="{path}" fill="url(#lash)"/>'
+    outer, inner = look.lash
+    return (
+        f'<defs><linearGradient id="lash" x1="0" y1="0" x2="1" y2="0"><stop offset="0" '
+        f'stop-color="{outer}"/><stop offset="1" stop-color="{inner}"/></linearGradient></defs>'
+        f'<path d="{path}" fill="url(#lash)"/>'
+    )
 
 
 def _crease(shape: EyeShape) -> str:
@@ -118,7 +157,7 @@ def _crease(shape: EyeShape) -> str:
     y = shape.upper - 10.5
     path = f"M -29 {0.30 * y + 1:.2f} C -18 {y:.2f} 12 {y - 1:.2f} 26 {0.14 * y + 3:.2f}"
     return (
-        f'<path d="{path}" fill="none" stroke="#b56f5c" stroke-width="1.5" '
+        f'<path d="{path}" fill="none" stroke="{shape.look.crease}" stroke-width="1.5" '
         f'stroke-linecap="round" opacity="{strength:.2f}"/>'
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 # Lips pressed together, as for p, b and m: thinner than lips at rest, however round they are.
@@ -14,12 +15,20 @@ PUCKERS: Final = (0.0, 0.35, 0.7, 1.0)
 # Left, top, width, height of a sprite around the anchor of the mouth, in art units.
 BOX: Final = (-48, -26, 96, 78)
 
+
+@dataclass(frozen=True, slots=True)
+class MouthLook:
+    """A character's lips: colours from top to bottom, thickness, width and shine against 1."""
+
+    upper: tuple[str, str]
+    lower: tuple[str, str, str]
+    line: str
+    thickness: float
+    width: float
+    shine: float
+
+
 _DEFS: Final = """<defs>
-<linearGradient id="upper" x1="0" y1="0" x2="0" y2="1">
-<stop offset="0" stop-color="#dd7f84"/><stop offset="1" stop-color="#c4515f"/></linearGradient>
-<linearGradient id="lower" x1="0" y1="0" x2="0" y2="1">
-<stop offset="0" stop-color="#d9656f"/><stop offset=".45" stop-color="#ec8f94"/>
-<stop offset="1" stop-color="#d96d76"/></linearGradient>
 <linearGradient id="cavity" x1="0" y1="0" x2="0" y2="1">
 <stop offset="0" stop-color="#4a0f1c"/><stop offset="1" stop-color="#932f3c"/></linearGradient>
 <linearGradient id="teeth" x1="0" y1="0" x2="0" y2="1">
@@ -36,17 +45,21 @@ class MouthShape:
     opening: 0 closed .. 1; down to PRESSED the lips press.
     """
 
-    def __init__(self, opening: float, form: float, pucker: float) -> None:
+    def __init__(self, opening: float, form: float, pucker: float, look: MouthLook) -> None:
+        self.look = look
         self.press = max(0.0, opening / PRESSED)
         opening = max(0.0, opening)
         smile, sulk = max(form, 0.0) * (1 - pucker), max(-form, 0.0)
         self.smile = smile
         self.half = (28.5 + 8 * smile - 1.5 * sulk) * (1 - 0.48 * pucker) * (1 - 0.10 * opening)
+        self.half *= look.width
+        # A broad smile shows the teeth.
+        self.grin = _rise(smile, 0.55, 1.0)
         self.height = 33 * opening * (1 - 0.1 * pucker)
         self.corner = (-6.6 * form) * (1 - 0.7 * pucker) + 0.12 * self.height
         self.top = 4.6 * smile - 1.6 * sulk - 0.16 * self.height
         self.bottom = self.top + self.height
-        thin = 1 - 0.3 * self.press
+        thin = (1 - 0.3 * self.press) * look.thickness
         self.upper_lip = (7.2 - 1.2 * smile + 1.4 * pucker) * (1 - 0.12 * opening) * thin
         self.lower_lip = (9.6 - 1.6 * smile + 1.8 * pucker) * thin
         # How round the corners are: 0.55 is a leaf, 0.95 nearly an ellipse.
@@ -68,14 +81,26 @@ class MouthShape:
         return f"M {-self.half:.2f} {self.corner:.2f}"
 
 
-def mouth_svg(opening: float, form: float, pucker: float) -> str:
+def mouth_svg(opening: float, form: float, pucker: float, look: MouthLook) -> str:
     """The drawing of one mouth; the view box is BOX."""
-    shape = MouthShape(opening, form, pucker)
+    shape = MouthShape(opening, form, pucker, look)
     left, top, width, height = BOX
     body = [_upper_lip(shape), _lower_lip(shape), _cavity(shape), _corners(shape)]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} {top} {width} {height}">'
-        f"{_DEFS}{''.join(body)}</svg>"
+        f"{_DEFS}{_lip_defs(look)}{''.join(body)}</svg>"
+    )
+
+
+def _lip_defs(look: MouthLook) -> str:
+    top, rim = look.upper
+    inner, middle, bottom = look.lower
+    return (
+        '<defs><linearGradient id="upper" x1="0" y1="0" x2="0" y2="1">'
+        f'<stop offset="0" stop-color="{top}"/><stop offset="1" stop-color="{rim}"/>'
+        '</linearGradient><linearGradient id="lower" x1="0" y1="0" x2="0" y2="1">'
+        f'<stop offset="0" stop-color="{inner}"/><stop offset=".45" stop-color="{middle}"/>'
+        f'<stop offset="1" stop-color="{bottom}"/></linearGradient></defs>'
     )
 
 
@@ -109,7 +134,7 @@ def _lower_lip(shape: MouthShape) -> str:
     shine = (
         f'<ellipse cx="-1" cy="{y:.2f}" rx="{0.36 * shape.half:.2f}" '
         f'ry="{1.7 - 0.6 * shape.press:.2f}" fill="#fff3f0" '
-        f'opacity="{0.6 - 0.3 * shape.press:.2f}"/>'
+        f'opacity="{(0.6 - 0.3 * shape.press) * shape.look.shine:.2f}"/>'
     )
     return f'<path d="{path}" fill="url(#lower)"/>{shine}'
 
@@ -118,20 +143,41 @@ def _cavity(shape: MouthShape) -> str:
     line = f"{shape.start()} {shape.edge(shape.top)}"
     if shape.height < 0.8:
         return (
-            f'<path d="{line}" fill="none" stroke="#93303f" stroke-width="1.7" '
+            f'<path d="{line}" fill="none" stroke="{shape.look.line}" stroke-width="1.7" '
             'stroke-linecap="round"/>'
         )
     inner = f"{line} {shape.edge_back(shape.bottom)} Z"
     teeth = min(9.0, 0.52 * shape.height) * (0.62 + 0.38 * shape.smile)
+    teeth += shape.grin * max(0.0, min(13.0, 0.9 * shape.height) - teeth)
     tongue_y = shape.bottom + 0.12 * shape.height
     return (
         f'<clipPath id="inside"><path d="{inner}"/></clipPath>'
         f'<path d="{inner}" fill="url(#cavity)"/><g clip-path="url(#inside)">'
         f'<ellipse cx="0" cy="{tongue_y:.2f}" rx="{0.62 * shape.half:.2f}" '
         f'ry="{0.42 * shape.height:.2f}" fill="url(#tongue)"/>'
-        f'<path d="{line} {shape.edge_back(shape.top + teeth)} Z" fill="url(#teeth)"/></g>'
-        f'<path d="{line}" fill="none" stroke="#8a2c3b" stroke-width="1.2" stroke-linecap="round"/>'
+        f'<path d="{line} {shape.edge_back(shape.top + teeth)} Z" fill="url(#teeth)"/>'
+        f'{_gaps(shape, teeth)}</g><path d="{line}" fill="none" stroke="{shape.look.line}" '
+        'stroke-width="1.2" stroke-linecap="round"/>'
     )
+
+
+def _gaps(shape: MouthShape, teeth: float) -> str:
+    """Faint lines between the teeth of a broad smile."""
+    if shape.grin < 0.05 or teeth < 3.0:
+        return ""
+    top, bottom = min(shape.top, shape.corner) - 1, shape.top + teeth - 0.8
+    lines = "".join(
+        f"M{share * shape.half:.2f} {top:.2f} V{bottom - 7 * share * share:.2f} "
+        for share in (-0.66, -0.44, -0.22, 0.0, 0.22, 0.44, 0.66)
+    )
+    return (
+        f'<path d="{lines}" fill="none" stroke="#b9a4ac" stroke-width=".9" '
+        f'opacity="{0.45 * shape.grin:.2f}"/>'
+    )
+
+
+def _rise(value: float, low: float, high: float) -> float:
+    return min(max((value - low) / (high - low), 0.0), 1.0)
 
 
 def _corners(shape: MouthShape) -> str:

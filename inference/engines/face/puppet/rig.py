@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from inference.engines.base import EngineError
+from inference.engines.face.puppet.eyes import BrowLook, EyeLook
 from inference.engines.face.puppet.hands import Skin, Sleeve
+from inference.engines.face.puppet.mouth import MouthLook
 
 ART: Final = Path(__file__).parent / "art"
 Point = tuple[float, float]
@@ -51,6 +54,9 @@ class Rig:
     character: str
     outfit: Outfit
     skin: Skin
+    eyes: EyeLook
+    brows: BrowLook
+    mouth: MouthLook
     figure_width: float
     crown: float
     layers: tuple[LayerRig, ...]
@@ -96,6 +102,7 @@ def outfits(character: str) -> list[str]:
     return list(values["outfits"])
 
 
+@lru_cache
 def load_rig(character: str, outfit: str = "") -> Rig:
     """The rig of a character in an outfit. Raises EngineError naming those that exist."""
     if character not in characters():
@@ -107,7 +114,8 @@ def load_rig(character: str, outfit: str = "") -> Rig:
     values: dict[str, Any] = json.loads((ART / character / "rig.json").read_text())
     values.pop("stage")
     values["outfit"] = _outfit(values.pop("outfits"), outfit)
-    values["skin"] = Skin(**values["skin"])
+    looks = {"skin": Skin, "eyes": EyeLook, "brows": BrowLook, "mouth": MouthLook}
+    values |= {name: look(**values[name]) for name, look in looks.items()}
     values["layers"] = tuple(_layer(layer) for layer in values["layers"])
     for name in ("neck", "waist", "face_middle", "face_radius", "jaw"):
         values[name] = tuple(values[name])
