@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from accounts.models import Organization
 from avatars.models import Avatar
+from inference.catalog import PRESENTERS
 
 OWN_ART_LICENCE: Final = "Drawn for LiveStudio, Apache-2.0"
 
@@ -18,7 +19,9 @@ class BuiltInAvatar:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-BUILT_IN_AVATARS: Final = (BuiltInAvatar("Lin · 小林", "puppet", {"character": "lin"}),)
+BUILT_IN_AVATARS: Final = tuple(
+    BuiltInAvatar(item.label, "puppet", {"character": item.character}) for item in PRESENTERS
+)
 
 
 def give_built_in_avatars(organization: Organization) -> None:

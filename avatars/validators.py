@@ -7,13 +7,16 @@ from typing import Any, Final
 
 from django.conf import settings as site
 
-from inference.catalog import get_engine
+from inference.catalog import PRESENTERS, get_engine
 from livestudio.common.errors import ErrorDetail, InvalidInputError
 from livestudio.common.rules import Choice, Rules, check_settings
 
 # Engine -> what its settings may hold; every one of them has a default in the engine.
 SETTINGS: Final[dict[str, Rules]] = {
-    "puppet": {"character": Choice(("lin",))},
+    "puppet": {
+        "character": Choice(tuple(item.character for item in PRESENTERS)),
+        "outfit": Choice(tuple(outfit.name for item in PRESENTERS for outfit in item.outfits)),
+    },
     "testcard": {},
 }
 
@@ -23,8 +26,20 @@ def check_avatar(*, engine: str, settings: Any) -> None:
     details = [*_check_engine(engine)]
     if not details:
         details = list(check_settings(SETTINGS.get(engine, {}), settings))
+    if not details and engine == "puppet":
+        details = [*_check_outfit(settings)]
     if details:
         raise InvalidInputError(details=tuple(details))
+
+
+def _check_outfit(values: dict[str, Any]) -> Iterator[ErrorDetail]:
+    """Each presenter has clothes of their own."""
+    character = values.get("character", PRESENTERS[0].character)
+    presenter = next(item for item in PRESENTERS if item.character == character)
+    names = [outfit.name for outfit in presenter.outfits]
+    if values.get("outfit", names[0]) not in names:
+        message = f"{presenter.label} wears {' or '.join(names)}."
+        yield ErrorDetail("settings.outfit", "invalid", message)
 
 
 def _check_engine(engine: str) -> Iterator[ErrorDetail]:

@@ -8,12 +8,17 @@ from rest_framework import serializers
 
 from avatars.models import Avatar, AvatarClip
 from avatars.previews import preview_url
+from avatars.selectors import voice_gender
 
 
 class AvatarSerializer(serializers.ModelSerializer[Avatar]):
-    """An avatar as it is shown. preview_url: a PNG, good for some hours."""
+    """An avatar as it is shown. preview_url: a PNG, good for some hours.
+
+    voice_gender: which voices suit it; empty = any.
+    """
 
     preview_url = serializers.SerializerMethodField()
+    voice_gender = serializers.SerializerMethodField()
 
     class Meta:
         model = Avatar
@@ -26,12 +31,16 @@ class AvatarSerializer(serializers.ModelSerializer[Avatar]):
             "progress",
             "failure_reason",
             "preview_url",
+            "voice_gender",
             "licences",
         )
         read_only_fields = fields
 
     def get_preview_url(self, avatar: Avatar) -> str:
         return preview_url(avatar)
+
+    def get_voice_gender(self, avatar: Avatar) -> str:
+        return voice_gender(avatar)
 
 
 class AvatarWriteSerializer(serializers.Serializer[Any]):

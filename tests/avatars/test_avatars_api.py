@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from avatars.models import Avatar
+from inference.catalog import PRESENTERS, Presenter
 from streams.models import Show
 from tests.factories import AvatarFactory, VoiceFactory, add_member, api_client, error_of, make_cast
 
@@ -63,6 +64,9 @@ def test_name_is_taken_once_per_organization() -> None:
         ({"engine": "nothing"}, "engine"),
         ({"engine": "espeak"}, "engine"),
         ({"settings": {"character": "nobody"}}, "settings.character"),
+        ({"settings": {"outfit": "suit"}}, "settings.outfit"),
+        ({"settings": {"character": "chen", "outfit": "knit"}}, "settings.outfit"),
+        ({"settings": {"character": "chen", "outfit": 3}}, "settings.outfit"),
         ({"settings": {"photo": "/etc/passwd"}}, "settings.photo"),
         ({"licences": "CC0"}, "licences"),
     ],
@@ -74,6 +78,23 @@ def test_wrong_values_are_refused_by_name(change: dict[str, Any], field: str) ->
 
     assert answer.status_code == 400
     assert field in [detail["field"] for detail in error_of(answer)["details"]]
+
+
+@pytest.mark.parametrize("presenter", PRESENTERS, ids=lambda item: item.character)
+def test_new_organization_owns_each_presenter_who_may_change_clothes(presenter: Presenter) -> None:
+    cast = make_cast()
+    client = api_client(cast.alice)
+    listed = client.get("/api/v1/avatars/").json()["results"]
+    (own,) = [item for item in listed if item["name"] == presenter.label]
+    outfit = presenter.outfits[1].name
+
+    settings = {"character": presenter.character, "outfit": outfit}
+    changed = client.patch(f"/api/v1/avatars/{own['id']}/", {"settings": settings})
+
+    assert own["settings"]["character"] == presenter.character
+    assert own["voice_gender"] == presenter.gender
+    assert changed.status_code == 200
+    assert changed.json()["settings"]["outfit"] == outfit
 
 
 def test_test_engine_is_refused_unless_switched_on(settings: Any) -> None:

@@ -1,0 +1,14 @@
+"""Questions about avatars that several doors ask."""
+
+from __future__ import annotations
+
+from avatars.models import Avatar
+from inference.catalog import PRESENTERS
+
+
+def voice_gender(avatar: Avatar) -> str:
+    """female or male for a drawn presenter, empty for any other."""
+    if avatar.engine != "puppet":
+        return ""
+    character = avatar.settings.get("character", PRESENTERS[0].character)
+    return next((item.gender for item in PRESENTERS if item.character == character), "")

@@ -1,0 +1,66 @@
+"""Choosing a drawn presenter and their clothes in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from accounts.roles import Role
+from avatars.models import Avatar
+from tests.factories import add_member, make_cast
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/admin/avatars/avatar/add/"
+
+
+def _admin_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def _form(cast: Any, **changes: str) -> dict[str, str]:
+    return {
+        "organization": str(cast.organization.pk),
+        "name": "Anchor",
+        "engine": "puppet",
+        "settings": "{}",
+        "licences": "[]",
+        "clips-TOTAL_FORMS": "0",
+        "clips-INITIAL_FORMS": "0",
+        **changes,
+    }
+
+
+def test_presenter_and_outfit_are_chosen_from_a_list() -> None:
+    cast = make_cast()
+    client = _admin_of(cast.alice)
+
+    made = client.post(ADD, _form(cast, presenter="chen/cardigan"))
+    avatar = Avatar.objects.get(organization=cast.organization, name="Anchor")
+    address = f"/admin/avatars/avatar/{avatar.pk}/change/"
+    page = client.get(address).content.decode()
+    kept = _form(cast, presenter="chen/cardigan", settings='{"character": "lin"}')
+    client.post(address, kept)
+
+    assert made.status_code == 302
+    assert avatar.settings == {"character": "chen", "outfit": "cardigan"}
+    assert '<option value="chen/cardigan" selected>' in page
+    # Settings that were written by hand are not overruled by a list that was left alone.
+    assert Avatar.objects.get(pk=avatar.pk).settings == {"character": "lin"}
+
+
+def test_who_may_only_look_sees_the_page() -> None:
+    cast = make_cast()
+    client = _admin_of(add_member(cast.organization, Role.OPERATOR))
+    avatar = Avatar.objects.filter(organization=cast.organization).first()
+    assert avatar is not None
+
+    page = client.get(f"/admin/avatars/avatar/{avatar.pk}/change/")
+
+    assert page.status_code == 200
+    assert avatar.name in page.content.decode()
