@@ -58,7 +58,10 @@ async def test_recording_that_cannot_be_written_goes_on_in_a_new_file(tmp_path: 
         await side.until(lambda: len(side.utterances("said")) >= 2)
         (pid,) = [worker["pid"] for worker in side.workers if worker["kind"] == "recorder"]
         (name,) = os.listdir(spec.recordings_folder)
-        size = os.stat(f"{spec.recordings_folder}/{name}").st_size
+        path = Path(spec.recordings_folder, name)
+        # The first fragment is whole by then: what is cut off is a later one.
+        await side.until(lambda: _seconds(path) > 1)
+        size = path.stat().st_size
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size + 100_000, size + 100_000))
         await side.until(lambda: side.has("recording", state="finished"), 60)
         await _ended(side, process)
@@ -111,7 +114,7 @@ async def _ended(side: WebSide, process: asyncio.subprocess.Process) -> None:
 def _seconds(path: Path) -> float:
     """What plays, up to the fragment that the disk did not take whole."""
     frames = 0
-    with av.open(str(path)) as container, contextlib.suppress(av.error.InvalidDataError):
+    with contextlib.suppress(av.error.InvalidDataError), av.open(str(path)) as container:
         for _ in container.decode(video=0):
             frames += 1
     return frames / 25
