@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -40,14 +40,16 @@ class Painter(threading.Thread):
                 done = number
 
 
-def read(subscription: Subscription) -> Iterator[EncodedPacket]:
-    while True:
-        try:
-            packet = subscription.get(10)
-        except SubscriptionClosedError:
-            return
-        assert packet is not None
-        yield packet
+def collect(subscription: Subscription, packets: list[EncodedPacket]) -> None:
+    """Take whatever comes, on the threads that bring it; only one of them at a time."""
+    lock = threading.Lock()
+
+    def take() -> None:
+        with lock, contextlib.suppress(SubscriptionClosedError):
+            while (packet := subscription.take()) is not None:
+                packets.append(packet)
+
+    subscription.listen(take)
 
 
 def test_four_seconds_on_air(tmp_path: Path) -> None:
@@ -57,16 +59,14 @@ def test_four_seconds_on_air(tmp_path: Path) -> None:
     core.attach_ring(ring)
     subscription = core.hub.subscribe("reader", {"video:main", "aac", "opus"})
     packets: list[EncodedPacket] = []
-    reader = threading.Thread(target=lambda: packets.extend(read(subscription)))
+    collect(subscription, packets)
 
     core.start()
     painter.start()
-    reader.start()
     core.mixer.schedule(Segment.complete("a", np.full(96_000, 900, np.int16)), lead_samples=960)
     time.sleep(4)
     metrics = core.metrics()
     assert core.stop(10)
-    reader.join(10)
     painter.stopping.set()
     painter.join(10)
 
@@ -80,4 +80,5 @@ def test_four_seconds_on_air(tmp_path: Path) -> None:
     assert len(opus) >= 190
     assert len(video) + metrics["dropped"] >= 95
     assert metrics["source"] in ("worker", "held")
-    assert not reader.is_alive()
+    with pytest.raises(SubscriptionClosedError):
+        subscription.take()
