@@ -32,8 +32,11 @@ class PacketSource(Protocol):
     @property
     def dropped(self) -> int: ...
 
-    def listen(self, on_packet: Callable[[], None]) -> None:
-        """Call this, from any thread, whenever there is something to take; it must not block."""
+    def listen(self, on_packet: Callable[[EncodedPacket | None], None]) -> None:
+        """Call this, from any thread, with each packet that can be taken and with None at the end.
+
+        It must not block.
+        """
 
     def take(self) -> EncodedPacket | None:
         """The next packet, None when there is none. Raises EOFError once closed and empty."""

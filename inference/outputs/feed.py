@@ -15,11 +15,13 @@ import threading
 import time
 from typing import Final
 
-from inference.media.packets import pack_packet
+from inference.media.packets import EncodedPacket, pack_packet
 
 from .base import PacketSource
 
 _LOOK_SECONDS: Final = 0.02
+# At 25 pictures a second one or two blocks of sound come with each; more than two never wait.
+_SOUNDS_HELD: Final = 2
 _COLLECTED_BYTES: Final = 1 << 19
 
 
@@ -47,9 +49,10 @@ class PipeFeed:
         self._rest = memoryview(b"")
         self._waits_for_room = self._is_over = self._is_closing = False
         self._every_seconds = every_seconds
+        self._waiting_sounds = 0
         self._due_at = 0.0
         self._dropped_seen = 0
-        source.listen(self._pump)
+        source.listen(self._arrived)
         self._pump()
 
     def take_dropped(self) -> int:
@@ -75,6 +78,14 @@ class PipeFeed:
         with self._lock:
             self._is_over = True
         self._loop.remove_writer(self._descriptor)
+
+    def _arrived(self, packet: EncodedPacket | None) -> None:
+        """Sound waits for the picture that follows it, unless none comes: one wake for both."""
+        if packet is not None and packet.stream == "aac" and self._waiting_sounds < _SOUNDS_HELD:
+            self._waiting_sounds += 1
+            return
+        self._waiting_sounds = 0
+        self._pump()
 
     def _pump(self) -> None:
         """Write what the pipe takes."""

@@ -58,7 +58,7 @@ class Subscription:
         self._held: deque[EncodedPacket] = deque()
         self._lock = threading.Lock()
         self._waiter: tuple[_Waker, asyncio.Future[None]] | None = None
-        self._on_packet: Callable[[], None] | None = None
+        self._on_packet: Callable[[EncodedPacket | None], None] | None = None
         self._awaits_keyframe = False
         self._keyframe_pts = -(1 << 62)
         self._closed = False
@@ -75,8 +75,9 @@ class Subscription:
                 self._span() / SAMPLE_RATE_HZ,
             )
 
-    def listen(self, on_packet: Callable[[], None]) -> None:
-        """Call this whenever there is something to take, on the thread that published it.
+    def listen(self, on_packet: Callable[[EncodedPacket | None], None]) -> None:
+        """Call this with each packet that can be taken now, on the thread that published it, and
+        with None at the end.
 
         It must not block: encoders wait for it.
         """
@@ -121,7 +122,7 @@ class Subscription:
         if overflowed:
             self._ask_keyframe()
         if self._on_packet is not None:
-            self._on_packet()
+            self._on_packet(packet)
 
     def end(self) -> None:
         """Called by the hub: nothing more will come."""
@@ -129,7 +130,7 @@ class Subscription:
             self._closed = True
             self._wake()
         if self._on_packet is not None:
-            self._on_packet()
+            self._on_packet(None)
 
     def wait_for_keyframe(self) -> None:
         """Deliver nothing before the next keyframe of the rendition."""

@@ -41,7 +41,7 @@ class HubSource:
     def dropped(self) -> int:
         return self._subscription.stats.dropped
 
-    def listen(self, on_packet: Callable[[], None]) -> None:
+    def listen(self, on_packet: Callable[[EncodedPacket | None], None]) -> None:
         self._subscription.listen(on_packet)
 
     def take(self) -> EncodedPacket | None:

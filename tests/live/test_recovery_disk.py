@@ -61,7 +61,7 @@ async def test_recording_that_cannot_be_written_goes_on_in_a_new_file(tmp_path: 
         path = Path(spec.recordings_folder, name)
         # The first fragment is whole by then: what is cut off is a later one.
         await side.until(lambda: _seconds(path) > 1)
-        size = path.stat().st_size
+        size = os.stat(path).st_size
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size + 100_000, size + 100_000))
         await side.until(lambda: side.has("recording", state="finished"), 60)
         await _ended(side, process)

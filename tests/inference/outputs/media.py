@@ -74,13 +74,16 @@ class ListSource:
         self.dropped = 0
         self.closed = False
         self._queue = deque(packets)
-        self._on_packet: Callable[[], None] = lambda: None
+        self._on_packet: Callable[[EncodedPacket | None], None] = lambda packet: None
+
+    def __len__(self) -> int:
+        return len(self._queue)
 
     def put(self, packet: EncodedPacket) -> None:
         self._queue.append(packet)
-        self._on_packet()
+        self._on_packet(packet)
 
-    def listen(self, on_packet: Callable[[], None]) -> None:
+    def listen(self, on_packet: Callable[[EncodedPacket | None], None]) -> None:
         self._on_packet = on_packet
 
     def take(self) -> EncodedPacket | None:

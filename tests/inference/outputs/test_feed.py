@@ -90,6 +90,24 @@ async def test_child_in_no_hurry_gets_packets_together_and_at_the_end_all(
     feed.end()
 
 
+async def test_sound_goes_with_the_next_picture_or_by_itself_when_none_comes(
+    pipe: tuple[int, int],
+) -> None:
+    source = ListSource()
+    feed = PipeFeed(pipe[1], source)
+    sounds = [EncodedPacket("aac", number, 1024, True, b"a") for number in range(5)]
+    source.put(sounds[0])
+    assert len(source) == 1
+    source.put(packet(1, size=10))
+    assert await read_all(pipe[0], 2) == [sounds[0], packet(1, size=10)]
+
+    for sound in sounds[1:]:
+        source.put(sound)
+    assert await read_all(pipe[0], 3) == sounds[1:4]
+    assert len(source) == 1
+    feed.end()
+
+
 async def test_dead_child_stops_the_feed(pipe: tuple[int, int]) -> None:
     source = ListSource()
     feed = PipeFeed(pipe[1], source)

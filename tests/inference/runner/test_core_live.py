@@ -44,7 +44,7 @@ def collect(subscription: Subscription, packets: list[EncodedPacket]) -> None:
     """Take whatever comes, on the threads that bring it; only one of them at a time."""
     lock = threading.Lock()
 
-    def take() -> None:
+    def take(_: EncodedPacket | None) -> None:
         with lock, contextlib.suppress(SubscriptionClosedError):
             while (packet := subscription.take()) is not None:
                 packets.append(packet)

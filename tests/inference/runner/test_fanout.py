@@ -129,15 +129,10 @@ def test_restart_waits_for_a_new_keyframe(hub: Hub, requests: list[str]) -> None
 
 def test_listener_is_told_of_each_packet_and_of_the_end(hub: Hub) -> None:
     subscription = hub.subscribe("listener", {"opus"})
-    told: list[bytes | None] = []
+    told: list[tuple[EncodedPacket | None, EncodedPacket | None]] = []
 
-    def take() -> None:
-        try:
-            packet = subscription.take()
-        except SubscriptionClosedError:
-            told.append(None)
-        else:
-            told.append(packet.data if packet else b"nothing")
+    def take(packet: EncodedPacket | None) -> None:
+        told.append((packet, None if packet is None else subscription.take()))
 
     subscription.listen(take)
     publisher = threading.Thread(target=hub.publish, args=(opus(1),))
@@ -145,7 +140,9 @@ def test_listener_is_told_of_each_packet_and_of_the_end(hub: Hub) -> None:
     publisher.join()
     hub.close()
 
-    assert told == [b"o1", None]
+    assert told == [(opus(1), opus(1)), (None, None)]
+    with pytest.raises(SubscriptionClosedError):
+        subscription.take()
 
 
 async def test_task_reader_is_woken_from_another_thread(hub: Hub) -> None:
