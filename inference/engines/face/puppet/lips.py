@@ -43,7 +43,8 @@ _HELD_PAUSE_SECONDS: Final = 0.120
 _RELAXED_PAUSE_SECONDS: Final = 0.350
 # A plosive is closed 40-120 ms before its burst; longer tracks of one viseme are not a closure.
 _CLOSURE_SECONDS: Final = 0.080
-_CLOSING_SECONDS: Final = 0.040
+# Quicker than a frame: lips that begin to close earlier are shut while the vowel is still loud.
+_CLOSING_SECONDS: Final = 0.020
 # The curve reaches this far before and after the track, so that lips open and close in time.
 _MARGIN_SECONDS: Final = 0.25
 
