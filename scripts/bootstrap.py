@@ -3,6 +3,7 @@
 
 Standard library only. Safe to repeat: each step leaves a stamp and is skipped while it is true.
 """
+
 # No annotations import and no new syntax here: an old Python must get as far as our message.
 import os
 import shutil

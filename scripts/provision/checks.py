@@ -8,7 +8,8 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .failures import BootstrapError
@@ -37,6 +38,7 @@ PRODUCT_SETTINGS = {
     "ICE_SERVERS",
     "ICE_UDP_PORTS",
     "LAUNCHER",
+    "METRICS_ALLOW",
     "MODE",
     "PORT",
     "RECORDING_KEEP_DAYS",
@@ -45,7 +47,9 @@ PRODUCT_SETTINGS = {
     "RUN_FOLDER_KEEP_DAYS",
     "SECONDS",
     "SECRET_KEY",
+    "STATIC_ROOT",
     "TEST_ENGINES",
+    "WEB_THREADS",
 }
 
 
@@ -64,12 +68,17 @@ def production_settings() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One command of the checks; `environment` is computed only when the part runs."""
+    """One command of the checks; `environment` is computed only when the part runs.
+
+    is_waiting: it mostly waits, and runs beside the parts behind it. is_alone: nothing may.
+    """
 
     name: str
     command: tuple[str | Path, ...]
     cwd: Path = ROOT
     environment: Callable[[], dict[str, str]] = field(default=dict)
+    is_waiting: bool = False
+    is_alone: bool = False
 
 
 def pytest_part(name: str, marks: str, *more: str) -> Part:
@@ -101,7 +110,14 @@ ALL_PARTS: tuple[Part, ...] = (
         (VENV_PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"),
     ),
     Part("vue-tsc", ("npm", "run", "--silent", "typecheck"), FRONTEND, frontend_environment),
-    Part("vitest", ("npm", "run", "--silent", "test"), FRONTEND, frontend_environment),
+    # Its timers are real ones: a minute of which it works for ten seconds.
+    Part(
+        "vitest",
+        ("npm", "run", "--silent", "test"),
+        FRONTEND,
+        frontend_environment,
+        is_waiting=True,
+    ),
     Part("coverage erase", (BIN / "coverage", "erase")),
     pytest_part("pytest", FAST, "-n", "2", *_COVER),
     _database_part(),
@@ -110,7 +126,7 @@ ALL_PARTS: tuple[Part, ...] = (
         (BIN / "coverage", "report", "--skip-covered", "--fail-under=90"),
     ),
     # Serially and last: they count frames, and nothing else may take the processor then.
-    pytest_part("pytest, live", "live and not gpu and not long"),
+    replace(pytest_part("pytest, live", "live and not gpu and not long"), is_alone=True),
 )
 
 LONG_PARTS: tuple[Part, ...] = (pytest_part("pytest, long", "long", "-s"),)
@@ -125,24 +141,63 @@ def run_parts(parts: Sequence[Part], names: Sequence[str] = ()) -> int:
     if not chosen:
         known = ", ".join(part.name for part in parts)
         raise BootstrapError(f"No part is called {', '.join(names)}. Parts: {known}.", exit_code=2)
-    failed = [part.name for part in chosen if not _passes(part)]
+    failed: list[str] = []
+    beside: list[tuple[Part, Future[_Ended]]] = []
+    with ThreadPoolExecutor() as pool:
+        for part in chosen:
+            if part.is_waiting:
+                beside.append((part, pool.submit(_run, part, subprocess.PIPE)))
+                continue
+            if part.is_alone:
+                failed += _end_all(beside)
+            say(f"\n== {part.name}")
+            failed += _verdict(part, _run(part))
+        failed += _end_all(beside)
     if failed:
         say(f"\nFAILED: {', '.join(failed)}")
         return 1
     return 0
 
 
-def _passes(part: Part) -> bool:
-    say(f"\n== {part.name}")
+def _end_all(beside: list[tuple[Part, Future[_Ended]]]) -> list[str]:
+    """Wait for the parts that run beside, show them, and name those that failed."""
+    failed: list[str] = []
+    while beside:
+        part, running = beside.pop(0)
+        ended = running.result()
+        say(f"\n== {part.name}\n{ended.output}")
+        failed += _verdict(part, ended)
+    return failed
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    code: int
+    seconds: float
+    output: str
+
+
+def _run(part: Part, output: int | None = None) -> _Ended:
     started = time.monotonic()
     # A demo's settings in the shell must not decide what the tests see.
     inherited = {name: value for name, value in os.environ.items() if name not in PRODUCT_SETTINGS}
-    environment = {**inherited, **part.environment()}
-    command = [str(word) for word in part.command]
-    code = subprocess.run(command, cwd=part.cwd, env=environment, check=False).returncode
-    seconds = time.monotonic() - started
+    done = subprocess.run(
+        [str(word) for word in part.command],
+        cwd=part.cwd,
+        env={**inherited, **part.environment()},
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        text=True,
+        check=False,
+    )
+    return _Ended(done.returncode, time.monotonic() - started, done.stdout or "")
+
+
+def _verdict(part: Part, ended: _Ended) -> list[str]:
+    """Say how it ended; its name if it failed."""
+    is_ok = ended.code == 0
     if not part.name.startswith("pytest"):
-        say(f"   {'ok' if code == 0 else 'FAILED'} in {seconds:.0f} s")
-    if code == NO_TESTS_COLLECTED and part.name.startswith("pytest"):
+        say(f"   {'ok' if is_ok else 'FAILED'} in {ended.seconds:.0f} s")
+    elif ended.code == NO_TESTS_COLLECTED:
         say("   no test has this mark: a tier without tests proves nothing")
-    return code == 0
+    return [] if is_ok else [part.name]

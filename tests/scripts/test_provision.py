@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -270,3 +271,18 @@ def test_bootstrap_needs_only_the_standard_library() -> None:
 
     # -S: without site-packages; -I: without the environment of the test run.
     subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=ROOT, check=True)
+
+
+def test_part_that_waits_runs_beside_and_ends_before_what_is_alone(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    waiting = replace(part("slow", f"until test -e {mark}; do sleep 0.01; done; echo slept; false"),
+                      is_waiting=True)  # fmt: skip
+    parts = [waiting, part("next", f"touch {mark}"), replace(part("last", "true"), is_alone=True)]
+
+    assert checks.run_parts(parts) == 1
+
+    told = capfd.readouterr().out
+    assert told.index("== next") < told.index("slept") < told.index("== last")
+    assert "FAILED: slow" in told
