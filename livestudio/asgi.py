@@ -6,13 +6,13 @@ import os
 import sys
 from urllib.parse import ParseResult
 
-from django.core.asgi import get_asgi_application
+import django
 
 from livestudio.env import SettingError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "livestudio.settings")
 try:
-    http_application = get_asgi_application()
+    django.setup(set_prefix=False)
 except SettingError as error:
     sys.exit(str(error))
 
@@ -21,6 +21,8 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - see a
 from channels.security.websocket import OriginValidator  # noqa: E402 - see above
 from django.conf import settings  # noqa: E402 - see above
 
+from livestudio import web_limits  # noqa: E402 - see above
+from livestudio.handler import ThreadedHandler  # noqa: E402 - see above
 from streams.routing import websocket_urlpatterns  # noqa: E402 - see above
 
 
@@ -31,9 +33,10 @@ class BrowserOriginValidator(OriginValidator):
         return parsed_origin is None or bool(self.validate_origin(parsed_origin))
 
 
+web_limits.install()
 application = ProtocolTypeRouter(
     {
-        "http": http_application,
+        "http": ThreadedHandler(),
         "websocket": BrowserOriginValidator(
             URLRouter(websocket_urlpatterns),
             [*settings.ALLOWED_HOSTS, *settings.CORS_ALLOWED_ORIGINS],

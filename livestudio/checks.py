@@ -9,6 +9,9 @@ from django.conf import settings
 from django.core import checks
 from django.db import connections
 
+from livestudio.common.vault_rotation import missing_keys
+from livestudio.deploy_checks import check_deployment
+
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -18,6 +21,8 @@ def register_all() -> None:
     checks.register(check_data_dir)
     checks.register(check_frontend, checks.Tags.staticfiles)
     checks.register(check_time_zone_tables, checks.Tags.database)
+    checks.register(check_deployment, checks.Tags.security, deploy=True)
+    checks.register(check_vault_keys, checks.Tags.database)
 
 
 def check_embedded_exposure(**_: Any) -> list[checks.CheckMessage]:
@@ -59,6 +64,22 @@ def check_frontend(**_: Any) -> list[checks.CheckMessage]:
             hint="cd frontend && npm ci && npm run build (make demo does it).",
             id="livestudio.I001",
         )
+    ]
+
+
+def check_vault_keys(
+    *, databases: Sequence[str] | None = None, **_: Any
+) -> list[checks.CheckMessage]:
+    """Secrets that no key of FIELD_KEYS opens. A warning: all else works without them."""
+    if not databases:
+        return []
+    return [
+        checks.Warning(
+            f"{number} secrets need the key {key}, which is not in FIELD_KEYS.",
+            hint="Put that key back into FIELD_KEYS, or paste these secrets again.",
+            id="livestudio.W020",
+        )
+        for key, number in sorted(missing_keys().items())
     ]
 
 

@@ -27,6 +27,8 @@ from redis import RedisError
 
 from inference.catalog import ENGINES
 from inference.tool_client import ToolError, run_tool
+from livestudio.common.vault import key_id
+from livestudio.common.vault_rotation import missing_keys
 from voices.models import Voice
 
 Level = Literal["ok", "note", "stop"]
@@ -213,6 +215,16 @@ def check_database() -> Iterator[Finding]:
         yield Finding("migrations", "ok", "all applied")
 
 
+def check_vault() -> Iterator[Finding]:
+    missing = missing_keys()
+    for key, number in sorted(missing.items()):
+        text = f"{number} secrets need the key {key}, which is not in FIELD_KEYS"
+        yield Finding("vault", "stop", text, "Put that key back, or paste these secrets again.")
+    if not missing:
+        names = ", ".join(key_id(key) for key in settings.FIELD_KEYS)
+        yield Finding("vault", "ok", f"every secret has its key ({names})")
+
+
 def check_better_voices() -> Iterator[Finding]:
     """Whether any voice sounds better than the built-in ones; nothing before there is a table."""
     try:
@@ -265,6 +277,7 @@ CHECKS: Final[dict[str, Callable[[], Iterator[Finding]]]] = {
     "gpu": check_gpu,
     "disk": check_disk,
     "database": check_database,
+    "vault": check_vault,
     "better voices": check_better_voices,
     "redis": check_redis,
     "studio": check_frontend,

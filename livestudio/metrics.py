@@ -1,18 +1,31 @@
-"""What /metrics says beyond the process itself: the broadcasts on air and their latest numbers."""
+"""What /metrics says beyond the process itself: broadcasts, outputs, requests, control loops.
+
+No label names a person, an organization or a secret: a broadcast is its id, a request its route.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from django.db.models import Count
-from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from prometheus_client import REGISTRY, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from streams.models import Broadcast, BroadcastState
-from streams.models.broadcast import FINAL_STATES
+from inference.services import last_seen_control_loop
+from streams.models import Broadcast, BroadcastOutput, BroadcastState
+from streams.models.broadcast import FINAL_STATES, BroadcastOutputState
 
+REQUEST_SECONDS: Final = Histogram(
+    "livestudio_request_seconds",
+    "From the first middleware to the answer, by route.",
+    ["method", "route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _ON_AIR: Final = tuple(state for state in BroadcastState if state not in FINAL_STATES)
 
 
@@ -21,7 +34,9 @@ class BroadcastCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield _counts()
+        yield _outputs()
         yield _numbers()
+        yield _control_loop()
 
 
 def exposition() -> bytes:
@@ -30,6 +45,15 @@ def exposition() -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(BroadcastCollector())
     return bytes(generate_latest(REGISTRY) + generate_latest(registry))
+
+
+def note_request(request: HttpRequest, status: int, seconds: float) -> None:
+    """Count an answered request. Of an address only its route is kept, never what it holds."""
+    match = request.resolver_match
+    route = str(match.route) if match is not None else "none"
+    # Whatever a client invents as a method must not make a series.
+    method = request.method if request.method in _METHODS else "other"
+    REQUEST_SECONDS.labels(method, route, f"{status // 100}xx").observe(seconds)
 
 
 def flatten(numbers: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, float]]:
@@ -44,10 +68,32 @@ def flatten(numbers: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, f
 
 def _counts() -> GaugeMetricFamily:
     family = GaugeMetricFamily("livestudio_broadcasts", "Broadcasts by state.", labels=["state"])
-    rows = Broadcast.objects.filter(state__in=_ON_AIR).values("state")
-    found = {row["state"]: row["count"] for row in rows.annotate(count=Count("pk")).order_by()}
-    for state in _ON_AIR:
+    return _by_state(family, Broadcast.objects.filter(state__in=_ON_AIR), _ON_AIR)
+
+
+def _outputs() -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "livestudio_outputs", "Outputs of broadcasts on air, by state.", labels=["state"]
+    )
+    rows = BroadcastOutput.objects.filter(broadcast__state__in=_ON_AIR)
+    return _by_state(family, rows, BroadcastOutputState)
+
+
+def _by_state(family: GaugeMetricFamily, rows: QuerySet[Any], states: Any) -> GaugeMetricFamily:
+    """The family with how many of the rows are in each state, 0 where there is none."""
+    counted = rows.values("state").annotate(count=Count("pk")).order_by()
+    found = {row["state"]: row["count"] for row in counted}
+    for state in states:
         family.add_metric([state.value], found.get(state.value, 0))
+    return family
+
+
+def _control_loop() -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "livestudio_control_loop_silence_seconds", "Since any control loop was at work."
+    )
+    if seen_at := last_seen_control_loop():
+        family.add_metric([], (timezone.now() - seen_at).total_seconds())
     return family
 
 
@@ -57,7 +103,8 @@ def _numbers() -> GaugeMetricFamily:
         "Latest number of a broadcast, as its runner reports it.",
         labels=["broadcast", "name"],
     )
-    for broadcast in Broadcast.objects.filter(state__in=_ON_AIR).only("metrics"):
-        for name, value in flatten(broadcast.metrics):
-            family.add_metric([str(broadcast.pk), name], value)
+    rows = Broadcast.objects.filter(state__in=_ON_AIR).values_list("pk", "metrics")
+    for key, metrics in rows:
+        for name, value in flatten(metrics):
+            family.add_metric([str(key), name], value)
     return family

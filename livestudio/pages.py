@@ -6,18 +6,23 @@ import ipaddress
 import shutil
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from csp.decorators import csp_update
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from inference.services import last_seen_control_loop
 from livestudio.common.log import get_logger
 from livestudio.metrics import exposition
 
@@ -25,16 +30,26 @@ log = get_logger(__name__)
 
 # Below this a recording stops within minutes and SQLite may fail.
 FREE_DISK_MIB_NEEDED = 200
+# Control loops say that they live every ten seconds.
+CONTROL_LOOP_SILENCE = timedelta(seconds=60)
+
+
+# What scripts put into these pages as HTML or code passes Vue's own policy, or is refused.
+_trusted_types: Any = csp_update(
+    {"require-trusted-types-for": ["'script'"], "trusted-types": ["vue"]}
+)
 
 
 @require_safe
 @ensure_csrf_cookie
+@_trusted_types
 def studio(request: HttpRequest, path: str = "") -> HttpResponse:
     """The studio: one page, its own routes below /studio/."""
     return _frontend(request)
 
 
 @require_safe
+@_trusted_types
 def watch(request: HttpRequest, target_id: uuid.UUID) -> HttpResponse:
     """The watch page of a broadcast or a show."""
     return _frontend(request)
@@ -105,11 +120,18 @@ def _probe_disk() -> None:
         raise NotReadyError("the disk is almost full")
 
 
+def _probe_control_loop() -> None:
+    seen_at = last_seen_control_loop()
+    if seen_at is None or timezone.now() - seen_at > CONTROL_LOOP_SILENCE:
+        raise NotReadyError("no control loop was seen for a minute: nothing starts")
+
+
 PROBES: dict[str, Callable[[], None]] = {
     "database": _probe_database,
     "migrations": _probe_migrations,
     "channel_layer": _probe_channel_layer,
     "disk": _probe_disk,
+    "control_loop": _probe_control_loop,
 }
 
 

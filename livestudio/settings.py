@@ -31,6 +31,7 @@ RUNS_DIR = DATA_DIR / "runs"
 RECORDINGS_DIR = DATA_DIR / "recordings"
 CACHE_DIR = DATA_DIR / "cache"
 MEDIA_ROOT = DATA_DIR / "media"
+EXPORTS_DIR = DATA_DIR / "exports"
 
 # --- secrets ------------------------------------------------------------------------------------
 if IS_PRODUCTION:
@@ -84,8 +85,15 @@ CORS_ALLOWED_ORIGINS = list(
 )
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_CREDENTIALS = True
-CORS_ALLOW_HEADERS = (*default_headers, "idempotency-key", "x-device-id", "x-organization")
-CORS_EXPOSE_HEADERS = ("location", "retry-after", "link")
+CORS_ALLOW_HEADERS = (
+    *default_headers,
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "x-device-id",
+    "x-organization",
+)
+CORS_EXPOSE_HEADERS = ("etag", "idempotency-replayed", "location", "retry-after", "link")
 
 # --- what users and the machine may do ----------------------------------------------------------
 REGISTRATION = env.read_choice(
@@ -177,16 +185,20 @@ INSTALLED_APPS = [
     "channels",
     "corsheaders",
     "csp",
+    "django_filters",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "livestudio",
+    "metering.apps.MeteringConfig",
     "inference.apps.InferenceConfig",
+    "webhooks",
     "avatars",
     "voices",
     "streams",
 ]
 MIDDLEWARE = [
+    "livestudio.common.headers.BrowserHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -198,6 +210,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.scope.organization_scope",  # last: it knows who asks, and holds until the answer
 ]
 TEMPLATES = [
     {
@@ -260,6 +273,8 @@ def _sqlite(path: Path) -> dict[str, Any]:
 
 
 DATABASES = {"default": _read_database()}
+# Requests that a web process answers at once; each may hold a connection to the database.
+WEB_THREADS = env.read_integer("WEB_THREADS", 32, lowest=1, highest=500)
 
 if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
     env.refuse("REDIS_URL", REDIS_URL.partition("://")[0] + "://…", "redis://host:6379/0")
@@ -276,7 +291,7 @@ if REDIS_URL:
     }
     CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "livestudio.common.cache.SharedRedisCache",
             "LOCATION": REDIS_URL,
             "KEY_PREFIX": "livestudio",
         }
@@ -316,7 +331,7 @@ LOGIN_URL = "admin:login"
 # --- the API ------------------------------------------------------------------------------------
 # Of one user; of one address that has not signed in (an audience may share one); of one address
 # at the views that check passwords.
-REQUESTS_PER_MINUTE = {"user": 6000, "anonymous": 1200, "sign_in": 60}
+REQUESTS_PER_MINUTE = {"user": 6000, "anonymous": 1200, "sign_in": 60, "calendar": 30}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.DeviceTokenAuthentication",
@@ -324,9 +339,10 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "livestudio.common.pagination.CreatedCursorPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["livestudio.common.parsers.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "livestudio.common.pagination.OrderedCursorPagination",
+    "DEFAULT_FILTER_BACKENDS": ["livestudio.common.filters.StrictFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "livestudio.schema.OperationSchema",
     "DEFAULT_THROTTLE_CLASSES": ["livestudio.common.throttles.UserThrottle"],
     "EXCEPTION_HANDLER": "livestudio.common.api.handle_exception",
     "NUM_PROXIES": 1 if IS_PRODUCTION else 0,
@@ -339,6 +355,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    # Open to all: a token that is over must not close it, nor break the page that shows it.
+    "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
@@ -348,12 +366,15 @@ SPECTACULAR_SETTINGS = {
         "UtteranceStateEnum": "streams.models.broadcast.UtteranceState",
         "ExpressionEnum": "inference.catalog.EXPRESSIONS",
         "GestureEnum": "inference.catalog.GESTURES",
+        "CueKindEnum": "streams.models.rundown.CueKind",
+        "OutputKindEnum": "streams.models.output.OutputKind",
         "PictureKindEnum": "streams.models.picture.PictureKind",
         "CornerEnum": "streams.models.show.Corner",
+        "WebhookEventEnum": "accounts.event_types.NAMES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "livestudio.schema.add_error_form",
+        "livestudio.schema_answers.add_refusals",
     ],
 }
 
@@ -367,7 +388,8 @@ USE_TZ = True
 
 # --- static files -------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "livestudio" / "static_collected"
+# What `collectstatic` fills; served by every web process in production.
+STATIC_ROOT = Path(env.read_text("STATIC_ROOT", str(BASE_DIR / "livestudio" / "static_collected")))
 FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
 STATICFILES_DIRS = [("frontend", str(FRONTEND_DIST))] if FRONTEND_DIST.is_dir() else []
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
@@ -381,7 +403,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'", "data:", "blob:"],
         "font-src": ["'self'"],
         "media-src": ["'self'", "blob:"],
-        "connect-src": ["'self'", "ws:", "wss:"],
+        "connect-src": ["'self'"],  # the websockets of this site too
         "manifest-src": ["'self'"],
         "worker-src": ["'self'"],
         "frame-ancestors": ["'none'"],

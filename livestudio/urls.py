@@ -19,6 +19,8 @@ api_patterns: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", _docs, name="docs"),
     path("", include("accounts.api.urls")),
+    path("", include("metering.api.urls")),
+    path("", include("webhooks.api.urls")),
     path("", include("avatars.api.urls")),
     path("", include("voices.api.urls")),
     path("", include("streams.api.urls")),

@@ -22,6 +22,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from livestudio.common.errors import DomainError, InvalidInputError
+from livestudio.common.reasons import translate_reason
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -36,16 +37,16 @@ class OneOrganizationForm(_ModelForm):
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
-        own = values.get("organization") or getattr(self.instance, "organization", None)
-        own_id = getattr(own, "pk", None) or getattr(self.instance, "organization_id", None)
+        chosen = getattr(values.get("organization"), "pk", None)
+        own_id = chosen or _organization_id_of(self.instance)
         if own_id is None:
             return values
-        for name, value in values.items():
-            chosen = value if isinstance(value, models.QuerySet) else [value]
-            for row in chosen if name != "organization" else []:
-                if getattr(row, "organization_id", own_id) != own_id:
-                    self.add_error(name, _("This belongs to another organization."))
-                    break
+        # A copy: an error takes its value away.
+        for name, value in list(values.items()):
+            rows = value if isinstance(value, models.QuerySet) else [value]
+            found = {_organization_id_of(row) for row in rows} if name != "organization" else set()
+            if found - {own_id, None}:
+                self.add_error(name, _("This belongs to another organization."))
         return values
 
 
@@ -176,6 +177,7 @@ class OrganizationScopedInline(_Scoped, _Inline):
     """Base of rows edited inside another; set `organization_field` to the path through it."""
 
     extra = 0
+    form = OneOrganizationForm
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return self.scoped(super().get_queryset(request), request)
@@ -199,8 +201,21 @@ class ReadOnly:
 def refusal_text(error: DomainError) -> str:
     """What a service refused: its details in their own words, after what it says in general."""
     details = [item.message for item in error.details if item.message != error.message]
-    general = [] if details and error.message == InvalidInputError.message else [error.message]
+    message = translate_reason(error.message) if error.is_reason else error.message
+    general = [] if details and message == InvalidInputError.message else [message]
     return " ".join([*general, *details])
+
+
+def _organization_id_of(row: Any) -> Any:
+    """The organization of a row, else of the row that it cannot be without; None = of nobody."""
+    if not isinstance(row, models.Model) or hasattr(row, "organization_id"):
+        return getattr(row, "organization_id", None)
+    for field in row._meta.fields:
+        if isinstance(field, models.ForeignKey) and not field.null:
+            found = _organization_id_of(getattr(row, field.name, None))
+            if found is not None:
+                return found
+    return None
 
 
 def _path_to_organization(related: type[models.Model], scoped: _Scoped) -> str | None:
@@ -209,10 +224,20 @@ def _path_to_organization(related: type[models.Model], scoped: _Scoped) -> str |
         return "pk"
     if related._meta.label == "accounts.User":
         return "memberships__organization"
-    try:
-        related._meta.get_field("organization")
-    except FieldDoesNotExist:
-        site: Any = getattr(scoped, "admin_site", None)
-        registered = site._registry.get(related) if site else None
-        return getattr(registered, "organization_field", None)
-    return "organization"
+    names = {field.name for field in related._meta.fields if field.is_relation}
+    if "organization" in names:
+        return "organization"
+    site: Any = getattr(scoped, "admin_site", None)
+    registered = site._registry.get(related) if site else None
+    own = getattr(registered, "organization_field", None)
+    return own or _path_through_owner(related)
+
+
+def _path_through_owner(related: type[models.Model]) -> str | None:
+    """The path of a part that has no list of its own, as a clip has by its avatar."""
+    for field in related._meta.fields:
+        owner = field.related_model if field.many_to_one or field.one_to_one else None
+        if isinstance(owner, type) and issubclass(owner, models.Model) and not field.null:
+            if any(item.name == "organization" for item in owner._meta.fields):
+                return f"{field.name}__organization"
+    return None

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.csrf import csrf_failure as render_csrf_page
 from django.views.defaults import page_not_found, server_error
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from livestudio.common.errors import DomainError, ErrorDetail
+from livestudio.common.errors import DomainError, ErrorDetail, UnavailableError
 from livestudio.common.log import get_logger
+from livestudio.common.reasons import translate_reason
 
 log = get_logger(__name__)
 
@@ -24,11 +28,19 @@ _CODE_OF: Final = {"permission_denied": "forbidden", "error": "bad_request"}
 
 
 def error_body(
-    code: str, message: str, details: tuple[ErrorDetail, ...] = ()
+    code: str,
+    message: str,
+    details: tuple[ErrorDetail, ...] = (),
+    data: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """The one error form of the contract."""
-    listed = [{"field": d.field, "code": d.code, "message": d.message} for d in details]
-    return {"error": {"code": code, "message": message, "details": listed}}
+    """The one error form of the contract, in the language of whoever reads it."""
+    listed = [
+        {"field": d.field, "code": d.code, "message": translate_reason(str(d.message))}
+        for d in details
+    ]
+    more = {} if data is None else {"data": dict(data)}
+    told = translate_reason(str(message))
+    return {"error": {"code": code, "message": told, "details": listed, **more}}
 
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -39,7 +51,14 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     return answer
 
 
+# The database or Redis is down, or being started again.
+_SERVER_DOWN: Final = (OperationalError, InterfaceError, RedisConnectionError, RedisTimeoutError)
+
+
 def _answer_to(error: Exception) -> Response | None:
+    if isinstance(error, _SERVER_DOWN):
+        log.warning("a server that is needed does not answer", reason=str(error))
+        error = UnavailableError(retry_after_seconds=3)
     if isinstance(error, DomainError):
         return _domain_answer(error)
     if isinstance(error, Http404):
@@ -54,7 +73,8 @@ def _answer_to(error: Exception) -> Response | None:
 
 
 def _domain_answer(error: DomainError) -> Response:
-    answer = Response(error_body(error.code, error.message, error.details), status=error.status)
+    body = error_body(error.code, error.message, error.details, error.data)
+    answer = Response(body, status=error.status)
     if error.retry_after_seconds is not None:
         answer["Retry-After"] = str(error.retry_after_seconds)
     if error.status == 401:

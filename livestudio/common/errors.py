@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-# Codes of failures that are not a DomainError: the framework's own refusals.
-FRAMEWORK_CODES: dict[str, str] = {
-    "invalid": "The request is not valid; `details` names the fields.",
-    "parse_error": "The body is not valid JSON.",
-    "not_authenticated": "Sign in first.",
-    "authentication_failed": "The sign-in or token is not valid.",
-    "not_found": "There is no such object, or it belongs to another organization.",
-    "method_not_allowed": "This address does not take this HTTP method.",
-    "not_acceptable": "The answer cannot be given in the wanted format.",
-    "unsupported_media_type": "The body has a content type that is not taken here.",
-    "throttled": "Too many requests; wait for `Retry-After` seconds.",
-    "csrf_failed": "The request did not come from a page of this site.",
-    "bad_request": "The request cannot be understood.",
-    "internal_error": "The server failed; the failure was logged.",
+# Codes of failures that are not a DomainError: the framework's own refusals, with their status.
+FRAMEWORK_CODES: dict[str, tuple[int, str]] = {
+    "invalid": (400, "The request is not valid; `details` names the fields."),
+    "parse_error": (400, "The body is not valid JSON."),
+    "not_authenticated": (401, "Sign in first."),
+    "authentication_failed": (401, "The sign-in or token is not valid."),
+    "not_found": (404, "There is no such object, or it belongs to another organization."),
+    "method_not_allowed": (405, "This address does not take this HTTP method."),
+    "not_acceptable": (406, "The answer cannot be given in the wanted format."),
+    "unsupported_media_type": (415, "The body has a content type that is not taken here."),
+    "range_not_satisfiable": (416, "The file has no such part."),
+    "throttled": (429, "Too many requests; wait for `Retry-After` seconds."),
+    "csrf_failed": (403, "The request did not come from a page of this site."),
+    "bad_request": (400, "The request cannot be understood."),
+    "internal_error": (500, "The server failed; the failure was logged."),
 }
 
 
@@ -37,7 +39,11 @@ class DomainError(Exception):
     code: ClassVar[str] = "refused"
     status: ClassVar[int] = 400
     retryable: ClassVar[bool] = False
+    # The message stands in the table of reasons: doors tell it in the reader's language.
+    is_reason: ClassVar[bool] = False
     message: str = "This cannot be done."
+    # Facts for programs, where the message alone holds them for people.
+    data: Mapping[str, Any] | None = None
 
     def __init__(
         self,
@@ -122,6 +128,14 @@ class TooManyRequestsError(DomainError):
     message = "Too many requests. Wait a moment."
 
 
+class BodyTooLargeError(DomainError):
+    """The body is larger than this address takes."""
+
+    code = "body_too_large"
+    status = 413
+    message = "The body is too large."
+
+
 class EgressRefusedError(DomainError):
     """An address that a user gave must not be connected to."""
 
@@ -131,10 +145,26 @@ class EgressRefusedError(DomainError):
 
 def error_codes() -> dict[str, str]:
     """Every `code` the API can answer with, and what it means. The one exported list."""
-    codes = dict(FRAMEWORK_CODES)
+    codes = {code: words for code, (_status, words) in FRAMEWORK_CODES.items()}
+    for kind in refusals():
+        codes.setdefault(kind.code, kind.message)
+    return dict(sorted(codes.items()))
+
+
+def codes_by_status() -> dict[int, list[str]]:
+    """The same codes by the status that they come with."""
+    found: dict[int, set[str]] = {}
+    for code, (status, _words) in FRAMEWORK_CODES.items():
+        found.setdefault(status, set()).add(code)
+    for kind in refusals():
+        found.setdefault(kind.status, set()).add(kind.code)
+    return {status: sorted(codes) for status, codes in found.items()}
+
+
+def refusals() -> Iterator[type[DomainError]]:
+    """Every kind of refusal there is."""
     pending: list[type[DomainError]] = [DomainError]
     while pending:
         cls = pending.pop()
-        codes.setdefault(cls.code, cls.message)
+        yield cls
         pending.extend(cls.__subclasses__())
-    return dict(sorted(codes.items()))

@@ -10,30 +10,41 @@ import logging.config
 import re
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 import structlog
 
 REDACTED: Final = "[redacted]"
 _SECRET_NAME: Final = re.compile(
-    r"(stream_?key|token|secret|password|authorization|cookie|credential|ticket|\bsdp\b|api_?key"
-    r"|\baccess\b|\brefresh\b|field_keys)",
+    r"(stream[-_]?key|token|secret|passw|authorization|cookie|credential|ticket|signature|api[-_]?key"
+    r"|\bsdp\b|\baccess\b|\brefresh\b|field_keys)",
     re.IGNORECASE,
 )
+# `name=value`, `"name": "value"` and `'name': 'value'` inside a text, a body or a printed mapping.
+_NAMED_VALUE: Final = re.compile(
+    r"(?P<name>\b(?:stream[-_]?key|key|access|refresh|(?:\w*_)?(?:token|secret|password|ticket)|passwd"
+    r"|pwd|sign(?:ature)?|api[-_]?key|credential|authorization|cookie|ice-pwd|ice-ufrag|pass)\b"
+    r"(?:\\?[\"'])?\s*[:=]\s*)"
+    r"(?P<value>b?\\?\"(?:[^\"\\]|\\.)*\"|b?'[^']*'|(?:Bearer|Basic|Api-Key|Digest)\s+\S+|[^\s&,;\"'}\])]+)",
+    re.IGNORECASE,
+)
+_MARKED: Final = "[redacted"
 _SECRET_TEXT: Final = (
     # The last part of an RTMP path is the stream key; so is its query.
     (re.compile(r"(rtmps?://[^\s/]+/[^\s/?]+)/[^\s\"']+", re.IGNORECASE), rf"\1/{REDACTED}"),
     (re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE), rf"\1{REDACTED}@"),
-    (re.compile(r"\b(Bearer|Api-Key)\s+\S+", re.IGNORECASE), rf"\1 {REDACTED}"),
+    (re.compile(r"\b(Bearer|Api-Key|Basic)\s+(?!\[)\S{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
     # The links of our mails.
     (re.compile(r"(/account/(?:password|verify|invitation)/)\S+"), rf"\1{REDACTED}"),
     (re.compile(r"\bls_[0-9a-f]{12}_[\w-]+"), REDACTED),
     (re.compile(r"\bticket\.[A-Za-z0-9_-]+"), f"ticket.{REDACTED}"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"), REDACTED),
+    # A session description, and the lines of one that came in pieces.
+    (re.compile(r"v=0(\r\n|\n|(?:\\+r)?\\+n)o=.*", re.DOTALL), REDACTED),
     (
-        re.compile(r"(\?|&)((?:stream)?key|token|secret|sign|ticket)=[^\s&\"']+", re.I),
-        rf"\1\2={REDACTED}",
+        re.compile(r"\ba=(ice-pwd|ice-ufrag|fingerprint|candidate|crypto):[^\r\n\\]*"),
+        rf"a=\1:{REDACTED}",
     ),
-    (re.compile(r"v=0(\r\n|\n|\\r\\n)o=.*", re.DOTALL), REDACTED),
 )
 
 
@@ -43,30 +54,59 @@ def get_logger(name: str) -> Any:
 
 
 def redact_text(text: str) -> str:
-    """Text without the secrets that addresses, headers and session descriptions carry."""
+    """Text without the secrets that addresses, headers, bodies and session descriptions carry."""
+    redacted = _redact_plain(text)
+    # Percent-encoding hides the marks by which a secret is known: look behind it, twice at most.
+    plain = text
+    for _ in range(2):
+        if "%" not in plain:
+            break
+        plain = unquote_plus(plain)
+        if (clean := _redact_plain(plain)) != plain:
+            return clean
+    return redacted
+
+
+def _redact_plain(text: str) -> str:
     for pattern, replacement in _SECRET_TEXT:
         text = pattern.sub(replacement, text)
-    return text
+    return _NAMED_VALUE.sub(_without_value, text)
+
+
+def _without_value(found: re.Match[str]) -> str:
+    value = found["value"]
+    return found[0] if value.startswith(_MARKED) else f"{found['name']}{REDACTED}"
 
 
 def redact(value: Any) -> Any:
     """A copy of plain data without secrets, by name of the field and by look of the text."""
     if isinstance(value, str):
         return redact_text(value)
+    if isinstance(value, bytes | bytearray):
+        return redact_text(value.decode("utf-8", "replace"))
     if isinstance(value, Mapping):
         return {
-            key: REDACTED if _SECRET_NAME.search(str(key)) and item else redact(item)
+            key: REDACTED if _is_secret_name(key) and item else redact(item)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
+        if len(value) == 2 and _is_secret_name(value[0]):
+            return [value[0], REDACTED]  # a header
         return [redact(item) for item in value]
-    return value
+    if isinstance(value, int | float | bool | None):
+        return value
+    # What has a text only when it is written, an exception or a request, is written here.
+    return redact_text(str(value))
+
+
+def _is_secret_name(name: Any) -> bool:
+    text = name.decode("latin-1") if isinstance(name, bytes) else str(name)
+    return len(text) < 40 and bool(_SECRET_NAME.search(text))
 
 
 def _redact_event(_logger: Any, _method: str, event: Any) -> Any:
-    # Runs after formatting of exceptions, so that tracebacks are covered too.
-    kept = {key: event[key] for key in ("_record", "_from_structlog") if key in event}
-    return {**redact({key: item for key, item in event.items() if key not in kept}), **kept}
+    # Tracebacks are text by now, so they are covered too.
+    return redact(event)
 
 
 _SHARED: Final[list[Any]] = [
@@ -77,7 +117,6 @@ _SHARED: Final[list[Any]] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
     structlog.processors.format_exc_info,
-    _redact_event,
 ]
 
 
@@ -97,6 +136,8 @@ def logging_settings(*, as_json: bool) -> dict[str, Any]:
                 "foreign_pre_chain": _SHARED,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    # The last that touches an event: nothing is added behind it.
+                    _redact_event,
                     renderer,
                 ],
             }

@@ -15,11 +15,19 @@ from typing import Final
 from django.utils.translation import get_language
 
 TABLE: Final = Path(__file__).parents[1] / "locale" / "reasons.zh-CN.json"
+# What the API refuses with; the studio needs no copy of it.
+REFUSALS: Final = TABLE.with_name("refusals.zh-CN.json")
 _PART: Final = re.compile(r"\{(\w+)\}")
+# Reasons that programs compare; whoever reads gets the sentence.
+CODES: Final = {
+    "quota_minutes": "The broadcast minutes of the day were used up.",
+    "quota_tts_characters": "The characters for voice servers were used up.",
+}
 
 
 def translate_reason(text: str) -> str:
     """In the language that is active now; parts that are reasons themselves are translated too."""
+    text = CODES.get(text, text)
     if not text or not (get_language() or "").startswith("zh"):
         return text
     exact, patterns = _table()
@@ -35,7 +43,9 @@ def translate_reason(text: str) -> str:
 @functools.cache
 def _table() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
     """Whole sentences, and those with variable parts: the most telling first."""
-    table: dict[str, str] = json.loads(TABLE.read_text(encoding="utf-8"))
+    table: dict[str, str] = {}
+    for path in (REFUSALS, TABLE):
+        table |= json.loads(path.read_text(encoding="utf-8"))
     exact = {english: chinese for english, chinese in table.items() if not _PART.search(english)}
     varying = sorted(
         (english for english in table if english not in exact),

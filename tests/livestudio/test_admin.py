@@ -328,6 +328,8 @@ def test_producer_makes_and_changes_an_avatar(cast: Cast) -> None:
         "licences": "[]",
         "clips-TOTAL_FORMS": "0",
         "clips-INITIAL_FORMS": "0",
+        "builds-TOTAL_FORMS": "0",
+        "builds-INITIAL_FORMS": "0",
     }
 
     made = client.post("/admin/avatars/avatar/add/", form)

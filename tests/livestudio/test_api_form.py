@@ -21,6 +21,8 @@ from livestudio.common.errors import (
 from tests.factories import api_client, error_of, make_cast
 
 pytestmark = pytest.mark.django_db
+JSON = "application/json"
+DEEP = "[" * 200_000 + "]" * 200_000
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,24 @@ pytestmark = pytest.mark.django_db
         ),
         ("post", "/api/v1/voices/", {"data": {}}, 400, "invalid"),
         ("get", "/api/v1/voices/not-a-uuid/", {}, 404, "not_found"),
-        ("get", "/api/v1/voices/?cursor=nonsense", {}, 404, "not_found"),
+        ("get", "/api/v1/voices/?cursor=nonsense", {}, 400, "invalid"),
+        ("post", "/api/v1/voices/", {"data": b'"\xff"', "content_type": JSON}, 400, "parse_error"),
+        ("post", "/api/v1/voices/", {"data": DEEP, "content_type": JSON}, 400, "parse_error"),
+        (
+            "post",
+            "/api/v1/voices/",
+            {"data": '{"settings": {"a": "\\ud800"}}', "content_type": JSON},
+            400,
+            "parse_error",
+        ),
+        (
+            "post",
+            "/api/v1/voices/",
+            {"data": " " * (2 * 1024 * 1024 + 1), "content_type": JSON},
+            413,
+            "body_too_large",
+        ),
+        ("post", "/api/v1/auth/token/", {"data": DEEP, "content_type": JSON}, 400, "parse_error"),
     ],
 )
 def test_framework_refusals_have_the_one_form(

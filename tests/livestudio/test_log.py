@@ -50,6 +50,19 @@ def lines() -> Iterator[Any]:
         f"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\na=ice-pwd:{CANARY}",
         f"got 'v=0\\r\\no=- 1 {CANARY}'",
         f"eyJhbGciOi.{CANARY}.{CANARY}",
+        f"GET /push?to=rtmp%3A%2F%2Flive.example.org%2Fapp%2F{CANARY}",
+        f"next=%2Fa%3Ftoken%3D{CANARY}",
+        f"next=%252Fa%253Fstreamkey%253D{CANARY}",
+        f"username=alice&password={CANARY}&next=/",
+        f'body {{"username": "alice", "password": "{CANARY}"}}',
+        f"{{'stream_key': '{CANARY}', 'name': 'A'}}",
+        f"headers [(b'authorization', b'Bearer {CANARY}')]",
+        f"Authorization: Basic {CANARY}",
+        f"Authorization:\n  Bearer {CANARY}",
+        f"sent a=ice-pwd:{CANARY}",
+        f"a=candidate:1 1 udp 1 {CANARY} 9 typ host",
+        f"Cookie: livestudio_refresh={CANARY}",
+        f"v=0\\\\r\\\\no=- 1 {CANARY}",
     ],
 )
 def test_text_loses_its_secret_and_keeps_the_rest(text: str) -> None:
@@ -60,7 +73,18 @@ def test_text_loses_its_secret_and_keeps_the_rest(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["rtmp://live.example.org/app", "broadcast started", "keyframe every 2 s", "/a?x=1"]
+    "text",
+    [
+        "rtmp://live.example.org/app",
+        "broadcast started",
+        "keyframe every 2 s",
+        "/a?x=1",
+        "100 % done",
+        "key_hint: …6789",
+        "the password was wrong",
+        "Basic checks passed",
+        "at 50%25 of it",
+    ],
 )
 def test_harmless_text_stays(text: str) -> None:
     assert redact_text(text) == text
@@ -81,6 +105,39 @@ def test_fields_are_redacted_by_name_at_any_depth() -> None:
     assert redacted["key_hint"] == "…6789"
     assert redacted["empty_password"] == ""
     assert value["stream_key"] == CANARY
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [(b"authorization", CANARY.encode()), (b"host", b"studio")],
+        ["Cookie", CANARY],
+        {"headers": {b"Authorization": CANARY.encode()}},
+        {"body": f"password={CANARY}".encode()},
+        {"error": ValueError(f"rtmp://h/app/{CANARY}")},
+        {"stream-key": CANARY},
+        {"url": ["rtmp://h/app/", f"rtmp://h/app/{CANARY}"]},
+    ],
+)
+def test_headers_bodies_and_exceptions_are_redacted_as_values(value: Any) -> None:
+    assert CANARY not in str(redact(value))
+
+
+def test_secret_that_comes_in_parts_is_redacted_as_a_whole(lines: Any) -> None:
+    log = logging.getLogger("some.library")
+    log.warning("push to %s/%s", "rtmp://h/app", CANARY)
+    log.warning("%s: %s", "Authorization", f"Bearer {CANARY}")
+    log.warning("%(name)s", {"name": f"ticket.{CANARY}"})
+    get_logger("tests.log").warning("refused", request={"form": [("password", CANARY)]})
+
+    assert CANARY not in json.dumps(lines())
+    assert len(lines()) == 4
+
+
+def test_nothing_is_added_behind_the_redaction() -> None:
+    processors = logging_settings(as_json=True)["formatters"]["structured"]["processors"]
+
+    assert [processor.__name__ for processor in processors[-2:-1]] == ["_redact_event"]
 
 
 def test_our_lines_are_json_with_fields_and_without_secrets(lines: Any) -> None:

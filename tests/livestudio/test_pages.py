@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import resolve
+from django.utils import timezone
 
+from inference.models import Node
+from inference.services import note_node
 from livestudio import pages
+from livestudio.common.headers import BrowserHeadersMiddleware
+from livestudio.metrics import note_request
 from streams.models import Broadcast, Show
 from tests.factories import AvatarFactory, VoiceFactory, make_cast
 
@@ -23,16 +31,40 @@ def test_livez_needs_no_database(django_assert_num_queries: Any) -> None:
     assert answer.status_code == 200
 
 
+@pytest.fixture
+def control_loop() -> None:
+    note_node("here")
+
+
+@pytest.mark.usefixtures("control_loop")
 def test_readyz_names_each_part() -> None:
     answer = Client().get("/readyz")
 
     assert answer.status_code == 200, answer.content
     assert answer.json() == {
         "ready": True,
-        "parts": {"database": "ok", "migrations": "ok", "channel_layer": "ok", "disk": "ok"},
+        "parts": {
+            "database": "ok",
+            "migrations": "ok",
+            "channel_layer": "ok",
+            "disk": "ok",
+            "control_loop": "ok",
+        },
     }
 
 
+def test_readyz_misses_a_control_loop(settings: Any) -> None:
+    never = Client().get("/readyz").json()["parts"]["control_loop"]
+    note_node("here")
+    Node.objects.update(last_seen_at=timezone.now() - timedelta(seconds=61))
+    silent = Client().get("/readyz")
+
+    assert never == silent.json()["parts"]["control_loop"]
+    assert "no control loop" in never
+    assert silent.status_code == 503
+
+
+@pytest.mark.usefixtures("control_loop")
 def test_readyz_says_which_part_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     def break_down() -> None:
         raise OSError("password of the database")
@@ -48,6 +80,7 @@ def test_readyz_says_which_part_is_not_ready(monkeypatch: pytest.MonkeyPatch) ->
         "migrations": "ok",
         "channel_layer": "ok",
         "disk": "the disk is almost full",
+        "control_loop": "ok",
     }
     assert b"password" not in answer.content
 
@@ -91,12 +124,34 @@ def test_metrics_tell_the_numbers_of_what_is_on_air() -> None:
     text = Client().get("/metrics").content.decode()
 
     assert 'livestudio_broadcasts{state="live"} 1.0' in text
+    assert 'livestudio_outputs{state="live"} 0.0' in text
     assert 'livestudio_broadcasts{state="starting"} 0.0' in text
     number = f'livestudio_broadcast_number{{broadcast="{live.pk}",name='
     assert f'{number}"fps"}} 25.0' in text
     assert f'{number}"readers.rtmp.dropped"}} 3.0' in text
     assert "source" not in text
     assert str(over.pk) not in text
+
+
+def test_metrics_count_requests_by_route_and_hold_nothing_of_them() -> None:
+    request = RequestFactory().generic("SPY", "/api/v1/shows/secret-id/?token=secret")
+    request.resolver_match = resolve("/livez")
+    note_request(request, 404, 0.02)
+
+    text = Client().get("/metrics").content.decode()
+
+    found = 'livestudio_request_seconds_count{method="other",route="livez",status="4xx"}'
+    assert found in text
+    assert "secret" not in text
+
+
+def test_metrics_tell_since_when_no_control_loop_was_seen() -> None:
+    note_node("here")
+
+    text = Client().get("/metrics").content.decode()
+
+    line = next(x for x in text.splitlines() if x.startswith("livestudio_control_loop_silence"))
+    assert 0 <= float(line.split()[1]) < 60
 
 
 def test_metrics_judge_the_forwarded_address_behind_a_proxy(settings: Any) -> None:
@@ -142,6 +197,36 @@ def test_pages_carry_the_strict_policy(path: str) -> None:
     assert "unsafe" not in policy
 
 
+@pytest.mark.parametrize("path", ["/studio/", "/watch/018f4b1e-0000-7000-8000-000000000000/"])
+def test_scripts_of_studio_and_watch_page_pass_html_through_vue_only(path: str) -> None:
+    policy = Client().get(path)["Content-Security-Policy"]
+
+    assert "require-trusted-types-for 'script'" in policy
+    assert "trusted-types vue" in policy
+    assert "connect-src 'self';" in policy + ";"
+
+
+@pytest.mark.parametrize("path", ["/studio/", "/admin/login/", "/api/v1/voices/", "/nothing"])
+def test_answers_carry_the_headers_that_keep_browsers_in(path: str) -> None:
+    headers = Client().get(path).headers
+
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert "autoplay=(self)" in headers["Permissions-Policy"]
+
+
+def test_signed_pictures_may_be_shown_by_other_sites() -> None:
+    request = RequestFactory().get("/api/v1/pictures/1/file/")
+    picture = HttpResponse(b"", content_type="image/png")
+    middleware = BrowserHeadersMiddleware(lambda _: picture)
+
+    assert middleware(request).headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+
+
 def test_only_the_docs_page_may_style_inline() -> None:
     answer = Client().get("/api/v1/docs/")
 
@@ -161,9 +246,9 @@ def test_schema_holds_our_views_and_the_one_error_form() -> None:
     codes = schema["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["code"]
     assert "device_mismatch" in codes["enum"]
     token = schema["paths"]["/api/v1/auth/token/"]["post"]["responses"]
-    assert token["default"]["content"]["application/json"]["schema"] == {
-        "$ref": "#/components/schemas/Error"
-    }
+    assert token["401"] == {"$ref": "#/components/responses/Refused401"}
+    refused = schema["components"]["responses"]["Refused401"]["content"]["application/json"]
+    assert refused["schema"] == {"$ref": "#/components/schemas/Error"}
 
 
 def test_cors_lets_listed_origins_in_and_no_other(settings: Any) -> None:

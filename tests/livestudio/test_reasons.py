@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.test import Client
 from django.utils import translation
 
-from livestudio.common.reasons import TABLE, translate_reason
+from livestudio.common.errors import refusals
+from livestudio.common.reasons import REFUSALS, TABLE, translate_reason
 
 ROOT = Path(__file__).resolve().parents[2]
+API = ROOT / "livestudio" / "common"
 STUDIO_TABLE = ROOT / "frontend" / "src" / "locales" / "reasons.zh-CN.json"
 # Where sentences are made that a host may read.
 SPOKEN_IN = (
@@ -26,9 +29,19 @@ SPOKEN_IN = (
     "inference/text/lexicon.py",
     "inference/runner/script.py",
     "inference/workers/speech_client.py",
+    "inference/launchers",
+    "inference/runner/session.py",
+    "inference/services.py",
+    "metering/errors.py",
+    "accounts/consents.py",
+    "streams/runner_events.py",
     "streams/services/airing.py",
+    "streams/services/lifecycle.py",
     "streams/services/recurrence.py",
+    "streams/services/recordings.py",
     "streams/services/retention.py",
+    "streams/services/runner_link.py",
+    "streams/services/runner_spec.py",
     "streams/services/schedule.py",
     "streams/services/supervision.py",
     "streams/services/launching.py",
@@ -42,6 +55,9 @@ UNSEEN = (
     "The Edge voices speak ",
     "No space left",
     "unknown cue",
+    "LAUNCHER=",
+    "event {} has no time",
+    "stream key of ",
 )
 
 
@@ -98,8 +114,38 @@ def test_admin_and_studio_have_the_same_table() -> None:
 
 
 def test_variable_parts_survive_translation() -> None:
-    for english, chinese in table().items():
+    for english, chinese in (table() | refused()).items():
         assert sorted(re.findall(r"\{\w+\}", english)) == sorted(re.findall(r"\{\w+\}", chinese))
+
+
+def test_every_refusal_of_the_api_is_translated() -> None:
+    spoken = {str(kind.message) for kind in refusals()} | _words_of(API / "api.py")
+    for name in ("filters", "pagination", "parsers", "conditional"):
+        spoken |= _words_of(API / f"{name}.py")
+    known = {re.sub(r"\{\w+\}", "{}", english) for english in refused()}
+
+    # What the schema says of the parameters of pages is no refusal.
+    spoken = {text for text in spoken if not text.startswith(("Where the page", "How many at"))}
+    assert {text for text in spoken if text not in known} == set()
+
+
+def _words_of(path: Path) -> set[str]:
+    """The sentences of a module that somebody may be told."""
+    return {text for text in sentences(path) if re.match(r"[A-Z][a-z]+ .*\.$", text)}
+
+
+def refused() -> dict[str, str]:
+    found: dict[str, str] = json.loads(REFUSALS.read_text(encoding="utf-8"))
+    return found
+
+
+def test_api_refuses_in_the_language_of_the_reader() -> None:
+    english = Client().get("/api/v1/nothing/", headers={"Accept-Language": "en"})
+    chinese = Client().get("/api/v1/nothing/", headers={"Accept-Language": "zh-CN"})
+
+    assert english.json()["error"]["message"] == "There is nothing at this address."
+    assert chinese.json()["error"]["message"] == "此地址没有任何内容。"
+    assert english.json()["error"]["code"] == chinese.json()["error"]["code"] == "not_found"
 
 
 @pytest.mark.parametrize(

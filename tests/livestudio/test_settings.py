@@ -173,6 +173,8 @@ def test_production_passes_the_deployment_checks(tmp_path: Path) -> None:
         "import os, django; from livestudio import settings;"
         "engine = 'django.db.backends.sqlite3';"
         "settings.DATABASES = {'default': {'ENGINE': engine, 'NAME': ':memory:'}};"
+        # … of which the checks would tell, too.
+        "settings.SILENCED_SYSTEM_CHECKS = ['livestudio.E109'];"
         "os.environ['DJANGO_SETTINGS_MODULE'] = 'livestudio.settings'; django.setup();"
         "from django.core.management import call_command;"
         "call_command('check', deploy=True, fail_level='WARNING')"

@@ -6,10 +6,11 @@ import json
 import sys
 from typing import Any, Final
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from inference.tool_client import ToolError, run_tool
+from avatars.bundles import weights_folder
+from avatars.weights import licences_of, list_weights
+from inference.tool_client import ToolError
 
 # Hashing several GB; the next time what has not changed is not read again.
 _TIMEOUT_SECONDS: Final = 600
@@ -27,13 +28,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Nothing is downloaded: the licences are for the operator to read."""
-        folder = str(settings.DATA_DIR / "weights")
         try:
-            answer = run_tool("weights", {"folder": folder}, timeout_seconds=_TIMEOUT_SECONDS)
+            parts = list_weights(timeout_seconds=_TIMEOUT_SECONDS)
         except ToolError as error:
             raise CommandError(error.message) from error
-        parts = json.loads(answer)
-        self.stdout.write(answer.decode() if options["json"] else _as_text(parts, folder))
+        folder = str(weights_folder())
+        self.stdout.write(json.dumps(parts) if options["json"] else _as_text(parts, folder))
         if any(file["state"] == "wrong hash" for part in parts for file in part["files"]):
             sys.exit(1)
 
@@ -46,8 +46,11 @@ def _as_text(parts: list[dict[str, Any]], folder: str) -> str:
 
 def _part_as_text(part: dict[str, Any]) -> str:
     state = "ready" if part["ready"] else "not ready"
-    licences = " / ".join(dict.fromkeys(file["licence"] for file in part["files"]))
-    lines = [f"{part['name']}: {state}", f"  for {part['needed_for']}", f"  licence: {licences}"]
+    lines = [
+        f"{part['name']}: {state}",
+        f"  for {part['needed_for']}",
+        f"  licence: {licences_of(part)}",
+    ]
     if len(part["choices"]) > 1:
         lines.append("  one of: " + " | ".join(" + ".join(names) for names in part["choices"]))
     return "\n".join([*lines, *(_file_as_text(file) for file in part["files"])])

@@ -1,4 +1,4 @@
-// Names what Django's own admin pages leave without a name for those who do not see the page.
+// What Django's own admin pages leave out: names for those who do not see the page, and where to look.
 'use strict'
 
 function nameInlineFields(table) {
@@ -10,8 +10,28 @@ function nameInlineFields(table) {
   }
 }
 
+// Date and time of one moment are two fields under one heading; the word is text before the field.
+function nameMoments() {
+  for (const field of document.querySelectorAll('p.datetime input')) {
+    const heading = field.closest('.form-row')?.querySelector('legend, label')?.textContent ?? ''
+    const words = [heading, field.previousSibling?.textContent ?? '']
+    field.ariaLabel = words.map((word) => word.replace(/[:：]/g, '').trim()).join(' ')
+  }
+}
+
 // After Django's own scripts, which build the two lists of a many-to-many field on load.
 window.addEventListener('load', () => {
   document.querySelectorAll('.inline-group table').forEach(nameInlineFields)
   for (const icon of document.querySelectorAll('.selector span[aria-label]')) icon.setAttribute('role', 'img')
+  nameMoments()
+  showNow()
 })
+
+// A timeline wider than the screen begins where the programme is, not at midnight.
+function showNow() {
+  const timeline = document.querySelector('.timeline')
+  const marks = [...document.querySelectorAll('.timeline .now line')]
+  if (!timeline || !marks.length) return
+  const right = Math.max(...marks.map((mark) => mark.getBoundingClientRect().left))
+  timeline.scrollLeft = right - timeline.getBoundingClientRect().left - timeline.clientWidth * 0.4
+}

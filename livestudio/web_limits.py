@@ -1,0 +1,150 @@
+"""What Daphne takes from a stranger before the application sees any of it.
+
+Daphne itself keeps a body of any size on disk and then in memory, and lets each byte buy another
+minute. `install` puts our factories in place of Daphne's, whichever command started it: ADR 0037.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar, Final
+
+from daphne import server
+from daphne.http_protocol import HTTPFactory, WebRequest
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from twisted.web import http
+
+from avatars.builds import LANDMARKS_MAX_BYTES, UPLOAD_MAX_BYTES
+
+# As nginx in front of us (deploy/nginx/): a picture has at most 8 MB.
+BODY_MAX_BYTES: Final = 9 * 1024 * 1024
+FILM_PATH: Final = b"/api/v1/avatars/"
+FILM_MAX_BYTES: Final = UPLOAD_MAX_BYTES + LANDMARKS_MAX_BYTES + 1024 * 1024
+# Each is in memory for a moment when it has come.
+FILMS_AT_A_TIME: Final = 2
+# From the connection, or the last answer, to the end of the headers.
+HEADER_SECONDS: Final = 30
+BODY_SECONDS: Final = 120
+FILM_SECONDS: Final = 900
+RUNNER_PATH: Final = "/ws/v1/runner/"
+# 64 Ki characters of any kind are a message (streams/consumers/base.py).
+MESSAGE_MAX_BYTES: Final = 256 * 1024
+# A page may send 60 at once.
+MESSAGES_WAITING: Final = 128
+_TRY_AGAIN_LATER: Final = 1013  # registered with IANA for RFC 6455
+
+
+class Channel(http.HTTPChannel):
+    """One connection. A request has its time as a whole."""
+
+    def resetTimeout(self) -> None:  # noqa: N802 - Twisted's name
+        """Nothing: a byte now and then buys no time."""
+
+
+class Request(WebRequest):
+    """Refuses what is too large when its length is told, or when it has become so."""
+
+    _films: ClassVar[int] = 0
+    _is_refused = False
+    _is_film = False
+    _received = 0
+
+    def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
+        """The headers are complete."""
+        is_film = self._may_be_film()
+        self._most = FILM_MAX_BYTES if is_film else BODY_MAX_BYTES
+        self.channel.setTimeout(FILM_SECONDS if is_film else BODY_SECONDS)
+        super().gotLength(0 if length is not None and length > self._most else length)
+        if length is not None and length > self._most:
+            self._refuse(413, "invalid", f"The request is larger than {self._most >> 20} MB.")
+        elif is_film and (length is None or length > BODY_MAX_BYTES):
+            self._claim_place()
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """A piece of the body, however it was announced."""
+        self._received += len(data)
+        if self._is_refused:
+            return
+        if self._received > self._most:
+            self._refuse(413, "invalid", f"The request is larger than {self._most >> 20} MB.")
+        else:
+            super().handleContentChunk(data)
+
+    def process(self) -> Any:
+        """Nothing of a refused request reaches the application."""
+        return None if self._is_refused else super().process()
+
+    def finish(self) -> None:
+        self._leave_place()
+        super().finish()
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802 - Twisted's name
+        self._leave_place()
+        super().connectionLost(reason)
+
+    def _may_be_film(self) -> bool:
+        path: bytes = self.channel._path  # the request has it only when the body has come
+        return path.startswith(FILM_PATH) and self.requestHeaders.hasHeader(b"Authorization")
+
+    def _claim_place(self) -> None:
+        if Request._films >= FILMS_AT_A_TIME:
+            self._refuse(503, "busy", "Other films are being received. Try again soon.")
+            return
+        Request._films += 1
+        self._is_film = True
+
+    def _leave_place(self) -> None:
+        Request._films -= self._is_film
+        self._is_film = False
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        """Answer in the API's form of errors, and hang up."""
+        self._is_refused = True
+        self.requestHeaders.removeHeader(b"Expect")
+        body = json.dumps({"error": {"code": code, "message": message, "details": []}}).encode()
+        wait = b"Retry-After: 30\r\n" if status == 503 else b""
+        self.channel.transport.write(
+            b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s"
+            b"Connection: close\r\n\r\n%s" % (status, http.RESPONSES[status], len(body), wait, body)
+        )
+        self.channel.loseConnection()
+
+
+class WebFactory(HTTPFactory):
+    """Connections with our limits."""
+
+    protocol = Channel
+
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 - Twisted's name
+        made = super().buildProtocol(addr)
+        made.requestFactory = Request
+        made.timeOut = HEADER_SECONDS
+        return made
+
+
+class Socket(WebSocketProtocol):
+    """A websocket whose unread messages are few and small. Runners are ours and say more."""
+
+    def onConnect(self, request: Any) -> Any:  # noqa: N802 - autobahn's name
+        self._is_runner = request.path == RUNNER_PATH
+        if not self._is_runner:
+            self.maxMessagePayloadSize = self.maxFramePayloadSize = MESSAGE_MAX_BYTES
+        return super().onConnect(request)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803, FBT001
+        if not self._is_runner and self.application_queue.qsize() >= MESSAGES_WAITING:
+            self.sendClose(code=_TRY_AGAIN_LATER)  # once: the second does nothing
+            return
+        super().onMessage(payload, isBinary)
+
+
+class SocketFactory(WebSocketFactory):
+    """Websockets with our limits."""
+
+    protocol = Socket
+
+
+def install() -> None:
+    """Daphne asks its module for these names when it starts to listen."""
+    server.HTTPFactory = WebFactory
+    server.WebSocketFactory = SocketFactory
