@@ -1,0 +1,1 @@
+"""Verbs that write: counting, storage, plans."""
