@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 from django.db import models
 
-from accounts.models import Membership, Organization, User
+from accounts.models import Consent, Membership, Organization, OrganizationExport, User
 from accounts.roles import require_permission
+from accounts.scope import every_organization
 from livestudio.common.errors import ForbiddenError, NotFoundError, OrganizationRequiredError
 
 M = TypeVar("M", bound=models.Model)
@@ -49,6 +50,12 @@ def get_organization_for(user: User, organization_id: uuid.UUID | str) -> Organi
     return get_row(organizations_for(user), organization_id, "organization")
 
 
+def lock_organizations(user: User) -> None:
+    """Whoever compares a version before a change waits here for the others; until the commit."""
+    rows = Organization.objects.select_for_update().filter(memberships__user=user)
+    list(rows.order_by("pk").values_list("pk"))
+
+
 def get_managed_organization(user: User, organization_id: uuid.UUID | str) -> Organization:
     """One whose members, invitations and keys the user may change.
 
@@ -72,6 +79,27 @@ def get_owned_for(
     require_permission(user, permission, row.organization)
     found: M = row
     return found
+
+
+def get_consent_for(user: User, consent_id: uuid.UUID | str, permission: str) -> Consent:
+    """Raises NotFoundError, ForbiddenError."""
+    consent: Consent = get_owned_for(user, Consent.objects.all(), consent_id, permission, "consent")
+    return consent
+
+
+def get_any_consent(consent_id: uuid.UUID) -> Consent:
+    """For holders of a signed address, which owners alone are given. Raises NotFoundError."""
+    with every_organization():
+        consent: Consent = get_row(Consent.objects.all(), consent_id, "consent")
+    return consent
+
+
+def get_any_export(organization_id: uuid.UUID, export_id: uuid.UUID) -> OrganizationExport:
+    """For holders of a signed address, which owners alone are given. Raises NotFoundError."""
+    rows = OrganizationExport.objects.filter(organization=organization_id)
+    with every_organization():
+        export: OrganizationExport = get_row(rows, export_id, "export")
+    return export
 
 
 def get_row(rows: models.QuerySet[M], row_id: uuid.UUID | str, noun: str) -> M:

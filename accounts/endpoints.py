@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Final
 
-from django.db import models
+from django.db import models, transaction
+from django.http import HttpResponse
 from rest_framework.generics import GenericAPIView
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import JSONRenderer
@@ -15,10 +17,14 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts import idempotency
-from accounts.access import resolve_organization
+from accounts.access import lock_organizations, resolve_organization
 from accounts.models import IdempotencyRecord, Organization, User
+from livestudio.common.conditional import ConditionalView
+from livestudio.common.errors import BodyTooLargeError
+from livestudio.common.vault import VaultError
 
 ORGANIZATION_HEADER = "X-Organization"
+BODY_MAX_BYTES: Final = 2 * 1024 * 1024
 
 
 class _AnsweredBeforeError(Exception):
@@ -38,7 +44,7 @@ class IgnoreAccept(DefaultContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-class Endpoint(GenericAPIView[Any]):
+class Endpoint(ConditionalView, GenericAPIView[Any]):
     """A REST view. Handlers parse, call a service and render; they hold no rules.
 
     `self.user` is the signed-in user, `self.organization` the one of X-Organization (or the only
@@ -50,6 +56,7 @@ class Endpoint(GenericAPIView[Any]):
     queryset: models.QuerySet[Any] | None = None
     # Answers kept for an Idempotency-Key are encrypted.
     answers_hold_secrets = False
+    body_max_bytes: ClassVar[int] = BODY_MAX_BYTES
     _claimed: IdempotencyRecord | None = None
 
     @property
@@ -81,27 +88,39 @@ class Endpoint(GenericAPIView[Any]):
     def page(
         self, serializer_class: type[BaseSerializer[Any]], rows: models.QuerySet[Any]
     ) -> Response:
-        """One cursor page of rows."""
-        page = self.paginate_queryset(rows)
+        """One cursor page of the rows that the filters in the query leave."""
+        page = self.paginate_queryset(self.filter_queryset(rows))
         serializer = serializer_class(page, many=True, context=self.get_serializer_context())
         return self.get_paginated_response(serializer.data)
 
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        with ExitStack() as stack:
+            if "If-Match" in request.headers:
+                # What was compared must still be so when the change is written.
+                stack.enter_context(transaction.atomic())
+            return super().dispatch(request, *args, **kwargs)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        key = request.headers.get("Idempotency-Key")
-        if request.method == "POST" and key and isinstance(request.user, User):
-            record = idempotency.claim(
-                user=request.user, key=key, fingerprint=_fingerprint(request)
+        if int(request.META.get("CONTENT_LENGTH") or 0) > self.body_max_bytes:
+            raise BodyTooLargeError(
+                f"The body is larger than {self.body_max_bytes / 1024 / 1024:g} MiB."
             )
-            if record.status is not None:
-                raise _AnsweredBeforeError(record)
-            self._claimed = record
+        if request.method in ("GET", "HEAD"):
+            self.answer_sooner(request, **kwargs)
+        elif request.method == "POST":
+            self._claim(request)
+        elif "If-Match" in request.headers and isinstance(request.user, User):
+            lock_organizations(request.user)
+            self.require_match(request, **kwargs)
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Which methods there are here."""
+        return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, _AnsweredBeforeError):
-            headers = {"Idempotency-Replayed": "true"}
-            body = idempotency.body_of(exc.record)
-            return Response(body, status=exc.record.status, headers=headers)
+            return self._repeat(exc.record)
         try:
             return super().handle_exception(exc)
         except Exception:
@@ -113,6 +132,35 @@ class Endpoint(GenericAPIView[Any]):
         if self._claimed is not None:
             self._keep(answer)
         return answer
+
+    # --- Idempotency-Key -------------------------------------------------------------------------
+
+    def _claim(self, request: Request) -> None:
+        key = request.headers.get("Idempotency-Key")
+        if not key or not isinstance(request.user, User):
+            return
+        content_type = (request.content_type or "").partition(";")[0]
+        record = idempotency.claim(
+            user=request.user,
+            key=key,
+            scope=idempotency.scope_of(
+                request.headers.get(ORGANIZATION_HEADER, ""), request.get_full_path()
+            ),
+            fingerprint=idempotency.fingerprint(content_type, request.data),
+        )
+        if record.status is not None:
+            raise _AnsweredBeforeError(record)
+        self._claimed = record
+
+    def _repeat(self, record: IdempotencyRecord) -> Response:
+        try:
+            body = idempotency.body_of(record)
+        except VaultError as error:
+            return super().handle_exception(error)
+        headers = {"Idempotency-Replayed": "true"}
+        if self.answers_hold_secrets:
+            headers["Cache-Control"] = "no-store"
+        return Response(body, status=record.status, headers=headers)
 
     def _keep(self, answer: Any) -> None:
         assert self._claimed is not None
@@ -137,10 +185,6 @@ class Endpoint(GenericAPIView[Any]):
             self._claimed = None
 
 
-def _fingerprint(request: Request) -> str:
-    content_type = request.content_type or ""
-    # An upload may be larger than memory allows: its key is judged by address alone.
-    body = b"" if content_type.startswith("multipart/") else request.body
-    return idempotency.fingerprint_request(
-        str(request.method), request.get_full_path(), content_type.partition(";")[0], body
-    )
+def base_url(request: Request) -> str:
+    """The address of this site as the reader sees it, without a slash at its end."""
+    return str(request.build_absolute_uri("/")).rstrip("/")

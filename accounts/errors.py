@@ -94,6 +94,37 @@ class AlreadyMemberError(ConflictError):
     message = "This person is a member of the organization already."
 
 
+class ConsentRevokedError(ConflictError):
+    """What was revoked stays so."""
+
+    code = "consent_revoked"
+    message = "This consent was revoked. Make a new record when the person agrees again."
+
+
+class OrganizationEndingError(ConflictError):
+    """The organization is going to be deleted."""
+
+    code = "organization_ending"
+    message = "This organization is going to be deleted. An owner can restore it."
+
+
+class OrganizationBusyError(ConflictError):
+    """Something of it is on air."""
+
+    code = "organization_on_air"
+    message = "Something of this organization is on air. End it first."
+
+
+class ExportRequiredError(ConflictError):
+    """Nobody has taken a copy of what would be deleted."""
+
+    code = "export_required"
+    message = (
+        "Export the organization first: there is no export of the last 24 hours. To delete it "
+        "without one, say so."
+    )
+
+
 class MailOffError(UnavailableError):
     """This site was set up without mail."""
 

@@ -7,7 +7,9 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
+from django.http import QueryDict
 from django.utils import timezone
 
 from accounts.errors import IdempotencyConflictError, IdempotencyReusedError
@@ -22,8 +24,10 @@ KEPT_FOR = timedelta(hours=24)
 ANSWER_WITHIN = timedelta(seconds=60)
 
 
-def claim(*, user: User, key: str, fingerprint: str) -> IdempotencyRecord:
+def claim(*, user: User, key: str, scope: str, fingerprint: str) -> IdempotencyRecord:
     """The record of this key: new (`status` None, answer it) or answered (repeat it).
+
+    scope: the same key elsewhere is another key, see `scope_of`.
 
     Raises IdempotencyConflictError (409), IdempotencyReusedError (422), InvalidInputError.
     """
@@ -33,9 +37,11 @@ def claim(*, user: User, key: str, fingerprint: str) -> IdempotencyRecord:
     _forget_old(user)
     try:
         with transaction.atomic():
-            return IdempotencyRecord.objects.create(user=user, key=key, fingerprint=fingerprint)
+            return IdempotencyRecord.objects.create(
+                user=user, key=key, scope=scope, fingerprint=fingerprint
+            )
     except IntegrityError:
-        return _existing(user, key, fingerprint)
+        return _existing(user, key, scope, fingerprint)
 
 
 def complete(record: IdempotencyRecord, *, status: int, body: Any, is_secret: bool = False) -> None:
@@ -46,10 +52,14 @@ def complete(record: IdempotencyRecord, *, status: int, body: Any, is_secret: bo
 
 
 def body_of(record: IdempotencyRecord) -> Any:
-    """The body that was kept."""
-    if isinstance(record.body, dict) and set(record.body) == {_SEALED}:
+    """The body that was kept. Raises VaultError."""
+    if not isinstance(record.body, dict) or set(record.body) != {_SEALED}:
+        return record.body
+    try:
         return json.loads(vault.open_sealed(record.body[_SEALED], vault.context_of(record, "body")))
-    return record.body
+    except vault.VaultError as error:
+        message = "The first answer cannot be read any more. Send it with a new Idempotency-Key."
+        raise vault.VaultError(message) from error
 
 
 def forget(record: IdempotencyRecord) -> None:
@@ -57,14 +67,33 @@ def forget(record: IdempotencyRecord) -> None:
     IdempotencyRecord.objects.filter(pk=record.pk).delete()
 
 
-def fingerprint_request(method: str, path: str, content_type: str, body: bytes) -> str:
-    """What makes two requests the same one."""
-    head = f"{method}\n{path}\n{content_type}\n".encode()
-    return hashlib.sha256(head + body).hexdigest()
+def scope_of(organization: str, address: str) -> str:
+    """Where a key counts: for one organization, at one address."""
+    return hashlib.sha256(f"{organization}\n{address}".encode()).hexdigest()
 
 
-def _existing(user: User, key: str, fingerprint: str) -> IdempotencyRecord:
-    record = IdempotencyRecord.objects.filter(user=user, key=key).first()
+def fingerprint(content_type: str, data: Any) -> str:
+    """What makes two bodies the same one: what was parsed, files by what is in them."""
+    digest = hashlib.sha256(f"{content_type}\n".encode())
+    if isinstance(data, QueryDict):
+        _digest_form(digest, data)
+    else:
+        digest.update(json.dumps(data, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _digest_form(digest: Any, form: QueryDict) -> None:
+    for name, values in sorted(form.lists()):
+        for value in values:
+            digest.update(json.dumps([name, getattr(value, "name", value)]).encode())
+            if isinstance(value, UploadedFile):
+                for chunk in value.chunks():
+                    digest.update(chunk)
+                value.seek(0)
+
+
+def _existing(user: User, key: str, scope: str, fingerprint: str) -> IdempotencyRecord:
+    record = IdempotencyRecord.objects.filter(user=user, key=key, scope=scope).first()
     if record is None:
         raise IdempotencyConflictError(retry_after_seconds=1)
     if record.fingerprint != fingerprint:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Collection
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
@@ -11,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.roles import PERMISSIONS, Role, roles_with
+from accounts.scope import require_in_scope
 from livestudio.common.models import BaseModel
 from livestudio.common.vault import SealedTextField
 
@@ -85,7 +88,10 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):
 class Organization(BaseModel):
     """The tenant: owns shows, avatars, voices, outputs and everything made with them."""
 
+    created_at = models.DateTimeField(_("made at"), auto_now_add=True, editable=False)
     name = models.CharField(_("name"), max_length=100)
+    # An owner asked for its deletion; until then it may be restored.
+    delete_after = models.DateTimeField(_("deleted after"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("organization")
@@ -103,12 +109,14 @@ class OwnedQuerySet(models.QuerySet[Any]):
         return self.filter(organization=organization)
 
     def visible_to(self, user: User) -> Self:
-        """Rows of every organization the user belongs to."""
+        """Rows of every organization the user belongs to; of all for a superuser."""
+        if user.is_superuser:
+            return self.all()
         return self.filter(organization__memberships__user=user)
 
 
 class OwnedModel(BaseModel):
-    """Base of every row that belongs to one organization."""
+    """Base of every row that belongs to one organization; see `accounts.scope`."""
 
     organization = models.ForeignKey(
         Organization, on_delete=models.CASCADE, verbose_name=_("organization"), related_name="+"
@@ -119,14 +127,28 @@ class OwnedModel(BaseModel):
     class Meta:
         abstract = True
 
+    @classmethod
+    def from_db(
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any], **more: Any
+    ) -> Self:
+        """Raises ForeignRowError in a request of somebody who is not in its organization."""
+        row = super().from_db(db, field_names, values, **more)
+        require_in_scope(row)
+        return row
+
 
 class Membership(BaseModel):
     """A user's role in one organization."""
 
     organization = models.ForeignKey(
-        Organization, on_delete=models.CASCADE, related_name="memberships"
+        Organization,
+        on_delete=models.CASCADE,
+        related_name="memberships",
+        verbose_name=_("organization"),
     )
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("user")
+    )
     role = models.CharField(_("role"), max_length=20, choices=Role.choices, default=Role.VIEWER)
     # Of an API key: the permissions of the role that it has. Null: all of them.
     scopes = models.JSONField(null=True, editable=False)
@@ -280,18 +302,76 @@ class ApiKey(OwnedModel):
         return list(self.membership.scopes or ())
 
 
+class OrganizationExport(OwnedModel):
+    """Everything of an organization in one ZIP, made by `manage.py do_chores`."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        BUILDING = "building", _("being made")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("failed")
+
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.WAITING
+    )
+    with_recordings = models.BooleanField(_("with recordings"), default=False)
+    requested_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("asked by")
+    )
+    # Inside `DATA_DIR/exports`; nobody can guess it.
+    file_name = models.CharField(max_length=80, blank=True)
+    size_bytes = models.PositiveBigIntegerField(_("size (bytes)"), null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    started_at = models.DateTimeField(null=True)
+    ready_at = models.DateTimeField(_("ready at"), null=True)
+    failure_reason = models.CharField(_("reason"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("export")
+        verbose_name_plural = _("exports")
+        indexes = (models.Index(fields=("state", "created_at"), name="export_to_make"),)
+
+    def __str__(self) -> str:
+        return f"{self.organization} · {self.get_state_display()}"
+
+
+def consent_file_name(consent: Consent, name: str) -> str:
+    """Where its document is kept: nobody can guess it, nothing of the uploader's name is in it."""
+    return f"consents/{secrets.token_hex(16)}.{name.rpartition('.')[2]}"
+
+
 class Consent(OwnedModel):
-    """A person's permission to use their face or voice. Revoked consent stops use at once."""
+    """A person's permission to use their face or voice. Revoked consent stops use at once.
+
+    shows: ids of the shows it is good for; empty = all of the organization's.
+    """
 
     class Scope(models.TextChoices):
         FACE = "face", _("face")
         VOICE = "voice", _("voice")
+        BOTH = "both", _("face and voice")
 
     subject = models.CharField(_("person"), max_length=200)
     scope = models.CharField(_("scope"), max_length=10, choices=Scope.choices)
-    document_sha256 = models.CharField(max_length=64, blank=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
+    document = models.FileField(_("signed document"), upload_to=consent_file_name, blank=True)
+    document_sha256 = models.CharField(
+        _("SHA-256 of the document"), max_length=64, blank=True, editable=False
+    )
+    shows = models.JSONField(
+        _("only for the shows"),
+        default=list,
+        blank=True,
+        help_text=_("A list of ids of shows; an empty list means all."),
+    )
+    is_commercial = models.BooleanField(_("for commercial use too"), default=False)
+    territory = models.CharField(
+        _("territory"), max_length=200, blank=True, help_text=_("Empty: everywhere.")
+    )
+    expires_at = models.DateTimeField(_("ends at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
+    revoke_reason = models.CharField(
+        _("why it was revoked"), max_length=300, blank=True, editable=False
+    )
 
     class Meta:
         verbose_name = _("consent")
@@ -304,14 +384,21 @@ class Consent(OwnedModel):
 class AuditEntry(BaseModel):
     """Who did what to which object. Append-only; `actor` empty = the system itself."""
 
+    created_at = models.DateTimeField(_("at"), auto_now_add=True, editable=False)
     organization = models.ForeignKey(
-        Organization, on_delete=models.CASCADE, null=True, related_name="+"
+        Organization,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="+",
+        verbose_name=_("organization"),
     )
-    actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    action = models.CharField(max_length=100)
-    object_type = models.CharField(max_length=100)
-    object_id = models.CharField(max_length=64)
-    data = models.JSONField(default=dict)
+    actor = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("who")
+    )
+    action = models.CharField(_("did what"), max_length=100)
+    object_type = models.CharField(_("to what"), max_length=100)
+    object_id = models.CharField(_("its id"), max_length=64)
+    data = models.JSONField(_("details"), default=dict)
 
     class Meta:
         verbose_name = _("audit entry")
@@ -327,16 +414,22 @@ class AuditEntry(BaseModel):
 
 
 class IdempotencyRecord(BaseModel):
-    """The answer that was given to one POST with an Idempotency-Key, to be given again."""
+    """The answer that was given to one POST with an Idempotency-Key, to be given again.
+
+    scope: SHA-256 of the organization and the address that were asked.
+    """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=128)
+    scope = models.CharField(max_length=64, default="")
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(null=True)
     body = models.JSONField(null=True)
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("user", "key"), name="one_answer_per_key"),)
+        constraints = (
+            models.UniqueConstraint(fields=("user", "key", "scope"), name="one_answer_per_key"),
+        )
 
     def __str__(self) -> str:
         return f"{self.key} → {self.status}"

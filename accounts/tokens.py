@@ -78,8 +78,8 @@ def _read(kind: type[Token], raw: str) -> Claims:
     try:
         token: Any = kind(raw.encode())  # type: ignore[arg-type]  # bytes are what PyJWT takes
         return Claims(
-            uuid.UUID(token["user_id"]),
-            uuid.UUID(token["sid"]),
+            uuid.UUID(str(token["user_id"])),
+            uuid.UUID(str(token["sid"])),
             str(token["dfp"]),
             str(token["pwf"]),
             str(token["jti"]),

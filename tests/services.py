@@ -107,22 +107,49 @@ def is_listening(port: int) -> bool:
 # MariaDB and Redis
 
 
+class Restartable:
+    """A server that a test kills and brings back at its address, with what it had on disk."""
+
+    def __init__(self, name: str, arguments: Sequence[str | Path], folder: Path, port: int) -> None:
+        self._command = (name, list(arguments), folder, port)
+        self._stack = ExitStack()
+        self.start()
+
+    def start(self) -> None:
+        """Until it listens. Raises ServiceError."""
+        name, arguments, folder, port = self._command
+        again = running(name, arguments, folder=folder, is_ready=lambda: is_listening(port))
+        self._process = self._stack.enter_context(again)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """End it for good."""
+        self._stack.close()
+
+
 @contextmanager
 def mariadb() -> Iterator[str]:
     """A MariaDB with time zones and an empty utf8mb4 database; yields its DATABASE_URL."""
+    # A test database need not survive a power cut.
+    quick = ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"]
+    with restartable_mariadb(*quick) as (_, url):
+        yield url
+
+
+@contextmanager
+def restartable_mariadb(*more_arguments: str) -> Iterator[tuple[Restartable, str]]:
+    """The server and its DATABASE_URL. Without more arguments it keeps what was committed."""
     with work_folder("mariadb") as folder:
         as_root = ["--user=root"] if os.geteuid() == 0 else []
         base = f"--basedir={TOOLS / 'usr'}"
         data = f"--datadir={folder / 'data'}"
-        _run(
-            "mariadb-install-db",
-            "--no-defaults",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-            *as_root,
-            base,
-            data,
-        )
+        normal = "--auth-root-authentication-method=normal"
+        install = ["--no-defaults", normal, "--skip-test-db", *as_root, base, data]
+        run_tool("mariadb-install-db", *install)
         port = free_port()
         (folder / "init.sql").write_text(_INITIAL_SQL)
         arguments = [
@@ -137,18 +164,16 @@ def mariadb() -> Iterator[str]:
             f"--pid-file={folder / 'm.pid'}",
             f"--init-file={folder / 'init.sql'}",
             "--skip-log-bin",
-            # A test database need not survive a power cut.
-            "--innodb-flush-log-at-trx-commit=0",
-            "--innodb-flush-method=nosync",
+            *more_arguments,
         ]
-        with running("mariadbd", arguments, folder=folder, is_ready=lambda: is_listening(port)):
+        with closing(Restartable("mariadbd", arguments, folder, port)) as server:
             _load_time_zones(folder / "m.sock")
-            yield f"mysql://livestudio:test@{HOST}:{port}/livestudio"
+            yield server, f"mysql://livestudio:test@{HOST}:{port}/livestudio"
 
 
 _INITIAL_SQL = """\
-CREATE DATABASE livestudio CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
-CREATE USER 'livestudio'@'%' IDENTIFIED BY 'test';
+CREATE DATABASE IF NOT EXISTS livestudio CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
+CREATE USER IF NOT EXISTS 'livestudio'@'%' IDENTIFIED BY 'test';
 GRANT ALL ON *.* TO 'livestudio'@'%';
 """
 
@@ -160,13 +185,14 @@ def _load_time_zones(server_socket: Path) -> None:
     subprocess.run(
         client.command("--no-defaults", f"--socket={server_socket}", "--user=root", "mysql"),
         env=client.environment,
-        input=_run("mariadb-tzinfo-to-sql", zones),
+        input=run_tool("mariadb-tzinfo-to-sql", zones),
         capture_output=True,
         check=True,
     )
 
 
-def _run(name: str, *arguments: str | Path) -> bytes:
+def run_tool(name: str, *arguments: str | Path) -> bytes:
+    """What a program of `.tools/` prints. Raises ServiceError with its words when it fails."""
     tool = find_tool(name)
     done = subprocess.run(
         tool.command(*arguments), env=tool.environment, capture_output=True, check=False
@@ -180,12 +206,19 @@ def _run(name: str, *arguments: str | Path) -> bytes:
 @contextmanager
 def redis() -> Iterator[str]:
     """An empty Redis that keeps nothing on disk; yields its REDIS_URL."""
+    with restartable_redis() as (_, url):
+        yield url
+
+
+@contextmanager
+def restartable_redis() -> Iterator[tuple[Restartable, str]]:
+    """The server and its REDIS_URL; killed, it has forgotten everything."""
     with work_folder("redis") as folder:
         port = free_port()
         arguments: list[str | Path] = ["--port", str(port), "--bind", HOST, "--dir", folder]
         arguments += ["--save", "", "--appendonly", "no"]
-        with running("redis", arguments, folder=folder, is_ready=lambda: is_listening(port)):
-            yield f"redis://{HOST}:{port}/0"
+        with closing(Restartable("redis", arguments, folder, port)) as server:
+            yield server, f"redis://{HOST}:{port}/0"
 
 
 # RTMP
@@ -242,10 +275,6 @@ def rtmp_server(*, on_publish_url: str = "", port: int = 0) -> Iterator[RtmpServ
 def _nginx_configuration(folder: Path, port: int, http_port: int, on_publish_url: str) -> str:
     user = "user root;" if os.geteuid() == 0 else ""
     guard = f"on_publish {on_publish_url};" if on_publish_url else ""
-    scratch = "\n".join(
-        f"  {name}_temp_path {folder}/{name};"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
     return f"""\
 load_module {tool_path("nginx-rtmp-module")};
 {user}
@@ -264,7 +293,7 @@ rtmp {{
 }}
 http {{
   access_log off;
-{scratch}
+{nginx_scratch(folder)}
   server {{
     listen {HOST}:{http_port};
     location = /stat {{ rtmp_stat all; }}
@@ -272,6 +301,12 @@ http {{
   }}
 }}
 """
+
+
+def nginx_scratch(folder: Path) -> str:
+    """nginx's folders for what does not fit into memory, below a folder of ours."""
+    names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    return "\n".join(f"  {name}_temp_path {folder}/{name};" for name in names)
 
 
 # TURN

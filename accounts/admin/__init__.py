@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from accounts.admin.consents import ConsentAdmin
 from accounts.admin.invitations import InvitationAdmin
 from accounts.admin.keys import ApiKeyAdmin
 from accounts.admin.people import AccountAdmin, MembershipAdmin, OrganizationAdmin
@@ -11,7 +12,10 @@ from accounts.admin.sign_in import LockingSignInForm
 from accounts.admin.two_factor import two_factor_view
 from livestudio.common.admin_site import Page, studio_site
 
-__all__ = ["AccountAdmin", "ApiKeyAdmin", "InvitationAdmin", "MembershipAdmin", "OrganizationAdmin"]
+__all__ = [
+    "AccountAdmin", "ApiKeyAdmin", "ConsentAdmin", "InvitationAdmin", "MembershipAdmin",
+    "OrganizationAdmin",
+]  # fmt: skip
 
 admin.site.login_form = LockingSignInForm
 studio_site().add_page(Page("two-factor/", two_factor_view, "two_factor"))

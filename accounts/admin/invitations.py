@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin.actor import signed_in
+from accounts.actor import signed_in
 from accounts.models import Invitation
 from accounts.services import invitations
 from livestudio.common.admin import OrganizationScopedAdmin
@@ -27,7 +27,7 @@ class InvitationAdmin(OrganizationScopedAdmin):
     actions = ("revoke",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        open_ids = Invitation.objects.open().values("pk")
+        open_ids = Invitation.objects.visible_to(signed_in(request)).open().values("pk")
         return super().get_queryset(request).filter(pk__in=open_ids)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

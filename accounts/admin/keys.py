@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin.actor import signed_in
+from accounts.actor import signed_in
 from accounts.models import ApiKey
 from accounts.roles import SCOPES
 from accounts.services import api_keys

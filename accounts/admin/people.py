@@ -1,4 +1,4 @@
-"""Users for superusers; organizations, members, consent and audit for those they belong to."""
+"""Users for superusers; organizations, members and audit for those they belong to."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin.actor import signed_in
+from accounts.actor import signed_in
+from accounts.admin.audit_words import ActionFilter, describe_action
 from accounts.errors import TwoFactorOffError
-from accounts.models import AuditEntry, Consent, Membership, Organization, User
+from accounts.models import AuditEntry, Membership, Organization, User
 from accounts.services import members, two_factor
 from livestudio.common.admin import OrganizationScopedAdmin, ReadOnly
 
@@ -136,19 +137,21 @@ class MembershipAdmin(OrganizationScopedAdmin):
             members.remove_member(membership=membership, actor=signed_in(request))
 
 
-@admin.register(Consent)
-class ConsentAdmin(OrganizationScopedAdmin):
-    edit_permission = "organization.manage"
-    list_display = ("subject", "scope", "expires_at", "revoked_at")
-    list_filter = ("organization", "scope")
-
-
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnly, OrganizationScopedAdmin):
     view_permission = "audit.view"
-    list_display = ("created_at", "actor", "action", "object_type", "object_id")
-    list_filter = ("organization", "action")
-    search_fields = ("object_id", "action")
+    list_display = ("created_at", "actor", "done", "object_id")
+    list_filter = ("organization", "created_at", "actor", ("action", ActionFilter))
+    list_select_related = ("actor",)
+    search_fields = ("object_id", "action", "actor__username")
+    fields = (
+        "created_at", "actor", "done", "action", "object_type", "object_id", "data", "organization",
+    )  # fmt: skip
+    readonly_fields = ("done",)
+
+    @admin.display(description=_("what was done"), ordering="action")
+    def done(self, entry: AuditEntry) -> str:
+        return describe_action(entry.action)
 
 
 admin.site.unregister(Group)

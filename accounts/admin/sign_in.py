@@ -22,6 +22,7 @@ from accounts.models import User
 from accounts.services import sessions, two_factor
 from accounts.services.verification import require_verified
 from livestudio.common.throttles import SignInThrottle
+from livestudio.common.vault import VaultError
 
 
 class LockingSignInForm(AdminAuthenticationForm):
@@ -72,6 +73,8 @@ class LockingSignInForm(AdminAuthenticationForm):
         except EmailUnverifiedError as error:
             text = gettext("Confirm your address first: open the link in our mail.")
             raise ValidationError(text, code=error.code) from error
+        except VaultError as error:
+            raise ValidationError(error.message, code=error.code) from error
         except SignInLockedError as error:
             self.retry_after_seconds = error.retry_after_seconds
             text = gettext("Too many wrong passwords or codes. Wait before you try again.")

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin.actor import signed_in
+from accounts.actor import signed_in
 from accounts.errors import CredentialsInvalidError, SecondFactorInvalidError, SignInLockedError
 from accounts.models import User
 from accounts.services import sessions, two_factor

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework.permissions import AllowAny
-from rest_framework.request import Request
 
 from accounts.endpoints import Endpoint
 from livestudio.common.throttles import SignInThrottle
@@ -17,8 +16,3 @@ class PublicEndpoint(Endpoint):
     authentication_classes = ()
     permission_classes: Any = (AllowAny,)
     throttle_classes = (SignInThrottle,)
-
-
-def base_url(request: Request) -> str:
-    """The address of this site as the reader sees it, without a slash at its end."""
-    return str(request.build_absolute_uri("/")).rstrip("/")

@@ -12,11 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import get_managed_organization, get_row
-from accounts.api.base import PublicEndpoint, base_url
+from accounts.api.base import PublicEndpoint
+from accounts.api.filters import RoleFilter
 from accounts.api.mailed import TokenOfLinkSerializer
 from accounts.api.serializers import MembershipSerializer
 from accounts.authentication import IsPerson
-from accounts.endpoints import Endpoint
+from accounts.endpoints import Endpoint, base_url
 from accounts.models import Invitation
 from accounts.roles import Role
 from accounts.services import invitations
@@ -60,6 +61,7 @@ class InvitationLookSerializer(InvitationSerializer):
 
 class InvitationsView(Endpoint):
     serializer_class = InvitationSerializer
+    filterset_class = RoleFilter
     answers_hold_secrets = True
 
     @extend_schema(responses={200: InvitationSerializer(many=True)})

@@ -9,7 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.base import PublicEndpoint, base_url
+from accounts.api.base import PublicEndpoint
+from accounts.endpoints import base_url
 from accounts.services import passwords, verification
 
 

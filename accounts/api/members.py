@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import get_managed_organization, get_row
+from accounts.api.filters import RoleFilter
 from accounts.api.serializers import UserSerializer
 from accounts.endpoints import Endpoint
 from accounts.models import Membership
@@ -32,6 +33,7 @@ class RoleSerializer(serializers.Serializer[Any]):
 
 class MembersView(Endpoint):
     serializer_class = MemberSerializer
+    filterset_class = RoleFilter
 
     @extend_schema(responses={200: MemberSerializer(many=True)})
     def get(self, request: Request, organization_id: UUID) -> Response:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.api import invitations, keys, mailed, members, two_factor, views
+from accounts.api import (
+    audit,
+    consents,
+    invitations,
+    keys,
+    mailed,
+    members,
+    organizations,
+    two_factor,
+    views,
+)
 
 urlpatterns = [
     path("auth/options/", views.OptionsView.as_view(), name="auth-options"),
@@ -66,6 +76,58 @@ urlpatterns = [
         "organizations/<uuid:organization_id>/api-keys/<uuid:key_id>/",
         keys.ApiKeyView.as_view(),
         name="api-key",
+    ),
+    path("organizations/<uuid:organization_id>/audit/", audit.AuditView.as_view(), name="audit"),
+    path(
+        "organizations/<uuid:organization_id>/audit/csv/",
+        audit.AuditTableView.as_view(),
+        name="audit-csv",
+    ),
+    path("organizations/", organizations.OrganizationsView.as_view(), name="organizations"),
+    path(
+        "organizations/<uuid:organization_id>/",
+        organizations.OrganizationView.as_view(),
+        name="organization",
+    ),
+    path(
+        "organizations/<uuid:organization_id>/restore/",
+        organizations.OrganizationRestoreView.as_view(),
+        name="organization-restore",
+    ),
+    path(
+        "organizations/<uuid:organization_id>/leave/",
+        organizations.OrganizationLeaveView.as_view(),
+        name="organization-leave",
+    ),
+    path(
+        "organizations/<uuid:organization_id>/transfer/",
+        organizations.OrganizationTransferView.as_view(),
+        name="organization-transfer",
+    ),
+    path(
+        "organizations/<uuid:organization_id>/export/",
+        organizations.ExportsView.as_view(),
+        name="exports",
+    ),
+    path(
+        "organizations/<uuid:organization_id>/export/<uuid:export_id>/file/",
+        organizations.ExportFileView.as_view(),
+        name="export-file",
+    ),
+    path("consents/", consents.ConsentsView.as_view(), name="consents"),
+    path("consents/<uuid:consent_id>/", consents.ConsentView.as_view(), name="consent"),
+    path(
+        "consents/<uuid:consent_id>/revoke/",
+        consents.ConsentRevokeView.as_view(),
+        name="consent-revoke",
+    ),
+    path(
+        "consents/<uuid:consent_id>/document/",
+        consents.ConsentDocumentView.as_view(),
+        name="consent-document",
+    ),
+    path(
+        "consents/<uuid:consent_id>/file/", consents.ConsentFileView.as_view(), name="consent-file"
     ),
     path("me/", views.MeView.as_view(), name="me"),
 ]

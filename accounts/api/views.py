@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import serializers
-from accounts.api.base import PublicEndpoint, base_url
+from accounts.api.base import PublicEndpoint
 from accounts.api.two_factor import PersonEndpoint
 from accounts.authentication import (
     DEVICE_COOKIE,
@@ -21,7 +21,7 @@ from accounts.authentication import (
     IsPerson,
     device_id_of,
 )
-from accounts.endpoints import Endpoint
+from accounts.endpoints import Endpoint, base_url
 from accounts.errors import CrossSiteError, TokenInvalidError
 from accounts.models import DeviceSession
 from accounts.services import members, passwords, registration, sessions, two_factor, verification

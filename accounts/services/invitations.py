@@ -20,6 +20,7 @@ from accounts.errors import AlreadyMemberError, LinkInvalidError
 from accounts.letters import invitation_letter
 from accounts.models import Invitation, Membership, Organization, User
 from accounts.roles import SYSTEM, Role, SystemActor, require_permission
+from accounts.scope import every_organization
 from accounts.services import members
 from livestudio.common.errors import ErrorDetail, InvalidInputError
 
@@ -74,7 +75,8 @@ def revoke_invitation(*, invitation: Invitation, actor: User | SystemActor) -> N
 def find_invitation(token: str) -> Invitation:
     """The open invitation of a link. Raises LinkInvalidError."""
     rows = Invitation.objects.open().select_related("organization", "invited_by")
-    invitation: Invitation | None = rows.filter(hashed=_hash(token)).first()
+    with every_organization():  # the link is the right; its reader belongs to none yet
+        invitation: Invitation | None = rows.filter(hashed=_hash(token)).first()
     if invitation is None:
         raise LinkInvalidError
     return invitation

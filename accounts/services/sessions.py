@@ -122,6 +122,8 @@ def check_session(claims: tokens.Claims, device_id: str | None) -> DeviceSession
     session = DeviceSession.objects.select_related("user").filter(pk=claims.session_id).first()
     if session is None or session.revoked_at is not None or not session.user.is_active:
         raise SignedOutError
+    if session.user_id != claims.user_id:
+        raise SignedOutError
     if not tokens.is_for_password(claims, session.user):
         raise SignedOutError("The password was changed. Sign in again.")
     if device_id is None and session.is_bound:

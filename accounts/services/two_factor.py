@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
 from accounts.audit import record
 from accounts.errors import (
@@ -68,7 +69,7 @@ def enrol(*, user: User) -> Enrolment:
 def pending_enrolment(user: User) -> Enrolment | None:
     """The secret that waits for its first code."""
     device = TotpDevice.objects.filter(user=user, confirmed_at=None).first()
-    return _enrolment(user, vault.open_from(device, "secret")) if device else None
+    return _enrolment(user, _secret_of(device)) if device else None
 
 
 def confirm(*, user: User, code: str) -> list[str]:
@@ -90,7 +91,8 @@ def confirm(*, user: User, code: str) -> list[str]:
 def require_code(*, user: User, code: str) -> None:
     """The second step of a sign-in; passes when it is off. A code works once.
 
-    Raises SecondFactorRequiredError, SecondFactorInvalidError (401), SignInLockedError (429).
+    Raises SecondFactorRequiredError, SecondFactorInvalidError (401), SignInLockedError (429),
+    VaultError (409) when the secret of the app cannot be read and it is no recovery code.
     """
     device = TotpDevice.objects.filter(user=user).exclude(confirmed_at=None).first()
     if device is None:
@@ -98,7 +100,14 @@ def require_code(*, user: User, code: str) -> None:
     if not code.strip():
         raise SecondFactorRequiredError
     require_unlocked(_subject(user))
-    _judge(user, is_right=_is_code_of(device, code) or _spend_recovery_code(user, code))
+    # First: it opens the door too when the vault cannot read the secret of the app.
+    is_recovery_code = _spend_recovery_code(user, code)
+    try:
+        is_right = is_recovery_code or _is_code_of(device, code)
+    except vault.VaultError:
+        note_wrong_guess(_subject(user))  # or recovery codes could be tried without end
+        raise
+    _judge(user, is_right=is_right)
 
 
 def switch_off(*, user: User, actor: User) -> None:
@@ -137,7 +146,7 @@ def _judge(user: User, *, is_right: bool) -> None:
 def _is_code_of(device: TotpDevice, code: str) -> bool:
     """Whether it is a code of now that was not used before. Uses it up."""
     digits = code.replace(" ", "")
-    key = base64.b32decode(vault.open_from(device, "secret"))
+    key = base64.b32decode(_secret_of(device))
     generator = _generator(key)
     now = int(time.time()) // STEP_SECONDS
     for step in range(now - STEPS_OFF, now + STEPS_OFF + 1):
@@ -146,6 +155,17 @@ def _is_code_of(device: TotpDevice, code: str) -> bool:
             rows = TotpDevice.objects.filter(pk=device.pk, last_step__lt=step)
             return bool(rows.update(last_step=step))
     return False
+
+
+def _secret_of(device: TotpDevice) -> str:
+    try:
+        return vault.open_from(device, "secret")
+    except vault.VaultError as error:
+        message = _(
+            "The secret of your authenticator app cannot be read here any more. Use a recovery "
+            "code, or ask an administrator to switch two-factor sign-in off for you."
+        )
+        raise vault.VaultError(message, key_id=error.key_id) from error
 
 
 def _spend_recovery_code(user: User, code: str) -> bool:

@@ -79,7 +79,7 @@ def test_user_without_organization_is_told_so() -> None:
     answer = api_client(UserFactory()).get("/api/v1/voices/")
 
     assert answer.status_code == 403
-    assert "organization" in error_of(answer)["message"]
+    assert "组织" in error_of(answer)["message"]
 
 
 def test_roles_hold_each_what_the_lower_ones_hold() -> None:
