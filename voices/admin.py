@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from accounts.actor import signed_in
+from accounts.models import Consent
 from inference.catalog import ENGINES
 from livestudio.common.admin import (
     OneOrganizationForm,
@@ -120,7 +122,9 @@ class VoiceAdmin(OrganizationScopedAdmin):
     form = VoiceForm
     view_permission = "voice.view"
     edit_permission = "voice.edit"
-    fields = ("organization", "name", "engine", "language", "settings", "api_key", "state")
+    fields = (
+        "organization", "name", "engine", "language", "settings", "api_key", "consent", "state",
+    )  # fmt: skip
     readonly_fields = ("state",)
     list_display = ("name", "engine", "language", "state", "organization")
     list_filter = ("organization", "engine", "language", "state")
@@ -128,6 +132,12 @@ class VoiceAdmin(OrganizationScopedAdmin):
     inlines = (FallbackInline,)
     change_form_template = "voices/admin/voice_form.html"
     change_list_template = "voices/admin/voice_list.html"
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "consent":
+            rows = Consent.objects.visible_to(signed_in(request))
+            kwargs["queryset"] = rows.exclude(scope=Consent.Scope.FACE)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(audition_button)
@@ -159,12 +169,13 @@ class VoiceAdmin(OrganizationScopedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         user: Any = request.user
-        values = {name: getattr(obj, name) for name in ("name", "engine", "language", "settings")}
+        names = ("name", "engine", "language", "settings", "consent")
+        values = {name: getattr(obj, name) for name in names}
         if key := form.cleaned_data.get("api_key"):
             values["api_key"] = key
         if change:
             # As stored: the form has already put its values into `obj`.
-            stored = Voice.objects.get(pk=obj.pk)
+            stored = Voice.objects.for_organization(obj.organization).get(pk=obj.pk)
             services.update_voice(voice=stored, values=values, actor=user)
         else:
             made = services.create_voice(organization=obj.organization, values=values, actor=user)
@@ -209,7 +220,7 @@ class PronunciationAdmin(OrganizationScopedAdmin):
         user: Any = request.user
         values = {name: getattr(obj, name) for name in ("language", "voice", "text", "reading")}
         if change:
-            stored = Pronunciation.objects.get(pk=obj.pk)
+            stored = Pronunciation.objects.for_organization(obj.organization).get(pk=obj.pk)
             pronunciations.update_pronunciation(row=stored, values=values, actor=user)
         else:
             made = pronunciations.create_pronunciation(

@@ -6,10 +6,13 @@ from livestudio.common.errors import ConflictError, DomainError, UnavailableErro
 
 
 class VoiceInUseError(ConflictError):
-    """A show or another voice needs it."""
+    """A show or another voice needs it, or it is on air."""
 
     code = "voice_in_use"
-    message = "A show uses this voice. Give that show another one first."
+    message = (
+        "A show uses this voice, or it is on air. "
+        "Give that show another one first, or wait for the end of the broadcast."
+    )
 
 
 class VoicePreviewError(DomainError):

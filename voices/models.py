@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import OwnedModel
+from accounts.models import Consent, OwnedModel
 from inference.text.lexicon import READING_MAX_CHARACTERS, WORD_MAX_CHARACTERS
 from livestudio.common.models import BaseModel
 from livestudio.common.vault import SealedTextField
@@ -37,10 +37,18 @@ class Voice(OwnedModel):
     language = models.CharField(_("language"), max_length=10, choices=Language.choices)
     settings = models.JSONField(_("settings"), default=dict, blank=True)
     sealed_api_key = SealedTextField(_("API key"))
+    consent = models.ForeignKey(
+        Consent,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="voices",
+        verbose_name=_("consent of the person"),
+    )
     state = models.CharField(
         _("state"), max_length=10, choices=State.choices, default=State.READY, editable=False
     )
-    failure_reason = models.CharField(max_length=500, blank=True, editable=False)
+    failure_reason = models.CharField(_("reason"), max_length=500, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("voice")
@@ -63,7 +71,9 @@ class VoiceFallback(BaseModel):
     """The voice that says a sentence when the one before it could not; tried by position."""
 
     voice = models.ForeignKey(Voice, on_delete=models.CASCADE, related_name="fallback_links")
-    fallback = models.ForeignKey(Voice, on_delete=models.CASCADE, related_name="+")
+    fallback = models.ForeignKey(
+        Voice, on_delete=models.CASCADE, related_name="+", verbose_name=_("fallback voice")
+    )
     position = models.PositiveSmallIntegerField(_("position"))
 
     class Meta:
@@ -80,6 +90,8 @@ class VoiceFallback(BaseModel):
 
     def clean(self) -> None:
         """Raises ValidationError unless the fallback can stand in for the voice."""
+        if not hasattr(self, "fallback"):
+            return  # the form has refused it
         if self.fallback_id == self.voice_id:
             raise ValidationError({"fallback": _("A voice cannot be its own fallback.")})
         if self.fallback.organization_id != self.voice.organization_id:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
+from django.utils import timezone
 
 from accounts.audit import record
-from accounts.models import Organization, User
+from accounts.models import Consent, Organization, User
 from accounts.roles import SystemActor, require_permission
+from accounts.services.consents import check_consent
+from inference.catalog import get_engine
 from inference.tool_client import ToolError, run_tool
 from livestudio.common import vault
 from livestudio.common.errors import ErrorDetail, InvalidInputError
+from metering.services.counting import Holder, release, require_room, reserve, settle
 from voices.errors import VoiceInUseError, VoicePreviewError, VoicePreviewUnavailableError
 from voices.models import Voice, VoiceFallback
 from voices.selectors import engine_settings
@@ -23,7 +28,7 @@ from voices.validators import SERVER_ENGINES, check_api_key, check_voice
 
 FALLBACKS_MAXIMUM: Final = 5
 PREVIEW_MAX_CHARACTERS: Final = 300
-_FIELDS: Final = frozenset({"name", "engine", "language", "settings"})
+_FIELDS: Final = frozenset({"name", "engine", "language", "settings", "consent"})
 # Not in the database under this name: it goes through the vault.
 _KEY_FIELD: Final = "api_key"
 
@@ -39,6 +44,7 @@ def create_voice(
     require_permission(actor, "voice.edit", organization)
     voice = Voice(organization=organization)
     with transaction.atomic():
+        require_room(organization.pk, "voices", 1)
         _write(voice, values)
         _replace_fallbacks(voice, fallbacks)
         record(actor, "voices.voice.created", voice, data={"name": voice.name})
@@ -80,12 +86,33 @@ def delete_voice(*, voice: Voice, actor: User | SystemActor) -> None:
 def preview_voice(*, voice: Voice, text: str, actor: User | SystemActor) -> bytes:
     """How the voice says a text, as WAV. It is this voice or an error: no fallback speaks.
 
-    Raises InvalidInputError, VoicePreviewError (422), VoicePreviewUnavailableError (503).
+    Raises InvalidInputError, VoicePreviewError (422), VoicePreviewUnavailableError (503),
+    QuotaExceededError (409).
     """
     require_permission(actor, "voice.view", voice.organization)
     if not text.strip() or len(text) > PREVIEW_MAX_CHARACTERS:
         message = f"Give a text of 1 to {PREVIEW_MAX_CHARACTERS} characters."
         raise InvalidInputError.of("text", message)
+    with _counted(voice, text):
+        return _speak(voice, text)
+
+
+@contextlib.contextmanager
+def _counted(voice: Voice, text: str) -> Iterator[None]:
+    """Set the characters aside, and count them when the voice has made them."""
+    holder = Holder(voice.organization_id, "preview")
+    is_server = get_engine("speech", voice.engine).is_remote
+    meter = "tts_characters" if is_server else "builtin_tts_characters"
+    reservation = reserve(holder, meter, len(text), now=timezone.now())
+    try:
+        yield
+    except BaseException:
+        release(reservation)
+        raise
+    settle(reservation, len(text))
+
+
+def _speak(voice: Voice, text: str) -> bytes:
     try:
         return run_tool(
             "preview",
@@ -107,6 +134,7 @@ def _write(voice: Voice, values: Mapping[str, Any]) -> None:
     for name in _FIELDS & values.keys():
         setattr(voice, name, values[name])
     check_voice(engine=voice.engine, language=voice.language, settings=voice.settings)
+    check_consent(voice.consent, voice.organization, Consent.Scope.VOICE)
     _seal_key(voice, values.get(_KEY_FIELD), is_moved=before != _server_of(voice))
     try:
         voice.full_clean(validate_unique=False, validate_constraints=False)

@@ -175,7 +175,11 @@ def test_preview_says_why_the_server_refuses(server: Server) -> None:
     cast = make_cast()
     voice = make_voice(cast, settings={"base_url": server.base_url})
 
-    answer = api_client(cast.bob).post(f"{VOICES}{voice.pk}/preview/", {"text": "Hello there."})
+    answer = api_client(cast.bob).post(
+        f"{VOICES}{voice.pk}/preview/",
+        {"text": "Hello there."},
+        headers={"Accept-Language": "en"},
+    )
 
     assert answer.status_code == 503
     assert "refuses the API key" in error_of(answer)["message"]

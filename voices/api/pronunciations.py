@@ -15,12 +15,15 @@ from accounts.roles import require_permission
 from livestudio.common.errors import InvalidInputError
 from voices import pronunciations
 from voices.access import get_pronunciation_for
+from voices.api.filters import PronunciationFilter
 from voices.api.serializers import PronunciationSerializer, PronunciationWriteSerializer
 from voices.models import Voice
 
 
 class PronunciationsView(Endpoint):
     serializer_class = PronunciationSerializer
+    filterset_class = PronunciationFilter
+    ordering_fields = ("created_at", "text")
 
     @extend_schema(responses={200: PronunciationSerializer(many=True)})
     def get(self, request: Request) -> Response:

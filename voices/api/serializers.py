@@ -26,6 +26,7 @@ class VoiceSerializer(serializers.ModelSerializer[Voice]):
             "engine",
             "language",
             "settings",
+            "consent",
             "has_api_key",
             "fallbacks",
             "state",
@@ -44,6 +45,7 @@ class VoiceWriteSerializer(serializers.Serializer[Any]):
     engine = serializers.CharField(max_length=50)
     language = serializers.ChoiceField(choices=Language.choices)
     settings = serializers.DictField(required=False)
+    consent = serializers.UUIDField(required=False, allow_null=True)
     api_key = serializers.CharField(
         required=False,
         write_only=True,

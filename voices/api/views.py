@@ -13,8 +13,10 @@ from rest_framework.response import Response
 
 from accounts.endpoints import Endpoint
 from accounts.roles import require_permission
+from accounts.services.consents import with_consent
 from voices import services
 from voices.access import get_voice_for
+from voices.api.filters import VoiceFilter
 from voices.api.serializers import PreviewSerializer, VoiceSerializer, VoiceWriteSerializer
 from voices.models import Voice
 from voices.selectors import with_fallbacks
@@ -22,6 +24,8 @@ from voices.selectors import with_fallbacks
 
 class VoicesView(Endpoint):
     serializer_class = VoiceSerializer
+    filterset_class = VoiceFilter
+    ordering_fields = ("created_at", "name")
 
     @extend_schema(responses={200: VoiceSerializer(many=True)})
     def get(self, request: Request) -> Response:
@@ -33,7 +37,7 @@ class VoicesView(Endpoint):
     @extend_schema(request=VoiceWriteSerializer, responses={201: VoiceSerializer})
     def post(self, request: Request) -> Response:
         """Make a voice."""
-        values = self.valid(VoiceWriteSerializer)
+        values = with_consent(self.valid(VoiceWriteSerializer), self.organization)
         voice = services.create_voice(
             organization=self.organization,
             fallbacks=values.pop("fallbacks", ()),
@@ -71,6 +75,7 @@ class VoiceView(Endpoint):
     def _update(self, voice_id: UUID, *, partial: bool) -> Response:
         voice = get_voice_for(self.user, voice_id, "voice.edit")
         values: dict[str, Any] = self.valid(VoiceWriteSerializer, partial=partial)
+        values = with_consent(values, voice.organization)
         voice = services.update_voice(
             voice=voice, fallbacks=values.pop("fallbacks", None), values=values, actor=self.user
         )
