@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from avatars import services
-from avatars.models import Avatar, AvatarClip
-from avatars.previews import preview_url
+from accounts.actor import signed_in
+from accounts.models import Consent
+from avatars import builds, services
+from avatars.access import get_build_for
+from avatars.models import Avatar, AvatarBuild, AvatarClip
+from avatars.previews import build_preview_url, preview_url
 from avatars.validators import check_avatar
+from avatars.weights import licences_of, list_weights
 from inference.catalog import ENGINES, PRESENTERS
+from inference.tool_client import ToolError
 from livestudio.common.admin import (
     OneOrganizationForm,
     OrganizationScopedAdmin,
     OrganizationScopedInline,
+    ReadOnly,
 )
 from livestudio.common.errors import InvalidInputError
 
@@ -44,6 +50,15 @@ class AvatarForm(OneOrganizationForm):
         ],
     )
 
+    film = forms.FileField(
+        label=_("film or photo"),
+        required=False,
+        help_text=_("Of the person, for engines that show a film: it becomes the next version."),
+    )
+    landmarks = forms.FileField(
+        label=_("face points"), required=False, help_text=_("The JSON file with the face points.")
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["presenter"].initial = _presenter_of(self.instance)
@@ -52,12 +67,23 @@ class AvatarForm(OneOrganizationForm):
         values = super().clean()
         if "presenter" in self.changed_data:
             _choose_presenter(values)
+        is_new = self.instance._state.adding
+        if is_new and values.get("engine") in _FILMED and not values.get("film"):
+            self.add_error("film", _("Upload a video or photo of the presenter."))
         try:
             check_avatar(engine=values.get("engine", ""), settings=values.get("settings") or {})
         except InvalidInputError as error:
             for detail in error.details:
                 self.add_error(detail.field.partition(".")[0], detail.message)
         return values
+
+
+_FILMED: Final = frozenset(e.name for e in ENGINES if e.kind == "face" and e.builder)
+
+
+def _uploads_of(form: Any) -> dict[str, Any]:
+    values = form.cleaned_data
+    return {"file": values.get("film"), "landmarks": values.get("landmarks")}
 
 
 def _presenter_of(avatar: Avatar) -> str:
@@ -85,19 +111,65 @@ class ClipInline(OrganizationScopedInline):
     edit_permission = "avatar.edit"
 
 
+class BuildInline(ReadOnly, OrganizationScopedInline):
+    """The versions of a filmed presenter, to be read; one that failed can be built again."""
+
+    model = AvatarBuild
+    organization_field = "avatar__organization"
+    view_permission = "avatar.view"
+    fields = (
+        "number",
+        "is_current",
+        "state",
+        "progress",
+        "stage",
+        "reason",
+        "film",
+        "steps",
+        "again",
+    )
+    readonly_fields = fields
+    can_delete = False
+
+    @admin.display(description=_("preview"))
+    def film(self, build: AvatarBuild) -> str:
+        if build.state != AvatarBuild.State.READY:
+            return "-"
+        return format_html('<a href="{}">MP4</a>', build_preview_url(build))
+
+    @admin.display(description=_("build again"))
+    def again(self, build: AvatarBuild) -> str:
+        if build.state != AvatarBuild.State.FAILED or not build.source:
+            return "-"
+        button = '<button type="submit" name="_retry" value="{}">{}</button>'
+        return format_html(button, build.pk, _("build again"))
+
+    @admin.display(description=_("log"))
+    def steps(self, build: AvatarBuild) -> str:
+        lines = ((entry["at"][11:19], entry["stage"], entry["message"]) for entry in build.log)
+        return format_html_join("", "{} {} {}<br>", lines)
+
+
 @admin.register(Avatar)
 class AvatarAdmin(OrganizationScopedAdmin):
     form = AvatarForm
     view_permission = "avatar.view"
     edit_permission = "avatar.edit"
     fields = (
-        "organization", "name", "engine", "presenter", "settings", "licences", "state", "picture",
+        "organization", "name", "engine", "presenter", "film", "landmarks", "settings", "consent",
+        "licences", "state", "picture", "weights",
     )  # fmt: skip
-    readonly_fields = ("state", "picture")
+    readonly_fields = ("state", "picture", "weights")
     list_display = ("name", "engine", "state", "organization")
     list_filter = ("organization", "engine", "state")
     search_fields = ("name",)
-    inlines = (ClipInline,)
+    inlines = (BuildInline, ClipInline)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "consent":
+            rows = Consent.objects.visible_to(signed_in(request))
+            kwargs["queryset"] = rows.exclude(scope=Consent.Scope.VOICE)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @admin.display(description=_("preview"))
     def picture(self, avatar: Avatar) -> str:
@@ -107,14 +179,49 @@ class AvatarAdmin(OrganizationScopedAdmin):
         url = preview_url(avatar)
         return format_html('<img src="{}" alt="{}" width="320">', url, avatar.name)
 
+    @admin.display(description=_("weights and their licences"))
+    def weights(self, avatar: Avatar) -> str:
+        """Of the networks that the engine loads; those that draw need none."""
+        if avatar._state.adding or avatar.engine != "musetalk":
+            return "-"
+        try:
+            parts = list_weights()
+        except ToolError as error:
+            return error.message
+        lines = (
+            (part["name"], _("ready") if part["ready"] else _("missing"), licences_of(part))
+            for part in parts
+        )
+        return format_html_join("", "{}: {} · {}<br>", lines)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         user: Any = request.user
-        values = {name: getattr(obj, name) for name in ("name", "engine", "settings", "licences")}
+        values = {
+            name: getattr(obj, name)
+            for name in ("name", "engine", "settings", "licences", "consent")
+        }
         if change:
             services.update_avatar(avatar=obj, values=values, actor=user)
+            self._build(obj, request.POST.get("_retry"), form, user)
+        else:
+            self._create(obj, values, form, user)
+
+    def _build(self, avatar: Avatar, failed: str | None, form: Any, user: Any) -> None:
+        uploads = _uploads_of(form)
+        if failed:
+            build = get_build_for(user, avatar.pk, failed, "avatar.edit")
+            builds.retry_build(build=build, actor=user)
+        elif uploads["file"] is not None:
+            builds.start_build(avatar=avatar, uploads=uploads, actor=user)
+
+    def _create(self, obj: Avatar, values: dict[str, Any], form: Any, user: Any) -> None:
+        if obj.engine in _FILMED:
+            made = builds.create_filmed_avatar(
+                organization=obj.organization, values=values, uploads=_uploads_of(form), actor=user
+            )
         else:
             made = services.create_avatar(organization=obj.organization, values=values, actor=user)
-            obj.pk, obj._state.adding = made.pk, False
+        obj.pk, obj._state.adding = made.pk, False
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         user: Any = request.user

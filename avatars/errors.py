@@ -6,10 +6,13 @@ from livestudio.common.errors import ConflictError, UnavailableError
 
 
 class AvatarInUseError(ConflictError):
-    """A show needs it."""
+    """A show needs it, or it is on air."""
 
     code = "avatar_in_use"
-    message = "A show uses this avatar. Give that show another one first."
+    message = (
+        "A show uses this avatar, or it is on air. "
+        "Give that show another one first, or wait for the end of the broadcast."
+    )
 
 
 class AvatarPreviewUnavailableError(UnavailableError):
@@ -17,3 +20,10 @@ class AvatarPreviewUnavailableError(UnavailableError):
 
     code = "avatar_preview_unavailable"
     message = "The picture of this avatar cannot be made right now."
+
+
+class BuildNotPossibleError(ConflictError):
+    """The build is over, or another one stands in its way."""
+
+    code = "build_not_possible"
+    message = "This cannot be done with this build now."

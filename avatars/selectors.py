@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from avatars.models import Avatar
 from inference.catalog import PRESENTERS
+
+
+def count_avatars(organization_id: UUID) -> int:
+    """Presenters of an organization, as `GET avatars/` lists them."""
+    return int(Avatar.objects.filter(organization=organization_id).count())
 
 
 def voice_gender(avatar: Avatar) -> str:

@@ -10,25 +10,41 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from accounts.audit import record
-from accounts.models import Organization, User
+from accounts.models import Consent, Organization, User
 from accounts.roles import SystemActor, require_permission
+from accounts.services.consents import check_consent
+from avatars.bundles import remove_bundles
 from avatars.errors import AvatarInUseError
 from avatars.models import Avatar, AvatarClip
 from avatars.previews import drop_preview
-from avatars.validators import check_avatar
+from avatars.validators import check_avatar, check_needs_no_upload
 from livestudio.common.errors import ErrorDetail, InvalidInputError
+from metering.services.counting import require_room
+from metering.services.storage import forget_files
 
-_FIELDS: Final = frozenset({"name", "engine", "settings", "licences"})
+_FIELDS: Final = frozenset({"name", "engine", "settings", "licences", "consent"})
 _PICTURED: Final = frozenset({"engine", "settings"})
 
 
 def create_avatar(
-    *, organization: Organization, values: Mapping[str, Any], actor: User | SystemActor
+    *,
+    organization: Organization,
+    values: Mapping[str, Any],
+    actor: User | SystemActor,
+    is_filmed: bool = False,
 ) -> Avatar:
-    """Save an avatar. values: name, engine, settings, licences. Raises InvalidInputError."""
+    """Save an avatar. values: name, engine, settings, licences. Raises InvalidInputError.
+
+    is_filmed: its first version is about to be built; without, engines that need one refuse.
+    """
     require_permission(actor, "avatar.edit", organization)
     avatar = Avatar(organization=organization)
+    if is_filmed:
+        avatar.state, avatar.progress = Avatar.State.BUILDING, 0
+    else:
+        check_needs_no_upload(str(values.get("engine", "")))
     with transaction.atomic():
+        require_room(organization.pk, "avatars", 1)
         _write(avatar, values)
         record(actor, "avatars.avatar.created", avatar, data={"name": avatar.name})
     return avatar
@@ -53,8 +69,12 @@ def delete_avatar(*, avatar: Avatar, actor: User | SystemActor) -> None:
     try:
         with transaction.atomic():
             record(actor, "avatars.avatar.deleted", avatar, data={"name": avatar.name})
+            key = avatar.pk
+            builds = list(avatar.builds.values_list("pk", flat=True))
             avatar.delete()
+            forget_files("avatar-build", builds)
             transaction.on_commit(lambda: drop_preview(avatar))
+            transaction.on_commit(lambda: remove_bundles(key))
     except ProtectedError as error:
         raise AvatarInUseError from error
 
@@ -100,6 +120,7 @@ def _write(avatar: Avatar, values: Mapping[str, Any]) -> None:
     for name in _FIELDS & values.keys():
         setattr(avatar, name, values[name])
     check_avatar(engine=avatar.engine, settings=avatar.settings)
+    check_consent(avatar.consent, avatar.organization, Consent.Scope.FACE)
     try:
         avatar.full_clean(validate_unique=False, validate_constraints=False)
         with transaction.atomic():

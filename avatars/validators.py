@@ -6,17 +6,26 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from django.conf import settings as site
+from django.utils.translation import gettext as _
 
-from inference.catalog import PRESENTERS, get_engine
+from inference.catalog import ENGINES, PRESENTERS, get_engine
 from livestudio.common.errors import ErrorDetail, InvalidInputError
 from livestudio.common.rules import Choice, Rules, check_settings
 
 # Engine -> what its settings may hold; every one of them has a default in the engine.
+_MUSETALK: Final[Rules] = {
+    "version": Choice(("v1.5", "v1")),
+    "decoder": Choice(("kl", "tiny")),
+    "device": Choice(("auto", "cpu", "cuda")),
+    "precision": Choice(("auto", "fp32", "fp16", "bf16")),
+}
 SETTINGS: Final[dict[str, Rules]] = {
     "puppet": {
         "character": Choice(tuple(item.character for item in PRESENTERS)),
         "outfit": Choice(tuple(outfit.name for item in PRESENTERS for outfit in item.outfits)),
     },
+    "musetalk": _MUSETALK,
+    "musetalk_tiny": _MUSETALK,
     "testcard": {},
 }
 
@@ -30,6 +39,14 @@ def check_avatar(*, engine: str, settings: Any) -> None:
         details = [*_check_outfit(settings)]
     if details:
         raise InvalidInputError(details=tuple(details))
+
+
+def check_needs_no_upload(engine: str) -> None:
+    """Raises InvalidInputError for an engine whose presenters are built of a film."""
+    filmed = {entry.name for entry in ENGINES if entry.kind == "face" and entry.builder}
+    if engine in filmed:
+        message = _("Upload a video or photo of the presenter.")
+        raise InvalidInputError.of("file", message, "required")
 
 
 def _check_outfit(values: dict[str, Any]) -> Iterator[ErrorDetail]:

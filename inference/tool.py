@@ -7,6 +7,10 @@
     font            {}                                        -> JSON {path} of the caption font
     picture         {path, kind}                              -> a line of JSON, then JPEG or PNG
     weights         {folder}                                  -> JSON [network and its files]
+    footage         {path, out}                               -> JSON facts; writes the frames
+    build           {engine, settings, source, landmarks, out, cache_folder, options}
+                    -> lines of JSON {progress, stage, message}, the last one {done: facts};
+                    it ends when its stdin does
 A refusal ends it with status 1 and `{"code", "message", "retryable"}` as the last line of stderr.
 Engines print what they like to stdout: it is sent to stderr before they are loaded.
 """
@@ -18,9 +22,12 @@ import io
 import json
 import os
 import resource
+import signal
 import sys
+import threading
 import wave
 from collections.abc import Callable
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
@@ -44,6 +51,10 @@ if TYPE_CHECKING:
 PREVIEW_MAX_SECONDS: Final = 60
 PREVIEW_SIZE_PX: Final = (960, 540)
 _CPU_LIMIT_SECONDS: Final = 60
+# Half a minute of 4K takes about two minutes.
+_CPU_LIMITS_SECONDS: Final = {"footage": 400}
+_FOOTAGE_MEMORY_BYTES: Final = 4 * 1024**3
+_FOOTAGE_FILE_BYTES: Final = 3 * 1024**3
 # 40 megapixels take 160 MB, several times over while they are turned and made smaller.
 _PICTURE_MEMORY_BYTES: Final = 2 * 1024**3
 # The presenter looks up and breathes in: the first picture is the stiffest one.
@@ -54,9 +65,13 @@ _FRAME_SAMPLES: Final = 1920
 def main(arguments: list[str]) -> int:
     """Run one tool; returns the exit status."""
     answer_to = _claim_stdout()
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_LIMIT_SECONDS, _CPU_LIMIT_SECONDS))
     try:
+        if arguments == ["build"]:
+            build_presenter(answer_to)
+            return 0
         tool = _find_tool(arguments)
+        limit = _CPU_LIMITS_SECONDS.get(arguments[0], _CPU_LIMIT_SECONDS)
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
         answer_to.write(tool(_read_request()))
         answer_to.flush()
     except EngineError as error:
@@ -155,6 +170,7 @@ def rewrite_picture(request: Json) -> bytes:
     from inference.media.uploads import UploadError, rewrite_upload  # loads Pillow
 
     resource.setrlimit(resource.RLIMIT_AS, (_PICTURE_MEMORY_BYTES, _PICTURE_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # the answer goes into a pipe
     kind = _text(request, "kind")
     if kind not in ("card", "logo", "background"):
         raise _refusal(f"There is no kind of picture {kind!r}.")
@@ -170,6 +186,65 @@ def list_weights(request: Json) -> bytes:
     return json.dumps(describe(folder, list_parts())).encode()
 
 
+def extract_frames(request: Json) -> bytes:
+    """The frames of an uploaded film or photo, in a file. Raises EngineError."""
+    from inference.media.footage import FootageUnreadableError, extract_footage  # loads PyAV
+
+    memory, written = _FOOTAGE_MEMORY_BYTES, _FOOTAGE_FILE_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (written, written))
+    try:
+        made = extract_footage(Path(_text(request, "path")), Path(_text(request, "out")))
+    except FootageUnreadableError as error:
+        raise EngineError(error.code, str(error), retryable=False) from error
+    except OSError as error:
+        text = f"The film could not be read or kept: {error.strerror or error}."
+        raise EngineError("disk_failed", text) from error
+    return json.dumps(asdict(made)).encode()
+
+
+def build_presenter(answer_to: BinaryIO) -> None:
+    """Build an avatar, telling the progress line by line. Raises EngineError."""
+    from inference.engines.face.avatar_build import BuildRequest, build_avatar  # loads PyAV
+
+    request = json.loads(sys.stdin.buffer.readline() or b"{}")
+    # An exception: what was half made is removed, and the child that decodes is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    told = (-1, "", "")
+
+    def report(percent: int, stage: str, message: str) -> None:
+        nonlocal told
+        if (percent, stage, message) != told:
+            told = (percent, stage, message)
+            _tell(answer_to, {"progress": percent, "stage": stage, "message": message})
+
+    landmarks = request.get("landmarks")
+    wanted = BuildRequest(
+        engine=_text(request, "engine"),
+        settings=request.get("settings") or {},
+        source=Path(_text(request, "source")),
+        landmarks=Path(landmarks) if landmarks else None,
+        out=Path(_text(request, "out")),
+        cache_folder=Path(_text(request, "cache_folder")),
+        options=request.get("options") or {},
+    )
+    _tell(answer_to, {"done": build_avatar(wanted, report)})
+
+
+def _tell(answer_to: BinaryIO, line: Json) -> None:
+    answer_to.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+    answer_to.flush()
+
+
+def _end_with_stdin() -> None:
+    """Whoever wanted the avatar has gone or cancelled: end at once, whatever is being computed."""
+    # Not through sys.stdin: its lock would be held when the process ends by itself.
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 TOOLS: Final[dict[str, Callable[[Json], bytes]]] = {
     "preview": preview_voice,
     "avatar-preview": preview_avatar,
@@ -177,6 +252,7 @@ TOOLS: Final[dict[str, Callable[[Json], bytes]]] = {
     "font": find_caption_font,
     "picture": rewrite_picture,
     "weights": list_weights,
+    "footage": extract_frames,
 }
 
 

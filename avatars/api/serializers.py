@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from avatars.models import Avatar, AvatarClip
-from avatars.previews import preview_url
+from avatars.models import Avatar, AvatarBuild, AvatarClip
+from avatars.previews import build_preview_url, preview_url
 from avatars.selectors import voice_gender
 
 
@@ -27,6 +27,7 @@ class AvatarSerializer(serializers.ModelSerializer[Avatar]):
             "name",
             "engine",
             "settings",
+            "consent",
             "state",
             "progress",
             "failure_reason",
@@ -43,12 +44,23 @@ class AvatarSerializer(serializers.ModelSerializer[Avatar]):
         return voice_gender(avatar)
 
 
+class UploadField(serializers.JSONField):
+    """JSON inside a form. It is an object."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        if not isinstance(value, dict):
+            raise serializers.ValidationError("Give a JSON object.", code="not_an_object")
+        return value
+
+
 class AvatarWriteSerializer(serializers.Serializer[Any]):
     """An avatar as it is written; the service judges the values."""
 
     name = serializers.CharField(max_length=100)
     engine = serializers.CharField(max_length=50)
     settings = serializers.DictField(required=False)
+    consent = serializers.UUIDField(required=False, allow_null=True)
     licences = serializers.ListField(
         child=serializers.CharField(max_length=200), max_length=20, required=False
     )
@@ -65,3 +77,59 @@ class ClipWriteSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=100)
     engine_name = serializers.CharField(max_length=100)
     duration_ms = serializers.IntegerField(min_value=0, max_value=600_000, required=False)
+
+
+class BuildUploadSerializer(serializers.Serializer[Any]):
+    """A form (multipart/form-data) with a film or photo of the presenter.
+
+    landmarks: a JSON file with the points of the face over time. options: a JSON object with
+    `bbox_shift` (v1) and `clips` `[{"name", "from_seconds", "to_seconds"}]`.
+    """
+
+    file = serializers.FileField(max_length=255)
+    landmarks = serializers.FileField(max_length=255, required=False)
+    options = UploadField(binary=True, required=False)
+
+
+class AvatarUploadSerializer(BuildUploadSerializer):
+    """The form that makes a presenter of an upload."""
+
+    name = serializers.CharField(max_length=100)
+    engine = serializers.CharField(max_length=50)
+    settings = UploadField(binary=True, required=False)
+
+
+class BuildLogSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    stage = serializers.CharField()
+    message = serializers.CharField()
+
+
+class BuildSerializer(serializers.ModelSerializer[AvatarBuild]):
+    """One version of a filmed presenter. preview_url: an MP4, good for some hours; null before."""
+
+    state = serializers.CharField(help_text="queued, building, ready, failed or cancelled")
+    log = BuildLogSerializer(many=True)
+    preview_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = AvatarBuild
+        fields = (
+            "id",
+            "number",
+            "state",
+            "is_current",
+            "progress",
+            "stage",
+            "reason",
+            "log",
+            "facts",
+            "options",
+            "preview_url",
+            "created_at",
+            "ended_at",
+        )
+        read_only_fields = fields
+
+    def get_preview_url(self, build: AvatarBuild) -> str | None:
+        return build_preview_url(build) if build.state == AvatarBuild.State.READY else None

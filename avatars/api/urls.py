@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from avatars.api import views
+from avatars.api import build_views, views
 
 urlpatterns = [
     path("avatars/", views.AvatarsView.as_view(), name="avatars"),
@@ -19,5 +19,28 @@ urlpatterns = [
         "avatars/<uuid:avatar_id>/clips/<uuid:clip_id>/",
         views.ClipView.as_view(),
         name="avatar-clip",
+    ),
+    path(
+        "avatars/<uuid:avatar_id>/builds/", build_views.BuildsView.as_view(), name="avatar-builds"
+    ),
+    path(
+        "avatars/<uuid:avatar_id>/builds/<uuid:build_id>/",
+        build_views.BuildView.as_view(),
+        name="avatar-build",
+    ),
+    path(
+        "avatars/<uuid:avatar_id>/builds/<uuid:build_id>/cancel/",
+        build_views.BuildCancelView.as_view(),
+        name="avatar-build-cancel",
+    ),
+    path(
+        "avatars/<uuid:avatar_id>/builds/<uuid:build_id>/use/",
+        build_views.BuildUseView.as_view(),
+        name="avatar-build-use",
+    ),
+    path(
+        "avatars/<uuid:avatar_id>/builds/<uuid:build_id>/preview/",
+        build_views.BuildPreviewView.as_view(),
+        name="avatar-build-preview",
     ),
 ]

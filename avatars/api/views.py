@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.endpoints import Endpoint
+from accounts.endpoints import BODY_MAX_BYTES, Endpoint
 from accounts.roles import require_permission
+from accounts.services.consents import with_consent
 from avatars import services
-from avatars.access import get_avatar_for, get_clip_for
+from avatars.access import get_any_avatar, get_avatar_for, get_clip_for
+from avatars.api.build_views import FORM_MAX_BYTES
+from avatars.api.filters import AvatarFilter
 from avatars.api.serializers import (
     AvatarSerializer,
+    AvatarUploadSerializer,
     AvatarWriteSerializer,
     ClipSerializer,
     ClipWriteSerializer,
 )
+from avatars.builds import create_filmed_avatar
 from avatars.models import Avatar, AvatarClip
 from avatars.previews import is_signed, read_preview
 from livestudio.common.errors import NotFoundError
+from livestudio.common.parsers import StrictJSONParser
 
 
 class AvatarsView(Endpoint):
     serializer_class = AvatarSerializer
+    filterset_class = AvatarFilter
+    ordering_fields = ("created_at", "name")
+    parser_classes: ClassVar[Any] = [StrictJSONParser, MultiPartParser]
+
+    @property
+    def body_max_bytes(self) -> int:  # type: ignore[override]  # by the form of the body
+        is_form = str(self.request.content_type or "").startswith("multipart/")
+        return FORM_MAX_BYTES if is_form else BODY_MAX_BYTES
 
     @extend_schema(responses={200: AvatarSerializer(many=True)})
     def get(self, request: Request) -> Response:
@@ -36,13 +51,30 @@ class AvatarsView(Endpoint):
         require_permission(self.user, "avatar.view", self.organization)
         return self.page(AvatarSerializer, Avatar.objects.for_organization(self.organization))
 
-    @extend_schema(request=AvatarWriteSerializer, responses={201: AvatarSerializer})
+    @extend_schema(
+        request={
+            "application/json": AvatarWriteSerializer,
+            "multipart/form-data": AvatarUploadSerializer,
+        },
+        responses={201: AvatarSerializer},
+    )
     def post(self, request: Request) -> Response:
-        """Make an avatar."""
+        """Make an avatar; with a form, a filmed one that is then `building`."""
+        if str(request.content_type or "").startswith("multipart/"):
+            return self._post_film()
         avatar = services.create_avatar(
             organization=self.organization,
-            values=self.valid(AvatarWriteSerializer),
+            values=with_consent(self.valid(AvatarWriteSerializer), self.organization),
             actor=self.user,
+        )
+        return self.rendered(AvatarSerializer, avatar, status=201)
+
+    def _post_film(self) -> Response:
+        require_permission(self.user, "avatar.edit", self.organization)
+        values = self.valid(AvatarUploadSerializer)
+        uploads = {name: values.pop(name, None) for name in ("file", "landmarks", "options")}
+        avatar = create_filmed_avatar(
+            organization=self.organization, values=values, uploads=uploads, actor=self.user
         )
         return self.rendered(AvatarSerializer, avatar, status=201)
 
@@ -75,6 +107,7 @@ class AvatarView(Endpoint):
     def _update(self, avatar_id: UUID, *, partial: bool) -> Response:
         avatar = get_avatar_for(self.user, avatar_id, "avatar.edit")
         values: dict[str, Any] = self.valid(AvatarWriteSerializer, partial=partial)
+        values = with_consent(values, avatar.organization)
         avatar = services.update_avatar(avatar=avatar, values=values, actor=self.user)
         return self.rendered(AvatarSerializer, avatar)
 
@@ -88,8 +121,8 @@ class AvatarPreviewView(Endpoint):
     @extend_schema(responses={(200, "image/png"): OpenApiResponse(OpenApiTypes.BINARY)})
     def get(self, request: Request, avatar_id: UUID) -> HttpResponse:
         """The picture of an avatar."""
-        avatar = Avatar.objects.filter(pk=avatar_id).first()
-        if avatar is None or not is_signed(avatar, request.GET.get("signature", "")):
+        avatar = get_any_avatar(avatar_id)
+        if not is_signed(avatar, request.GET.get("signature", "")):
             raise NotFoundError
         answer = HttpResponse(read_preview(avatar), content_type="image/png")
         answer["Cache-Control"] = "private, max-age=300"

@@ -32,6 +32,8 @@ def _form(cast: Any, **changes: str) -> dict[str, str]:
         "licences": "[]",
         "clips-TOTAL_FORMS": "0",
         "clips-INITIAL_FORMS": "0",
+        "builds-TOTAL_FORMS": "0",
+        "builds-INITIAL_FORMS": "0",
         **changes,
     }
 

@@ -1,0 +1,128 @@
+"""Builds what waits, one at a time, beside the control loop."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from avatars import build_events
+from avatars.bundles import bundle_folder, weights_folder
+from avatars.models import AvatarBuild
+from inference.builds import BuildEvent, BuildJob
+from livestudio.common.log import get_logger
+
+log = get_logger(__name__)
+
+# A build whose loop has not been heard of for so long is begun again by another.
+LOST_SECONDS: Final = 60.0
+MAX_ATTEMPTS: Final = 3
+
+
+class AvatarBuilder:
+    """`look` is called every second by the control loop and never waits for a build."""
+
+    def __init__(self) -> None:
+        self._job: BuildJob | None = None
+        self._build: AvatarBuild | None = None
+
+    def look(self) -> bool:
+        """Note what the running build says, or begin the next one. True: a version was finished."""
+        if self._job is None or self._build is None:
+            _take_back_lost()
+            self._begin_next()
+            return False
+        build = self._build
+        self._follow(self._job, build)
+        return build.state == AvatarBuild.State.READY
+
+    def close(self) -> None:
+        """End the running build; it is begun again by the next loop."""
+        if self._job is None or self._build is None:
+            return
+        self._job.cancel()
+        _rows(self._build).update(state=AvatarBuild.State.QUEUED)
+        self._job = self._build = None
+
+    def _begin_next(self) -> None:
+        waiting = AvatarBuild.objects.filter(state=AvatarBuild.State.QUEUED)
+        build = waiting.select_related("avatar__organization").order_by("created_at").first()
+        if build is None:
+            return
+        claimed = waiting.filter(pk=build.pk).update(
+            state=AvatarBuild.State.BUILDING,
+            attempts=F("attempts") + 1,
+            heartbeat_at=timezone.now(),
+        )
+        if not claimed:
+            return  # another loop was quicker
+        build.refresh_from_db()
+        self._build, self._job = build, BuildJob(_request(build))
+        log.info("building an avatar", build_id=str(build.pk))
+
+    def _follow(self, job: BuildJob, build: AvatarBuild) -> None:
+        if not AvatarBuild.objects.filter(pk=build.pk).exists():
+            job.cancel()  # its avatar was deleted
+            self._job = self._build = None
+            return
+        build.refresh_from_db(fields=["cancel_asked", "state"])
+        if build.cancel_asked:
+            job.cancel()
+            build_events.cancelled(build)
+            self._job = self._build = None
+            return
+        for event in _newest_progress(job.poll()):
+            build_events.apply_event(build, event)
+            if event.kind != "progress":
+                log.info("an avatar's build ended", build_id=str(build.pk), how=event.kind)
+                job.cancel()  # reaps the child
+                self._job = self._build = None
+        _rows(build).update(heartbeat_at=timezone.now())
+
+
+def _request(build: AvatarBuild) -> dict[str, Any]:
+    landmarks = build.landmarks.path if build.landmarks else None
+    return {
+        "engine": build.engine,
+        "settings": {**build.settings, "weights": str(weights_folder())},
+        "source": build.source.path if build.source else os.devnull,
+        "landmarks": landmarks,
+        "out": str(bundle_folder(build)),
+        "cache_folder": str(settings.CACHE_DIR),
+        "options": build.options,
+    }
+
+
+def _take_back_lost() -> None:
+    """Builds whose loop has died."""
+    limit = timezone.now() - timedelta(seconds=LOST_SECONDS)
+    lost = AvatarBuild.objects.filter(state=AvatarBuild.State.BUILDING, heartbeat_at__lt=limit)
+    lost.filter(attempts__lt=MAX_ATTEMPTS).update(state=AvatarBuild.State.QUEUED)
+    for build in lost.select_related("avatar__organization"):
+        message = "The builder died over this film again and again."
+        refused = {"code": "build_failed", "message": message}
+        build_events.apply_event(build, BuildEvent("refused", refused))
+
+
+def _newest_progress(events: list[BuildEvent]) -> list[BuildEvent]:
+    """Percentages come many times a second: of each stage the last, and all that have words."""
+    kept = []
+    for number, event in enumerate(events):
+        following = events[number + 1] if number + 1 < len(events) else None
+        is_passed = (
+            following is not None
+            and event.kind == following.kind == "progress"
+            and event.data["stage"] == following.data["stage"]
+            and not event.data.get("message")
+        )
+        if not is_passed:
+            kept.append(event)
+    return kept
+
+
+def _rows(build: AvatarBuild) -> Any:
+    return AvatarBuild.objects.filter(pk=build.pk, state=AvatarBuild.State.BUILDING)

@@ -1,0 +1,150 @@
+"""Builds of filmed presenters: asked for, cancelled, taken back to an earlier version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.audit import record
+from accounts.models import Organization, User
+from accounts.roles import SystemActor, require_permission
+from avatars import build_events
+from avatars.bundles import bundle_folder
+from avatars.errors import BuildNotPossibleError
+from avatars.models import Avatar, AvatarBuild
+from avatars.services import create_avatar
+from inference.catalog import get_engine
+from livestudio.common.errors import InvalidInputError
+
+UPLOAD_MAX_BYTES: Final = 300 * 1024 * 1024
+LANDMARKS_MAX_BYTES: Final = 64 * 1024 * 1024
+# What may wait at once in an organization: each upload is hundreds of megabytes.
+WAITING_MAX: Final = 5
+
+Actor = User | SystemActor
+Uploads = Mapping[str, Any]
+
+
+def create_filmed_avatar(
+    *, organization: Organization, values: Mapping[str, Any], uploads: Uploads, actor: Actor
+) -> Avatar:
+    """A presenter in `building` whose first version is made of the upload.
+
+    uploads: file, landmarks (or None), options. Raises InvalidInputError, BuildNotPossibleError.
+    """
+    with transaction.atomic():
+        avatar = create_avatar(
+            organization=organization, values=values, actor=actor, is_filmed=True
+        )
+        start_build(avatar=avatar, uploads=uploads, actor=actor)
+    return avatar
+
+
+def start_build(*, avatar: Avatar, uploads: Uploads, actor: Actor) -> AvatarBuild:
+    """Queue the next version of a presenter. Raises as above."""
+    require_permission(actor, "avatar.edit", avatar.organization)
+    _check_uploads(avatar, uploads)
+    with transaction.atomic():
+        locked = Avatar.objects.select_for_update().get(pk=avatar.pk)
+        newest = locked.builds.first()
+        build = AvatarBuild(
+            avatar=avatar,
+            number=newest.number + 1 if newest else 1,
+            engine=avatar.engine,
+            settings=dict(avatar.settings),
+            options=dict(uploads.get("options") or {}),
+        )
+        build.source.save("source", uploads["file"], save=False)
+        if uploads.get("landmarks") is not None:
+            build.landmarks.save("landmarks", uploads["landmarks"], save=False)
+        build.save()
+        record(
+            actor,
+            "avatars.build.started",
+            build,
+            organization=avatar.organization,
+            data={"number": build.number},
+        )
+    return build
+
+
+def cancel_build(*, build: AvatarBuild, actor: Actor) -> AvatarBuild:
+    """End a build; one that waits is over at once. Raises BuildNotPossibleError when it is over."""
+    organization = build.avatar.organization
+    require_permission(actor, "avatar.edit", organization)
+    waiting = AvatarBuild.objects.filter(pk=build.pk, state=AvatarBuild.State.QUEUED)
+    running = AvatarBuild.objects.filter(pk=build.pk, state=AvatarBuild.State.BUILDING)
+    with transaction.atomic():
+        if waiting.update(cancel_asked=True, state=AvatarBuild.State.CANCELLED):
+            build.refresh_from_db()
+            build_events.cancelled(build)
+        elif not running.update(cancel_asked=True):
+            raise BuildNotPossibleError(_("This build is over."))
+        record(actor, "avatars.build.cancel_asked", build, organization=organization)
+    build.refresh_from_db()
+    return build
+
+
+def use_build(*, build: AvatarBuild, actor: Actor) -> AvatarBuild:
+    """Go back (or on) to a finished version. What is on air keeps the one it started with."""
+    organization = build.avatar.organization
+    require_permission(actor, "avatar.edit", organization)
+    if build.state != AvatarBuild.State.READY or not bundle_folder(build).is_dir():
+        raise BuildNotPossibleError(_("Only a version that was built can be used."))
+    with transaction.atomic():
+        build_events.make_current(build)
+        record(
+            actor, "avatars.build.used", build, organization=organization,
+            data={"number": build.number},
+        )  # fmt: skip
+    return build
+
+
+def retry_build(*, build: AvatarBuild, actor: Actor) -> AvatarBuild:
+    """Build a failed version again, of the same upload. Raises BuildNotPossibleError."""
+    organization = build.avatar.organization
+    require_permission(actor, "avatar.edit", organization)
+    failed = AvatarBuild.objects.filter(pk=build.pk, state=AvatarBuild.State.FAILED)
+    with transaction.atomic():
+        Avatar.objects.select_for_update().get(pk=build.avatar_id)
+        _check_may_wait(build.avatar)
+        queued = {"state": AvatarBuild.State.QUEUED, "attempts": 0, "progress": 0, "reason": ""}
+        if not failed.exclude(source="").update(**queued, ended_at=None):
+            raise BuildNotPossibleError(_("Only a failed version can be built again."))
+        waiting = Avatar.objects.filter(pk=build.avatar_id, state=Avatar.State.FAILED)
+        waiting.update(state=Avatar.State.BUILDING, progress=0, failure_reason="")
+        data = {"number": build.number, "is_retry": True}
+        record(actor, "avatars.build.started", build, organization=organization, data=data)
+    build.refresh_from_db()
+    return build
+
+
+def _check_uploads(avatar: Avatar, uploads: Uploads) -> None:
+    if not get_engine("face", avatar.engine).builder:
+        message = _("Presenters of this engine are not made of uploads.")
+        raise InvalidInputError.of("file", message, "not_filmed")
+    file: UploadedFile[Any] | None = uploads.get("file")
+    if file is None:
+        message = _("Upload a video or photo of the presenter.")
+        raise InvalidInputError.of("file", message, "required")
+    for name, limit in (("file", UPLOAD_MAX_BYTES), ("landmarks", LANDMARKS_MAX_BYTES)):
+        upload = uploads.get(name)
+        if upload is not None and (upload.size or 0) > limit:
+            message = _("The file is larger than %(limit)s MB.") % {"limit": limit >> 20}
+            raise InvalidInputError.of(name, message, "too_large")
+    _check_may_wait(avatar)
+
+
+def _check_may_wait(avatar: Avatar) -> None:
+    states = (AvatarBuild.State.QUEUED, AvatarBuild.State.BUILDING)
+    open_builds = AvatarBuild.objects.filter(
+        avatar__organization=avatar.organization, state__in=states
+    )
+    if open_builds.count() >= WAITING_MAX:
+        raise BuildNotPossibleError(_("Other presenters are being built. Try again later."))
+    if open_builds.filter(avatar=avatar).exists():
+        raise BuildNotPossibleError(_("This presenter is being built. Cancel that build first."))
