@@ -114,6 +114,9 @@ class FaceSpeech:
     start_sample: on the media clock (48 kHz). visemes: (seconds, index in VISEMES, weight 0..1),
     each lasting until the next. loudness: RMS of each 20 ms, 0..1 of full scale.
     marks: (seconds, directive name): expressions and gestures to be shown then.
+    known_sample: pictures due before it were shown without knowing of the utterance; a face that
+    makes ready for it begins there at the earliest.
+    samples: the whole sound, (n,) int16 mono at 48 kHz, for engines that need audio.
     """
 
     utterance: str
@@ -124,11 +127,14 @@ class FaceSpeech:
     loudness: tuple[float, ...]
     emotion: int = 3
     marks: tuple[tuple[float, str], ...] = ()
+    known_sample: int = 0
+    samples: Samples | None = field(default=None, repr=False, compare=False)
 
 
 class FaceEngine(Protocol):
     """A presenter. `render` may be asked for the same pts again after `start_speech` or `cut`."""
 
+    # True: `FaceSpeech.samples` is given (the catalog says so too).
     needs_audio: bool
 
     def start_speech(self, speech: FaceSpeech) -> None:
@@ -144,6 +150,9 @@ class FaceEngine(Protocol):
     def set_expression(self, name: str, emotion: int, at_sample: int) -> None: ...
 
     def play_gesture(self, name: str, at_sample: int) -> None: ...
+
+    def play_clip(self, name: str, at_sample: int) -> None:
+        """Play a recorded motion. Raises EngineError when there is none of this name."""
 
     def render(self, pts_samples: int, generation: int, out: Picture) -> None:
         """Draw the picture due at `pts_samples` into out: (height * 3 // 2, width) uint8 I420."""

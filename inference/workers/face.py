@@ -18,13 +18,17 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import numpy as np
+
 from inference.catalog import get_engine
 from inference.engines.base import VISEMES, EngineError, FaceEngine, FaceSetup, FaceSpeech
+from inference.media.garbage import collect_rarely
 from inference.media.ring import LEAD_FRAMES, RingError, RingWriter
 from inference.workers import wire
 
@@ -43,6 +47,12 @@ _FRAMES_AT_ONCE: Final = 2
 _DRIFT_SECONDS: Final = 0.0005
 _SAMPLE_RATE_HZ: Final = 48_000
 _MAX_INBOX: Final = 256
+# Gigabytes of weights from a slow disk take minutes; ten of them are enough.
+_LOADING_SECONDS: Final = 5.0
+_LOADING_TIMES: Final = 120
+
+
+_Inbox = queue.Queue[tuple[wire.Json, bytes] | None]
 
 
 class _BadMessageError(Exception):
@@ -74,13 +84,16 @@ class FaceWorker:
         self._clock = -2
         self._clock_moved_at = 0.0
 
-    def handle(self, message: wire.Json) -> None:
-        """Obey one message; what is wrong with it goes back as `failed`."""
+    def handle(self, message: wire.Json, payload: bytes = b"") -> None:
+        """Obey one message; what is wrong with it goes back as `failed`.
+
+        payload: of `speech`, its sound.
+        """
         try:
             handler = _HANDLERS.get(message["type"])
             if handler is None:
                 raise _BadMessageError(f"unknown type {message['type']!r}")
-            handler(self, message)
+            handler(self, message, payload)
         except EngineError as error:
             self._fail(error.code, error.message, retryable=error.retryable)
         except _BadMessageError as error:
@@ -160,9 +173,10 @@ class FaceWorker:
         logger.warning("face worker: %s: %s", code, message)
         self._send({"type": "failed", "code": code, "message": message, "retryable": retryable})
 
-    def _configure(self, message: wire.Json) -> None:
+    def _configure(self, message: wire.Json, payload: bytes) -> None:
         setup = parse_setup(_field(message, "setup", dict))
-        engine = load_engine(_field(message, "engine", str), setup)
+        with telling(lambda: self._send({"type": "loading"})):
+            engine = load_engine(_field(message, "engine", str), setup)
         ring = RingWriter.attach(Path(_field(message, "ring", str)))
         if (ring.width_px, ring.height_px) != (setup.width_px, setup.height_px):
             ring.close()
@@ -172,41 +186,69 @@ class FaceWorker:
         self._drawn, self._draw_seconds, self._clock = {}, 0.0, -2
         self._send({"type": "ready", "pid": os.getpid()})
 
-    def _speech(self, message: wire.Json) -> None:
-        speech = parse_speech(message)
-        self._require_stage().engine.start_speech(speech)
+    def _speech(self, message: wire.Json, payload: bytes) -> None:
+        speech, stage = parse_speech(message, payload), self._require_stage()
+        # The clock's own frame is taken already.
+        known_sample = (stage.ring.clock()[0] + 1) * stage.frame_samples
+        stage.engine.start_speech(replace(speech, known_sample=known_sample))
         self._redraw_from(speech.start_sample)
 
-    def _cut(self, message: wire.Json) -> None:
+    def _cut(self, message: wire.Json, payload: bytes) -> None:
         at_sample = _field(message, "at_sample", int)
         self._require_stage().engine.cut(at_sample, _field(message, "generation", int))
         self._redraw_from(at_sample)
 
-    def _take_back(self, message: wire.Json) -> None:
+    def _take_back(self, message: wire.Json, payload: bytes) -> None:
         from_sample = _field(message, "from_sample", int)
         self._require_stage().engine.drop(_field(message, "utterance", str), from_sample)
         self._redraw_from(from_sample)
 
-    def _expression(self, message: wire.Json) -> None:
+    def _expression(self, message: wire.Json, payload: bytes) -> None:
         at_sample, name = _field(message, "at_sample", int), _field(message, "name", str)
         emotion = _field(message, "emotion", int)
         self._require_stage().engine.set_expression(name, emotion, at_sample)
         self._redraw_from(at_sample)
 
-    def _gesture(self, message: wire.Json) -> None:
+    def _gesture(self, message: wire.Json, payload: bytes) -> None:
         at_sample, name = _field(message, "at_sample", int), _field(message, "name", str)
         self._require_stage().engine.play_gesture(name, at_sample)
         self._redraw_from(at_sample)
 
+    def _clip(self, message: wire.Json, payload: bytes) -> None:
+        at_sample, name = _field(message, "at_sample", int), _field(message, "name", str)
+        self._require_stage().engine.play_clip(name, at_sample)
+        self._redraw_from(at_sample)
 
-_HANDLERS: Final[dict[str, Callable[[FaceWorker, wire.Json], None]]] = {
+
+_HANDLERS: Final[dict[str, Callable[[FaceWorker, wire.Json, bytes], None]]] = {
     "configure": FaceWorker._configure,
     "speech": FaceWorker._speech,
     "cut": FaceWorker._cut,
     "drop": FaceWorker._take_back,
     "expression": FaceWorker._expression,
     "gesture": FaceWorker._gesture,
+    "clip": FaceWorker._clip,
 }
+
+
+@contextmanager
+def telling(tell: Callable[[], None]) -> Iterator[None]:
+    """Say every few seconds that the work inside goes on; not for ever, it may hang."""
+    is_done = threading.Event()
+
+    def repeat() -> None:
+        for _ in range(_LOADING_TIMES):
+            if is_done.wait(_LOADING_SECONDS):
+                return
+            tell()
+
+    teller = threading.Thread(target=repeat, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        teller.join()
 
 
 def load_engine(name: str, setup: FaceSetup) -> FaceEngine:
@@ -236,8 +278,10 @@ def parse_setup(values: wire.Json) -> FaceSetup:
     return setup
 
 
-def parse_speech(values: wire.Json) -> FaceSpeech:
+def parse_speech(values: wire.Json, sound: bytes = b"") -> FaceSpeech:
     """The utterance of a `speech` message. Raises _BadMessageError naming the wrong field."""
+    if len(sound) % 2:
+        raise _BadMessageError("the sound is cut in the middle of a sample")
     try:
         visemes = tuple((float(s), int(v), float(w)) for s, v, w in values.get("visemes", ()))
         loudness = tuple(float(level) for level in values.get("loudness", ()))
@@ -254,6 +298,7 @@ def parse_speech(values: wire.Json) -> FaceSpeech:
     return FaceSpeech(
         **required,
         visemes=tuple(sorted(visemes)), loudness=loudness, emotion=emotion, marks=marks,
+        samples=np.frombuffer(sound, np.int16) if sound else None,
     )  # fmt: skip
 
 
@@ -264,12 +309,10 @@ def _field(values: wire.Json, name: str, kind: type) -> Any:
     return value
 
 
-def _read_inbox(
-    stream: BinaryIO, inbox: queue.Queue[wire.Json | None], bell: threading.Event
-) -> None:
+def _read_inbox(stream: BinaryIO, inbox: _Inbox, bell: threading.Event) -> None:
     try:
         while (message := wire.read_message(stream)) is not None:
-            inbox.put(message[0])
+            inbox.put(message)
             bell.set()
     except wire.WireError as error:
         logger.error("face worker: the message stream is broken: %s", error)
@@ -279,7 +322,7 @@ def _read_inbox(
 
 def run(stdin: BinaryIO, send: Callable[[wire.Json], None]) -> None:
     """Obey and draw until `stdin` ends."""
-    inbox: queue.Queue[wire.Json | None] = queue.Queue(_MAX_INBOX)
+    inbox: _Inbox = queue.Queue(_MAX_INBOX)
     bell = threading.Event()
     threading.Thread(target=_read_inbox, args=(stdin, inbox, bell), daemon=True).start()
     worker = FaceWorker(send)
@@ -291,9 +334,7 @@ def run(stdin: BinaryIO, send: Callable[[wire.Json], None]) -> None:
         worker.close()
 
 
-def _obey_all(
-    worker: FaceWorker, inbox: queue.Queue[wire.Json | None], bell: threading.Event
-) -> bool:
+def _obey_all(worker: FaceWorker, inbox: _Inbox, bell: threading.Event) -> bool:
     """Handle what has arrived; False when the stream has ended."""
     bell.clear()
     while True:
@@ -303,7 +344,7 @@ def _obey_all(
             return True
         if message is None:
             return False
-        worker.handle(message)
+        worker.handle(*message)
 
 
 def main() -> None:
@@ -311,6 +352,7 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)
     channel = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
+    collect_rarely()
 
     def send(header: wire.Json) -> None:
         channel.write(wire.pack(header))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from inference.catalog import ENGINES
 from inference.engines.base import FaceSetup, FaceSpeech
 from inference.media.ring import RingReader, remove_rings, ring_path
 from inference.workers.supervisor import WorkerProcess
@@ -21,6 +22,16 @@ from inference.workers.wire import Json
 # What a new worker must hear again: the line on air and the one behind it, in all their pieces (an
 # operator's line of 2,000 characters has at most a hundred).
 _REMEMBERED: Final = 128
+_HEARING: Final = {entry.name for entry in ENGINES if entry.kind == "face" and entry.needs_audio}
+_SOUND_KEPT_SAMPLES: Final = 30 * 48_000
+
+
+@dataclasses.dataclass(slots=True)
+class _Told:
+    """A speech as it was told, and its sound for engines that need audio."""
+
+    message: Json
+    sound: bytes
 
 
 class FaceClient:
@@ -51,7 +62,8 @@ class FaceClient:
         remove_rings(broadcast)
         self._ring: RingReader | None = None
         self._rings = 0
-        self._speeches: deque[Json] = deque(maxlen=_REMEMBERED)
+        self._needs_audio = engine in _HEARING
+        self._speeches: deque[_Told] = deque(maxlen=_REMEMBERED)
         self._expression: Json | None = None
         self.worker = WorkerProcess(
             "face",
@@ -65,19 +77,23 @@ class FaceClient:
 
     def speak(self, speech: FaceSpeech) -> None:
         """Follow an utterance (or a piece of it)."""
-        message = {"type": "speech", **dataclasses.asdict(speech)}
-        self._speeches.append(message)
-        self.worker.send(message)
+        silent = dataclasses.asdict(dataclasses.replace(speech, samples=None))
+        message = {"type": "speech", **silent}
+        is_heard = self._needs_audio and speech.samples is not None
+        sound = speech.samples.tobytes() if is_heard and speech.samples is not None else b""
+        self._forget_sound_before(speech.start_sample)
+        self._speeches.append(_Told(message, sound))
+        self.worker.send(message, sound)
 
     def cut(self, at_sample: int, generation: int) -> None:
         """Nothing older than `generation` is shown from `at_sample` on."""
-        kept = [item for item in self._speeches if item["generation"] >= generation]
+        kept = [item for item in self._speeches if item.message["generation"] >= generation]
         self._speeches = deque(kept, maxlen=_REMEMBERED)
         self.worker.send({"type": "cut", "at_sample": at_sample, "generation": generation})
 
     def drop(self, utterance: str, from_sample: int) -> None:
         """An utterance was taken back before it began, with what was planned to go with it."""
-        kept = [item for item in self._speeches if not item["utterance"].startswith(utterance)]
+        kept = [i for i in self._speeches if not i.message["utterance"].startswith(utterance)]
         self._speeches = deque(kept, maxlen=_REMEMBERED)
         if self._expression is not None and self._expression["at_sample"] >= from_sample:
             self._expression = None
@@ -90,6 +106,9 @@ class FaceClient:
 
     def play_gesture(self, name: str, at_sample: int) -> None:
         self.worker.send({"type": "gesture", "name": name, "at_sample": at_sample})
+
+    def play_clip(self, name: str, at_sample: int) -> None:
+        self.worker.send({"type": "clip", "name": name, "at_sample": at_sample})
 
     async def close(self) -> None:
         await self.worker.close()
@@ -113,9 +132,17 @@ class FaceClient:
     def _started(self) -> None:
         if self._ring is not None:
             self._attach(self._ring)
-        for message in (self._expression, *self._speeches):
-            if message is not None:
-                self.worker.send(message)
+        if self._expression is not None:
+            self.worker.send(self._expression)
+        for told in self._speeches:
+            self.worker.send(told.message, told.sound)
+
+    def _forget_sound_before(self, sample: int) -> None:
+        """Sound is 96 kB a second: what has long been said need not be heard by a new worker."""
+        for told in self._speeches:
+            end = told.message["start_sample"] + told.message["duration_samples"]
+            if end < sample - _SOUND_KEPT_SAMPLES:
+                told.sound = b""
 
     def _state(self, state: str, pid: int, reason: str) -> None:
         if state != "started":

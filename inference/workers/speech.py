@@ -37,6 +37,7 @@ from inference.engines.base import (
 )
 from inference.engines.speech.alignment.align import find_lips
 from inference.engines.speech.visemes import VisemeTrack
+from inference.media.garbage import collect_rarely
 from inference.media.resample import OUTPUT_RATE_HZ, Resampler
 from inference.workers.wire import Json, WireError, pack, read_message
 
@@ -157,6 +158,9 @@ class SpeechWorker:
     def _receive(self, header: Json) -> None:
         if header["type"] == "cancel":
             self._queue.cancel(str(header.get("request")))
+            return
+        if header["type"] == "ping":
+            self._send({"type": "pong"})
             return
         if header["type"] != "synthesize":
             log.warning("unknown message type %s", header["type"])
@@ -387,6 +391,7 @@ def main() -> None:
     """Serve one media core until the end of stdin."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     sink = _take_over_stdout()
+    collect_rarely()
     SpeechWorker(sys.stdin.buffer, sink).run()
     # The reading thread may still sit in read(): ending now keeps shutdown from waiting for it.
     sys.stderr.flush()

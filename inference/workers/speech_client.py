@@ -87,7 +87,10 @@ class _Request:
 
 
 class SpeechClient:
-    """Asks the worker for sentences over an ordered chain of voices."""
+    """Asks the worker for sentences over an ordered chain of voices.
+
+    on_made(voice, text): a sentence was made whole; the cache does not call it.
+    """
 
     def __init__(
         self,
@@ -96,11 +99,13 @@ class SpeechClient:
         on_ready: Callable[[Speech], None],
         on_state: Callable[[str, int, str], None],
         on_voice_failed: Callable[[VoiceSpec, str], None],
+        on_made: Callable[[VoiceSpec, str], None] = lambda voice, text: None,
         test_engines: bool = False,
     ) -> None:
         self._voices = voices
         self._on_ready = on_ready
         self._on_voice_failed = on_voice_failed
+        self._on_made = on_made
         self._is_tagged = get_engine("speech", voices[0].engine).tagged
         self._lexicon_version = lexicon_version(lexicon_of(voice.settings) for voice in voices)
         self._cache: OrderedDict[str, Speech] = OrderedDict()
@@ -114,6 +119,7 @@ class SpeechClient:
             on_started=self._resend,
             on_state=on_state,
             environment={"TEST_ENGINES": "1"} if test_engines else {},
+            answers_pings=True,
         )
 
     @property
@@ -191,7 +197,7 @@ class SpeechClient:
         self._watch()
 
     def _watch(self) -> None:
-        """A worker that owes sentences and says nothing for so long hangs."""
+        """A voice that says nothing for so long hangs in a worker that lives and answers pings."""
         if self._watchdog is not None:
             self._watchdog.cancel()
         self._watchdog = None
@@ -247,6 +253,7 @@ class SpeechClient:
         if len(speech.samples) == 0:
             self._fail(request, "the voice was silent")
             return
+        self._on_made(self._voices[request.voice], speech.sentence.text)
         self._settle(request)
 
     def _fail(self, request: _Request, message: str, *, is_retryable: bool = True) -> None:

@@ -20,6 +20,9 @@ READY_SECONDS: Final = 30.0
 FIRST_BACK_OFF_SECONDS: Final = 0.1
 MAX_BACK_OFF_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 2.0
+# A worker that answers none of four pings in a row hangs: it is found out after 3 to 4 s.
+PING_SECONDS: Final = 0.75
+UNANSWERED_PINGS: Final = 4
 # More waiting bytes than this means the worker has stopped reading.
 MAX_UNREAD_BYTES: Final = 8 * 1024 * 1024
 
@@ -34,6 +37,7 @@ class WorkerProcess:
 
     on_message(header, payload): each message but the first `ready`. on_started(): the worker is
     ready; resend what it must know. on_state(state, pid, reason): started | died. All on the loop.
+    answers_pings: it answers each `ping` with `pong` at once, however busy it is.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class WorkerProcess:
         on_state: Callable[[str, int, str], None],
         environment: dict[str, str] | None = None,
         first_message: Callable[[], Json] | None = None,
+        answers_pings: bool = False,
     ) -> None:
         self.kind = kind
         self._module = module
@@ -54,6 +59,8 @@ class WorkerProcess:
         self._on_state = on_state
         self._environment = environment or {}
         self._first_message = first_message
+        self._answers_pings = answers_pings
+        self._unanswered = 0
         self._process: asyncio.subprocess.Process | None = None
         self._closing = asyncio.Event()
         self._is_ready = False
@@ -116,17 +123,31 @@ class WorkerProcess:
             self._process = await self._spawn()
         except OSError as error:
             return f"cannot start: {error.strerror or error}"
+        pinging = asyncio.create_task(self._ping())
         try:
             reason = await self._read_all(self._process)
         except (WireError, TimeoutError) as error:
             self.kill(str(error) or "it did not get ready")
             reason = str(error) or "not ready in time"
+        finally:
+            pinging.cancel()
         self._is_ready = False
         code = await self._process.wait()
         reason = reason or f"exit status {code}"
         state = "ended" if self._closing.is_set() else "died"
         self._on_state(state, self._process.pid, reason)
         return reason
+
+    async def _ping(self) -> None:
+        """Ask for a sign of life until there is none. Pings are counted, not seconds: a core that
+        stood still itself has sent none, and blames nobody for it."""
+        self._unanswered = 0
+        while self._answers_pings:
+            await asyncio.sleep(PING_SECONDS)
+            if self._unanswered >= UNANSWERED_PINGS:
+                self.kill("it answers no pings")
+                return
+            self._unanswered += self.send({"type": "ping"})
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         first = pack(self._first_message()) if self._first_message is not None else b""
@@ -142,14 +163,15 @@ class WorkerProcess:
 
     async def _read_all(self, process: asyncio.subprocess.Process) -> str:
         assert process.stdout is not None
-        message = await asyncio.wait_for(read_message_async(process.stdout), READY_SECONDS)
-        while message is not None:
+        # Until it is ready each message has to come in time; one that loads long says so.
+        while message := await asyncio.wait_for(
+            read_message_async(process.stdout), None if self._is_ready else READY_SECONDS
+        ):
             header, payload = message
             if not self._is_ready and header["type"] == "failed":
                 # A worker that cannot do its work is of no use alive; the next may find it mended.
                 raise WireError(str(header.get("message", "it cannot start")))
             self._pass_on(process, header, payload)
-            message = await read_message_async(process.stdout)
         return ""
 
     def _pass_on(self, process: asyncio.subprocess.Process, header: Json, payload: bytes) -> None:
@@ -158,6 +180,8 @@ class WorkerProcess:
                 self._is_ready = True
                 self._on_state("started", process.pid, "")
                 self._on_started()
+            elif header["type"] == "pong":
+                self._unanswered = 0
             else:
                 self._on_message(header, payload)
         except Exception:

@@ -5,15 +5,17 @@ A worker reads them on stdin and writes them on its original stdout; end of file
 
 speech worker  <- synthesize {request, text, voice: {engine, language, settings}, emotion,
                   directives, number, generation, priority: say|answer|prefetch} | cancel {request}
+                  | ping {}
                -> ready {pid} | begun {request} | chunk {request} + s16 mono 48 kHz
                   | track {request, visemes: [[s, index, weight]], words: [[s, position]],
                            marks: [[s, name]], final}
-                  | done {request, samples} | failed {request, code, message, retryable}
-face worker    <- configure {engine, setup: FaceSetup, ring: path} | speech {FaceSpeech}
+                  | done {request, samples} | failed {request, code, message, retryable} | pong {}
+face worker    <- configure {engine, setup: FaceSetup, ring: path}
+                  | speech {FaceSpeech} (+ s16 mono 48 kHz for engines that need audio)
                   | cut {at_sample, generation} | drop {utterance, from_sample} | expression
                   {name, emotion, at_sample}
-                  | gesture {name, at_sample}
-               -> ready {pid} | failed {code, message, retryable}
+                  | gesture {name, at_sample} | clip {name, at_sample}
+               -> loading {} (while it takes long) | ready {pid} | failed {code, message, retryable}
 """
 
 from __future__ import annotations

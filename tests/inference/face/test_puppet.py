@@ -68,6 +68,35 @@ def test_same_moment_is_the_same_picture_whatever_came_between(setup: FaceSetup)
         assert np.array_equal(_render(first, seconds), forward[seconds])
 
 
+def test_pictures_in_a_row_are_those_drawn_one_by_one(setup: FaceSetup) -> None:
+    """What a picture takes over from the one before is what it would have drawn itself."""
+    in_a_row, alone = PuppetEngine(setup), PuppetEngine(setup)
+    for each in (in_a_row, alone):
+        each.start_speech(_speech())
+        each.set_expression("happy", 3, 60_000)
+
+    moments = [1.0 + frame / 25 for frame in range(12)]
+    rows = {moment: _render(in_a_row, moment) for moment in moments}
+    ones = {moment: _render(alone, moment) for moment in reversed(moments)}
+
+    for moment in moments:
+        np.testing.assert_array_equal(rows[moment], ones[moment])
+
+
+def test_body_moves_with_every_second_picture_and_the_head_with_each(setup: FaceSetup) -> None:
+    engine = PuppetEngine(setup)
+    engine.start_speech(_speech())
+    pictures = [_render(engine, 1.2 + frame / 25).astype(np.int16) for frame in range(8)]
+
+    changes = [abs(after - before) for before, after in zip(pictures, pictures[1:], strict=False)]
+    clothes = [
+        change[HEIGHT - 24 : HEIGHT, WIDTH // 2 - 30 : WIDTH // 2 + 30] for change in changes
+    ]
+
+    assert all(change[: HEIGHT // 2].any() for change in changes)
+    assert [bool(change.any()) for change in clothes].count(False) >= 3
+
+
 def test_cut_closes_the_mouth_and_keeps_newer_speech(engine: PuppetEngine) -> None:
     engine.start_speech(_speech())
     engine.start_speech(_speech(5.0, utterance="u2"))
@@ -118,7 +147,7 @@ def test_emotion_scales_the_expression(engine: PuppetEngine, setup: FaceSetup) -
 
 
 def test_mark_in_a_sentence_shows_and_returns(engine: PuppetEngine) -> None:
-    engine.start_speech(_speech(marks=((0.5, "happy"), (0.6, "wave"), (0.7, "pause 0.3"))))
+    engine.start_speech(_speech(marks=((0.5, "happy"), (0.6, "open_hands"), (0.7, "pause 0.3"))))
 
     assert engine.pose(1.4)["ParamCheek"] == 0.0
     assert engine.pose(2.5)["ParamCheek"] == pytest.approx(0.5)
@@ -158,7 +187,7 @@ def test_gesture_moves_and_ends(setup: FaceSetup, name: str) -> None:
     changed = cv2.absdiff(_render(engine, 2.0), _render(still, 2.0))[:HEIGHT]
     # A hand's worth of picture, above the captions.
     assert np.count_nonzero(changed[: HEIGHT * 5 // 6] > 24) > 0.02 * WIDTH * HEIGHT
-    assert engine.pose(4.5) == still.pose(4.5)
+    assert engine.pose(4.7) == still.pose(4.7)  # the hair has swung out too
 
 
 @pytest.mark.parametrize("name", [name for name in GESTURES if name != "none"])

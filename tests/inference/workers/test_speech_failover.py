@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,11 +29,14 @@ class Stage:
     def __init__(self, first: VoiceSpec) -> None:
         self.ready: list[str] = []
         self.failures: list[str] = []
+        self.states: list[str] = []
+        self.made: list[tuple[str, str]] = []
         self.client = SpeechClient(
             (first, ESPEAK),
             on_ready=lambda speech: self.ready.append(speech.sentence.text),
-            on_state=lambda *_: None,
+            on_state=lambda state, pid, reason: self.states.append(f"{state} {reason}".strip()),
             on_voice_failed=lambda voice, message: self.failures.append(f"{voice.id}: {message}"),
+            on_made=lambda voice, text: self.made.append((voice.id, text)),
         )
 
     async def speak(self) -> list[Speech]:
@@ -64,6 +69,7 @@ async def test_a_server_voice_has_lips_and_words(server: openai.Server) -> None:
 
     assert stage.failures == []
     assert [speech.voice for speech in speeches] == ["first", "first"]
+    assert sorted(stage.made) == sorted(("first", text) for text in TEXTS)
     shapes = {VISEMES[shape] for _, shape, _ in speeches[1].visemes}
     assert {"PP", "aa", "sil"} <= shapes  # of p, b, m: found from the text, not from loudness
     assert len(speeches[1].words) >= 7
@@ -126,6 +132,27 @@ async def test_a_wrong_rate_costs_no_sentence(server: openai.Server) -> None:
     assert all("cannot be right" in failure for failure in stage.failures)
 
 
+async def test_a_worker_that_stands_still_is_replaced_within_seconds() -> None:
+    stage = Stage(replace(ESPEAK, id="first"))
+    running = asyncio.create_task(stage.client.worker.run())
+    try:
+        first = stage.client.get(Sentence(TEXTS[0], "en-US", 3), "say")
+        await asyncio.wait_for(first.done.wait(), 30)
+        assert stage.client.worker.pid is not None
+        os.kill(stage.client.worker.pid, signal.SIGSTOP)
+        second = stage.client.get(Sentence(TEXTS[1], "en-US", 3), "say")
+        # Four pings and a start, with room for a busy machine; it was 20 s.
+        await asyncio.wait_for(second.done.wait(), 12)
+    finally:
+        await stage.client.close()
+        await running
+
+    assert stage.ready == list(TEXTS)
+    assert second.is_ready
+    assert stage.failures == []
+    assert stage.states == ["started", "died exit status -9", "started", "ended exit status 0"]
+
+
 @pytest.fixture
 def edge_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[edge.Service]:
     with edge.serve(edge.Service()) as service:
@@ -179,3 +206,5 @@ def _check_once_each(stage: Stage, speeches: list[Speech]) -> None:
     for speech in speeches:
         assert 1.5 < len(speech.samples) / 48_000 < 4.5
         assert np.abs(speech.samples).max() > 3000
+    # Waiting for a slow voice is no hanging: the worker answers pings all the while.
+    assert [state.split()[0] for state in stage.states] == ["started", "ended"]

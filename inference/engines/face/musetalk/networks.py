@@ -22,9 +22,9 @@ from inference.engines.face.musetalk.faces import (
     FacePainter,
 )
 from inference.engines.face.musetalk.settings import MuseTalkSettings
+from inference.engines.face.musetalk.spans import TOKENS_PER_FRAME
 from inference.engines.face.musetalk.speech_features import SpeechFeatures
 from inference.engines.face.musetalk.weights import PARTS, TAESD, UNET_V1, UNET_V15, VAE, WHISPER
-from inference.engines.face.musetalk.windows import TOKENS_PER_FRAME
 from inference.engines.weights import WeightsFolder, WeightsPart
 
 _DTYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

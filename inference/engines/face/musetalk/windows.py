@@ -1,35 +1,15 @@
-"""Which speech features each video frame is given.
-
-Whisper makes 50 tokens a second. A frame that begins in token b is given tokens b-4 … b+5: at 25
-frames a second tokens 2i-4 … 2i+5 of frame i, 80 ms to either side of its own 40 ms. Source:
-MuseTalk, `get_whisper_chunk` (v1.5) and `get_sliced_feature` (v1), and its training at 25 frames a
-second. At lower rates than 25 MuseTalk 1.5 itself pads more and so slides 80 ms into the past; ours
-keeps to the start of the frame at every rate, as v1 does.
-"""
+"""The features of each video frame, cut out of Whisper's tokens."""
 
 from __future__ import annotations
-
-from typing import Final
 
 import torch
 
 from inference.engines.face.musetalk.settings import Version
-
-TOKENS_PER_SECOND: Final = 50
-# Of the 48 kHz that frame durations are counted in.
-_TOKEN_SAMPLES_48K: Final = 960
-TOKENS_BEFORE: Final = 4
-TOKENS_PER_FRAME: Final = 10
-
-
-def token_of_frame(frame: int, frame_samples: int) -> int:
-    """The token in which `frame` begins. frame_samples: its duration at 48 kHz."""
-    return frame * frame_samples // _TOKEN_SAMPLES_48K
-
-
-def end_of_window(frame: int, frame_samples: int) -> int:
-    """The first token behind the window of `frame`."""
-    return token_of_frame(frame, frame_samples) - TOKENS_BEFORE + TOKENS_PER_FRAME
+from inference.engines.face.musetalk.spans import (
+    TOKENS_BEFORE,
+    TOKENS_PER_FRAME,
+    token_of_frame,
+)
 
 
 def cut_prompts(

@@ -161,7 +161,7 @@ def _drawings(rig: Rig, placement: Placement) -> Iterator[tuple[str, str]]:
         file = rig.outfit.drawing if name == "body" else f"{name}.svg"
         yield name, (rig.folder / file).read_text()
     for arm in gestures.ARMS:
-        held = gestures.placed(arm, placement.half_width)
+        held = gestures.placed(arm, placement.half_width, placement.bottom)
         yield arm.layer, gestures.arm_svg(held, rig.skin, rig.outfit.sleeve)
 
 

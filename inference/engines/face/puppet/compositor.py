@@ -16,9 +16,11 @@ import numpy as np
 from inference.engines.base import Picture
 from inference.engines.face.puppet import eyes, gestures, mouth
 from inference.engines.face.puppet.bake import Art, Pixels, sprite_size
-from inference.engines.face.puppet.coverage import Stroke, TiledLayer
+from inference.engines.face.puppet.coverage import MIXED, OPAQUE, Stroke, TiledLayer
+from inference.engines.face.puppet.parameters import BODY_PARAMETERS
 from inference.engines.face.puppet.tiles import (
     Blender,
+    Mask,
     Numbers,
     Spread,
     TileGrid,
@@ -30,10 +32,41 @@ Pose = dict[str, float]
 Box = tuple[int, int, int, int]
 
 _LEAST: Final = 0.02
+# All of the face but the mouth, in steps too small to see: a fifth of a px of the iris.
+_UPPER: Final = (
+    "ParamCheek", "ParamEyeBallX", "ParamEyeBallY",
+    *(f"Param{part}" for part in (
+        "EyeLOpen", "EyeROpen", "EyeLSmile", "EyeRSmile", "BrowLY", "BrowRY", "BrowLAngle",
+        "BrowRAngle", "BrowLForm", "BrowRForm",
+    )),
+)  # fmt: skip
+_UPPER_STEPS: Final = 64
 # Half the side of the iris sprite, in art units.
 _IRIS: Final = 24
 
 cv2.setNumThreads(1)
+
+
+class _Body:
+    """What was last painted of a layer that follows the body alone, for poses that repeat it."""
+
+    def __init__(self, layer: TiledLayer, ground: Pixels) -> None:
+        self._layer = layer
+        self._values: tuple[float, ...] | None = None
+        self._stroke: Stroke | None = None
+        self._hides: Mask | None = None
+        self.pixels = np.empty_like(ground[: layer.tiles])
+        self.is_painted = False
+
+    def stroke(self, pose: Pose, hidden: Mask) -> Stroke:
+        """All its tiles, those that are hidden now too: they may not be in the next pose."""
+        values = tuple(pose[name] for name in BODY_PARAMETERS)
+        if self._stroke is None or self._hides is None or values != self._values:
+            self._hides = np.zeros_like(hidden)
+            self._stroke = self._layer.stroke(pose, self._hides)
+            self._values, self.is_painted = values, False
+        hidden |= self._hides
+        return self._stroke
 
 
 class Compositor:
@@ -57,6 +90,9 @@ class Compositor:
         self._spread = Spread(self._grid.side_px)
         self._picture = TilePicture(self._grid, art.ground_i420)
         self._canvas = np.empty_like(self._ground)
+        self._bodies = {
+            layer.name: _Body(layer, self._ground) for layer in self._layers if layer.is_body
+        }
         self._over, self._under = np.empty_like(self._ground), np.empty_like(self._ground)
         tiles, pixels = self._ground.shape[:2]
         self._maps = np.empty((2 * tiles, pixels), np.float32)
@@ -64,30 +100,43 @@ class Compositor:
         self._face = art.layers["head"]
         self._head = self._face.pixels.copy()
         self._flipped = _mirror(art)
+        self._upper: tuple[float, ...] | None = None
+        self._bare_mouth = np.empty_like(self._at("mouth", mouth.BOX))
 
-    def draw(self, pose: Pose, out: Picture) -> None:
-        """Draw into out: (height * 3 // 2, width) uint8 I420, BT.601 limited range."""
+    def draw(self, pose: Pose, out: Picture, body: Pose | None = None) -> None:
+        """Draw into out: (height * 3 // 2, width) uint8 I420, BT.601 limited range.
+
+        body: the pose that bends the body itself, if another; repeated, it is hardly drawn again.
+        """
         self.draw_face(pose)
-        strokes = self.plan(pose)
+        strokes = self.plan(pose, body)
         numbers, tiles = self.paint(strokes)
         self.write(numbers, tiles, out)
 
-    def plan(self, pose: Pose) -> list[Stroke]:
+    def plan(self, pose: Pose, body: Pose | None = None) -> list[Stroke]:
         """What to paint, lowest layer first; looked at from above, to leave out what is hidden."""
         hidden = np.zeros((self._grid.rows, self._grid.columns), np.bool_)
         arms = [arm for parameter, arm in self._arms if pose[parameter] > 0.0]
-        strokes = [layer.stroke(pose, hidden) for layer in reversed([*self._layers, *arms])]
+        strokes = [
+            layer.stroke(pose, hidden)
+            if (kept := self._bodies.get(layer.name)) is None
+            else kept.stroke(body or pose, hidden)
+            for layer in reversed([*self._layers, *arms])
+        ]
         return strokes[::-1]
 
     def paint(self, strokes: list[Stroke]) -> tuple[Numbers, Pixels]:
         """The numbers of the tiles that are painted, and their pixels, valid until the next."""
+        kinds = np.zeros(len(self._ground), np.uint8)
+        for stroke in reversed(strokes):  # the lowest has the last word
+            kinds[stroke.numbers[: stroke.mixed]] = MIXED
+            kinds[stroke.numbers[stroke.mixed :]] = OPAQUE
+        numbers = np.flatnonzero(kinds)
         places = np.zeros(len(self._ground), np.int64)
-        for stroke in strokes:
-            places[stroke.numbers] = 1
-        numbers = np.flatnonzero(places)
         places[numbers] = np.arange(len(numbers))
         canvas = self._canvas[: len(numbers)]
-        np.take(self._ground, numbers, axis=0, out=canvas, mode="clip")
+        seen = np.flatnonzero(kinds == MIXED)
+        canvas[places[seen]] = self._ground[seen]
         for stroke in strokes:
             self._paint(stroke, places[stroke.numbers], canvas)
         return numbers, canvas
@@ -98,27 +147,49 @@ class Compositor:
 
     def _paint(self, stroke: Stroke, places: Numbers, canvas: Pixels) -> None:
         """Bend a layer's tiles and lay them on the canvas. places: their numbers on the canvas."""
-        count, mixed = len(places), stroke.mixed
-        if not count:
+        mixed = stroke.mixed
+        if not len(places):
             return
-        pixels = self._head if stroke.layer == "head" else self._art.layers[stroke.layer].pixels
-        over, under = self._over[:count], self._under[:mixed]
-        map_x, map_y = self._spread(stroke.corners, self._maps)
-        cv2.remap(pixels, map_x, map_y, cv2.INTER_LINEAR, dst=over)
+        over, under = self._bent(stroke), self._under[:mixed]
         if mixed:
             np.take(canvas, places[:mixed], axis=0, out=under, mode="clip")
             self._blend(under, over[:mixed])
             canvas[places[:mixed]] = under
         canvas[places[mixed:]] = over[mixed:]
 
+    def _bent(self, stroke: Stroke) -> Pixels:
+        """The pixels of a layer's tiles, valid until the next layer is bent."""
+        body = self._bodies.get(stroke.layer)
+        over = (self._over if body is None else body.pixels)[: len(stroke.numbers)]
+        if body is None or not body.is_painted:
+            pixels = self._head if stroke.layer == "head" else self._art.layers[stroke.layer].pixels
+            map_x, map_y = self._spread(stroke.corners, self._maps)
+            cv2.remap(pixels, map_x, map_y, cv2.INTER_LINEAR, dst=over)
+        if body is not None:
+            body.is_painted = True
+        return over
+
     def draw_face(self, pose: Pose) -> None:
-        """Lay cheeks, eyes, brows and mouth of this pose on the drawing of the head."""
+        """Lay cheeks, eyes, brows and mouth of this pose on the drawing of the head.
+
+        Between blinks and glances only the mouth moves: the rest is drawn when it changes.
+        """
+        steady = {name: round(pose[name] * _UPPER_STEPS) / _UPPER_STEPS for name in _UPPER}
+        upper = tuple(steady.values())
+        if upper != self._upper:
+            self._draw_upper(steady)
+            np.copyto(self._bare_mouth, self._at("mouth", mouth.BOX))
+            self._upper = upper
+        else:
+            np.copyto(self._at("mouth", mouth.BOX), self._bare_mouth)
+        self._draw_mouth(pose)
+
+    def _draw_upper(self, pose: Pose) -> None:
         np.copyto(self._head, self._face.pixels)
         self._draw_cheeks(pose["ParamCheek"])
         for side in ("L", "R"):
             self._draw_eye(pose, side)
             self._draw_brow(pose, side)
-        self._draw_mouth(pose)
 
     def _at(self, name: str, box: Box) -> Pixels:
         """The part of the head under a sprite whose anchor is `name`."""

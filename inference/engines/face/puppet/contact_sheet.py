@@ -1,4 +1,4 @@
-"""A page of what the presenters can look like: `python -m …puppet.contact_sheet OUT.png`."""
+"""A page of what the presenters can look like: `python -m …puppet.contact_sheet OUT.jpg`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Final
 import cv2
 import numpy as np
 
-from inference.catalog import EXPRESSIONS, GESTURES
+from inference.catalog import EXPRESSIONS
 from inference.engines.base import VISEMES, FaceSetup
+from inference.engines.face.puppet import gestures
 from inference.engines.face.puppet.bake import Pixels, load_art
 from inference.engines.face.puppet.compositor import Compositor
-from inference.engines.face.puppet.gestures import PARAMETERS as GESTURE_PARAMETERS
 from inference.engines.face.puppet.lips import TARGETS
 from inference.engines.face.puppet.parameters import (
     EXPRESSION_POSES,
@@ -26,7 +26,8 @@ from inference.engines.face.puppet.parameters import (
 from inference.engines.face.puppet.rig import outfits
 
 _WIDE_PX: Final = (1280, 720)
-_SHEET_PX: Final = 1280
+_SHEET_PX: Final = 1600
+_JPEG_QUALITY: Final = 82
 _CHARACTERS: Final = ("lin", "chen")
 _MOUTHS: Final = ("PP", "FF", "SS", "nn", "CH", "aa", "E", "I", "O", "U")
 
@@ -49,19 +50,23 @@ def viseme_pose(name: str) -> Pose:
 
 
 def gesture_pose(name: str) -> Pose:
-    """The rest pose with the arms of one gesture up."""
+    """The rest pose with the arms of one gesture up, and the face that goes with it."""
     pose = rest_pose()
-    pose[GESTURE_PARAMETERS[name]] = 1.0
+    pose[gestures.PARAMETERS[name]] = 1.0
+    for parameter, value in gestures.POSES[name].items():
+        pose[parameter] += value
+    clamp_pose(pose)
     return pose
 
 
 class Camera:
-    """Takes pictures of one presenter, wide or tall."""
+    """Takes pictures of one presenter. view: full, close or tall."""
 
-    def __init__(self, character: str, outfit: str, cache_folder: str, *, tall: bool) -> None:
-        self._size = _WIDE_PX[::-1] if tall else _WIDE_PX
+    def __init__(self, character: str, outfit: str, cache_folder: str, view: str) -> None:
+        self._size = _WIDE_PX[::-1] if view == "tall" else _WIDE_PX
         settings = {"character": character, "outfit": outfit}
-        setup = FaceSetup(*self._size, 1920, "full", "studio", settings, cache_folder)
+        framing = "close" if view == "close" else "full"
+        setup = FaceSetup(*self._size, 1920, framing, "studio", settings, cache_folder)
         self._compositor = Compositor(load_art(setup))
 
     def shot(self, pose: Pose) -> Pixels:
@@ -73,22 +78,24 @@ class Camera:
 
 
 def draw_sheet(cache_folder: str) -> Pixels:
-    """(height, width, 3) uint8 BGR: both presenters at rest, their expressions, the five gestures,
-    ten mouths, and tall pictures in the other outfits."""
-    pairs = [(character, outfits(character)) for character in _CHARACTERS]
-    wide = [Camera(name, worn[0], cache_folder, tall=False) for name, worn in pairs]
-    tall = [Camera(name, worn[1], cache_folder, tall=True) for name, worn in pairs]
-    rows = [_row([camera.shot(rest_pose()) for camera in wide])]
-    for camera in wide:
+    """(height, width, 3) uint8 BGR: both presenters at rest, their expressions, their gestures in
+    both framings, ten mouths, and tall pictures in the other outfits."""
+    worn = {character: outfits(character) for character in _CHARACTERS}
+
+    def cameras(view: str, outfit: int = 0) -> list[Camera]:
+        return [Camera(name, worn[name][outfit], cache_folder, view) for name in _CHARACTERS]
+
+    full = cameras("full")
+    rows = [_row([camera.shot(rest_pose()) for camera in full])]
+    for camera in full:
         faces = [camera.shot(expression_pose(name)) for name in EXPRESSIONS]
         rows.append(_row([face[20:430, 480:800] for face in faces]))
-    gestures = [name for name in GESTURES if name != "none"]
-    for start, camera in enumerate(wide):
-        rows.append(_row([camera.shot(gesture_pose(name)) for name in gestures[start::2]]))
-    mouths = [wide[0].shot(viseme_pose(name))[280:408, 556:724] for name in _MOUTHS]
+    for camera in [*full, *cameras("close")]:
+        rows.append(_row([camera.shot(gesture_pose(name)) for name in gestures.PARAMETERS]))
+    mouths = [full[0].shot(viseme_pose(name))[280:408, 556:724] for name in _MOUTHS]
     rows.append(_row(mouths))
     poses = (rest_pose(), gesture_pose("heart"), gesture_pose("wave"))
-    rows.append(_row([camera.shot(pose) for camera in tall for pose in poses]))
+    rows.append(_row([camera.shot(pose) for camera in cameras("tall", 1) for pose in poses]))
     return np.vstack(rows)
 
 
@@ -105,7 +112,8 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sheet = draw_sheet(folder)
-    return 0 if cv2.imwrite(str(given.out), sheet) else 1
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    return 0 if cv2.imwrite(str(given.out), sheet, quality) else 1
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ _MOVING: Final = (
 _OPAQUE_ALPHA: Final = 254
 # Around a drawing, so that a tile just beyond its edge is known to reach into it.
 _MARGIN_PX: Final = 48
+# Distances are kept for blocks of 4 x 4 px: a sixteenth of the memory to fetch.
+_BLOCK_SHIFT: Final = 2
 
 
 class Coverage:
@@ -50,11 +52,12 @@ class Coverage:
             cv2.extractChannel(baked.pixels, 3),
             _MARGIN_PX, _MARGIN_PX, _MARGIN_PX, _MARGIN_PX, cv2.BORDER_CONSTANT, value=(0,),
         )  # fmt: skip
-        self._width = alpha.shape[1]
         last = (alpha.shape[1] - 1, alpha.shape[0] - 1)
         self._last = np.array(last, np.float32).reshape(2, 1, 1)
-        self._to_paint = _distances(alpha == 0)
-        self._to_gap = _distances(alpha >= _OPAQUE_ALPHA)
+        to_paint, to_gap = _distances(alpha == 0), _distances(alpha >= _OPAQUE_ALPHA)
+        self._width = to_paint.shape[1]
+        # Both in one number: each look at them misses the cache while others have used it.
+        self._near = np.stack((to_paint, to_gap), axis=-1).view(np.uint16).ravel()
 
     def kinds_of(self, nodes: Floats) -> Kinds:
         """EMPTY, MIXED or OPAQUE for each tile, from the px of the drawing at the corners.
@@ -66,19 +69,27 @@ class Coverage:
         np.maximum(middles, 0, out=middles)
         np.minimum(middles, self._last, out=middles)
         # Whole numbers before the product: 32-bit floats would not hold it.
-        columns, rows = middles.astype(np.int64)
-        where = rows * self._width + columns
-        shows = self._to_paint.take(where) <= reach
-        covers = self._to_gap.take(where) > reach
+        columns, rows = middles.astype(np.int64) >> _BLOCK_SHIFT
+        near = self._near.take(rows * self._width + columns).view(np.uint8)
+        shows = near[:, ::2] <= reach
+        covers = near[:, 1::2] > reach
         kinds: Kinds = shows.view(np.uint8) + covers.view(np.uint8)
         return kinds
 
 
 def _distances(mask: Any) -> Kinds:
-    """For each pixel of the mask the distance in px, at most 255, to the nearest beyond it."""
+    """The distance in px, at most 255, to the nearest pixel beyond the mask.
+
+    For each block of pixels, the least in it.
+    """
     far = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_C, 3)
-    near: Kinds = np.minimum(far, 255).astype(np.uint8).ravel()
-    return near
+    near = np.minimum(far, 255).astype(np.uint8)
+    side = 1 << _BLOCK_SHIFT
+    height, width = (-(-length // side) for length in near.shape)
+    edges = ((0, height * side - near.shape[0]), (0, width * side - near.shape[1]))
+    blocks = np.pad(near, edges, mode="edge").reshape(height, side, width, side)
+    least: Kinds = blocks.min(axis=(1, 3))
+    return least
 
 
 def _middles(nodes: Floats) -> Floats:
@@ -178,9 +189,10 @@ class TiledLayer:
         self, art: Art, layer: LayerRig | Arm, grid: TileGrid, *, planned: bool = True
     ) -> None:
         """planned: False paints every tile, whether the layer shows there or not."""
-        self._name = layer.layer if isinstance(layer, Arm) else layer.name
+        self.name = layer.layer if isinstance(layer, Arm) else layer.name
+        self.is_body = isinstance(layer, LayerRig) and not (layer.head_weight or layer.sway)
         self._planned = planned
-        baked = art.layers[self._name]
+        baked = art.layers[self.name]
         self._coverage = Coverage(baked)
         region = (0, 0, grid.columns, grid.rows)
         if planned:
@@ -196,6 +208,11 @@ class TiledLayer:
         first = rows * (x1 - x0 + 1) + columns
         # Of each tile, where its corners are among the nodes.
         self._corners = first[:, np.newaxis] + np.array([0, 1, x1 - x0 + 1, x1 - x0 + 2])
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles it can reach."""
+        return len(self._numbers)
 
     def stroke(self, pose: Pose, hidden: Mask) -> Stroke:
         """What to paint where it is not hidden; marks in `hidden` what this layer hides.
@@ -213,4 +230,4 @@ class TiledLayer:
         seen |= opaque
         chosen = np.concatenate([mixed, np.flatnonzero(opaque)])
         corners = nodes.reshape(2, -1).take(self._corners[chosen], axis=1)
-        return Stroke(self._name, self._numbers[chosen], len(mixed), corners)
+        return Stroke(self.name, self._numbers[chosen], len(mixed), corners)

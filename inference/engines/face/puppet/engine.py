@@ -8,11 +8,13 @@ from typing import Final
 import numpy as np
 
 from inference.engines.base import EngineError, FaceSetup, FaceSpeech, Picture
-from inference.engines.face.puppet import motion
+from inference.engines.face.puppet import gestures, hair, motion
 from inference.engines.face.puppet.bake import load_art
 from inference.engines.face.puppet.compositor import Compositor
 from inference.engines.face.puppet.gestures import PARAMETERS, Shown
 from inference.engines.face.puppet.idle import create_idle_painter
+from inference.engines.face.puppet.lips import REST
+from inference.engines.face.puppet.motion import Floats
 from inference.engines.face.puppet.parameters import (
     EMOTION_SCALE,
     EXPRESSION_POSES,
@@ -23,11 +25,6 @@ from inference.engines.face.puppet.parameters import (
 )
 from inference.engines.face.puppet.timeline import SAMPLE_RATE_HZ, Directive, Timeline
 
-# When hair is asked where it hangs, it remembers the head of the last half second.
-_HAIR_DELAYS: Final = np.linspace(0.0, 0.56, 15)
-# Impulse response of a damped spring: 1.7 Hz, gone after 0.18 s; its sum is 1.
-_SPRING: Final = np.exp(-_HAIR_DELAYS / 0.18) * np.cos(2 * np.pi * 1.7 * _HAIR_DELAYS)
-_HAIR_WEIGHTS: Final = _SPRING / _SPRING.sum()
 _WINK_SECONDS: Final = 0.75
 
 __all__ = ["PuppetEngine", "create_engine", "create_idle_painter"]
@@ -41,22 +38,29 @@ class PuppetEngine:
     def __init__(self, setup: FaceSetup) -> None:
         self._seed = _seed(setup)
         self._compositor = Compositor(load_art(setup))
+        self._frame_samples = setup.frame_samples
+        # When and how it was last drawn; -1 once something else was told.
+        self._kept: tuple[int, Pose] = (-1, {})
         self._timeline = Timeline(setup.frame_samples / SAMPLE_RATE_HZ, self._seed)
 
     def start_speech(self, speech: FaceSpeech) -> None:
         """Follow an utterance; the same id again replaces what is known."""
+        self._kept = (-1, {})
         self._timeline.start_speech(speech)
 
     def cut(self, at_sample: int, generation: int) -> None:
         """End utterances of older generations at a sample; the mouth closes within 60 ms."""
+        self._kept = (-1, {})
         self._timeline.cut(at_sample, generation)
 
     def drop(self, utterance: str, from_sample: int) -> None:
         """Forget an utterance that was taken back before it began."""
+        self._kept = (-1, {})
         self._timeline.drop(utterance, from_sample)
 
     def set_expression(self, name: str, emotion: int, at_sample: int) -> None:
         """Fade to an expression within 240 ms. Raises EngineError on an unknown name."""
+        self._kept = (-1, {})
         self._timeline.set_expression(name, emotion, at_sample)
 
     def play_gesture(self, name: str, at_sample: int) -> None:
@@ -64,11 +68,30 @@ class PuppetEngine:
 
         Raises EngineError on an unknown name.
         """
+        self._kept = (-1, {})
         self._timeline.play_gesture(name, at_sample)
+
+    def play_clip(self, name: str, at_sample: int) -> None:
+        """A drawn presenter has gestures, and nothing that was filmed. Raises EngineError."""
+        raise EngineError("unknown_clip", f"A drawn presenter has no clip {name!r}.")
 
     def render(self, pts_samples: int, generation: int, out: Picture) -> None:
         """Draw the picture due at a moment into out: (height * 3 // 2, width) uint8 I420."""
-        self._compositor.draw(self.pose(pts_samples / SAMPLE_RATE_HZ), out)
+        pose = self.pose(pts_samples / SAMPLE_RATE_HZ)
+        self._compositor.draw(pose, out, body=self._body(pts_samples, pose))
+
+    def _body(self, pts_samples: int, pose: Pose) -> Pose:
+        """The pose that bends the body: of every second frame, unless the arms are up.
+
+        It leans and breathes by less than half a px a frame, and is half of what is drawn.
+        """
+        before, kept = self._kept
+        self._kept = pts_samples, pose
+        is_second = pts_samples // self._frame_samples % 2 == 1
+        if not is_second or any(pose[name] for name in PARAMETERS.values()):
+            return pose
+        first = pts_samples - self._frame_samples
+        return kept if before == first else self.pose(first / SAMPLE_RATE_HZ)
 
     def close(self) -> None:
         """Nothing but memory is held."""
@@ -101,43 +124,62 @@ class PuppetEngine:
         pose["ParamBreath"] = motion.breath(seconds)
 
     def _move_head(self, pose: Pose, seconds: float) -> None:
-        times = seconds - _HAIR_DELAYS
+        times = seconds - hair.DELAYS
         yaw, pitch, roll = motion.idle_head(self._seed, times)
-        for utterance in self._timeline.utterances:
-            if not utterance.start - 2 < seconds < utterance.end + 3:
-                continue
-            parts = utterance.voice.head(times)
-            share = np.array([utterance.presence(time) for time in times.tolist()])
+        for utterance in self._timeline.near(seconds, 2.0, 3.0):
+            parts, share = utterance.voice.head(times), utterance.head_share(times)
             yaw, pitch, roll = (
                 base + part * share for base, part in zip((yaw, pitch, roll), parts, strict=True)
             )
         for gesture in self._timeline.gestures_at(seconds):
             _gesture(pose, gesture, seconds)
-        # Swing: what the head has done against where it is now.
-        swing = yaw[0] - float(yaw @ _HAIR_WEIGHTS) + 1.5 * (roll[0] - float(roll @ _HAIR_WEIGHTS))
-        drift = 0.08 * float(motion.noise(self._seed + 40, seconds * 0.6))
-        pose["ParamHairFront"] = -0.16 * swing + drift
-        pose["ParamHairSide"] = -0.2 * swing + 0.7 * drift
         pose["ParamAngleX"] += float(yaw[0])
         pose["ParamAngleY"] += float(pitch[0])
         pose["ParamAngleZ"] += float(roll[0])
         pose["ParamBodyAngleX"] += 0.35 * float(yaw[0])
         pose["ParamBodyAngleZ"] += 0.22 * float(roll[0])
+        turn, tilt = self._directed_turns(times)
+        self._swing_hair(pose, seconds, hair.lag(yaw + turn), hair.lag(roll + tilt))
+
+    def _directed_turns(self, times: Floats) -> tuple[Floats, Floats]:
+        """Yaw and roll in degrees that gestures and expressions gave the head at each time."""
+        turn, tilt = np.zeros(len(times)), np.zeros(len(times))
+        for gesture in self._timeline.gestures_at(float(times[0]), hair.MEMORY_SECONDS):
+            raised = gesture.raised_at(times)
+            turn += raised * gestures.POSES[gesture.name].get("ParamAngleX", 0.0)
+            tilt += raised * gestures.POSES[gesture.name].get("ParamAngleZ", 0.0)
+        if self._timeline.has_faded(float(times[-1]), float(times[0])):
+            for index, time in enumerate(times.tolist()):
+                for directive, weight in self._timeline.expression_weights(time):
+                    posed = EXPRESSION_POSES[directive.name]
+                    weight *= EMOTION_SCALE[min(max(directive.emotion, 1), 5)]
+                    turn[index] += weight * posed.get("ParamAngleX", 0.0)
+                    tilt[index] += weight * posed.get("ParamAngleZ", 0.0)
+        return turn, tilt
+
+    def _swing_hair(self, pose: Pose, seconds: float, turn_lag: float, tilt_lag: float) -> None:
+        """Hair hangs where the spring has it, and stirs a little in the air of the room."""
+        swing = turn_lag + 1.5 * tilt_lag
+        drift = 0.08 * motion.noise(self._seed + 40, seconds * 0.6)
+        pose["ParamHairFront"] = -0.16 * swing + drift
+        pose["ParamHairSide"] = -0.2 * swing + 0.7 * drift
 
     def _speak(self, pose: Pose, seconds: float) -> None:
-        utterance = self._timeline.speaking(seconds)
-        if utterance is None:
-            return
-        opening, form, pucker = utterance.lips.at(seconds - utterance.start)
-        presence = utterance.presence(seconds)
-        moment = np.array([seconds, seconds + 0.12])
-        activity = float(utterance.voice.activity(moment).max()) * presence
+        """The lips of what is said; between two utterances they go over from one to the next."""
+        (opening, form, pucker), activity = REST, 0.0
+        for utterance in self._timeline.near(seconds, 0.5, 0.5):
+            share = utterance.readiness(seconds)
+            own_opening, own_form, own_pucker = utterance.lips.at(seconds - utterance.start)
+            opening += share * (own_opening * utterance.presence(seconds) - opening)
+            form += share * (own_form - form)
+            pucker += share * (own_pucker - pucker)
+            activity = max(activity, utterance.activity(seconds))
         feeling_form = pose["ParamMouthForm"] - REST_SMILE
         pose["ParamMouthForm"] += activity * (form + 0.45 * feeling_form - pose["ParamMouthForm"])
         pose["MouthPucker"] += activity * (pucker - pose["MouthPucker"])
         # The mouth of an expression gives way to the lips, else a p would not close.
         pose["ParamMouthOpenY"] *= 1.0 - min(1.0, 3 * activity)
-        pose["ParamMouthOpenY"] += opening * presence
+        pose["ParamMouthOpenY"] += opening
         pose["ParamBrowLY"] += 0.12 * activity
         pose["ParamBrowRY"] += 0.12 * activity
 
@@ -159,26 +201,15 @@ def _shake(pose: Pose, directive: Directive, weight: float, seconds: float) -> N
 
 
 def _gesture(pose: Pose, gesture: Shown, seconds: float) -> None:
-    """The arms, and the head and shoulders that go with them."""
+    """The arms, and the face and shoulders that go with them."""
     raised = gesture.raised(seconds)
     pose[PARAMETERS[gesture.name]] = raised
+    for name, value in gestures.POSES[gesture.name].items():
+        pose[name] += raised * value
     if gesture.name == "wave":
         swing = gesture.swing(seconds)
         pose["GestureSwing"] = swing
-        pose["ParamAngleZ"] += raised * (4.0 + 1.2 * swing)
-        pose["ShoulderLift"] += 1.5 * raised
-    elif gesture.name in ("point_left", "point_right"):
-        side = -1.0 if gesture.name == "point_left" else 1.0
-        pose["ParamAngleX"] += 10.0 * side * raised
-        pose["ParamEyeBallX"] += 0.5 * side * raised
-        pose["ParamBodyAngleX"] += 4.0 * side * raised
-    elif gesture.name == "open_hands":
-        pose["ShoulderLift"] += 4.0 * raised
-        pose["ParamAngleY"] += 3.0 * raised
-    else:
-        pose["ParamAngleZ"] -= 6.0 * raised
-        pose["ShoulderLift"] += 2.5 * raised
-        pose["ParamCheek"] += 0.5 * raised
+        pose["ParamAngleZ"] += raised * 1.2 * swing
 
 
 def _seed(setup: FaceSetup) -> int:

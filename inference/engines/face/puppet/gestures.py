@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from inference.engines.face.puppet import hands
-from inference.engines.face.puppet.motion import smooth
+from inference.engines.face.puppet.motion import Floats, smooth, smooths
 
 ENTER_SECONDS: Final = 0.45
 LEAVE_SECONDS: Final = 0.5
@@ -28,6 +28,18 @@ PARAMETERS: Final = {
 _HELD_SECONDS: Final = {
     "wave": 1.9, "point_left": 1.6, "point_right": 1.6, "open_hands": 1.5, "heart": 1.9,
 }  # fmt: skip
+# What the rest of the presenter does while the arms are up: nobody waves with a stiff face.
+_SMILE: Final = {"ParamMouthForm": 0.35, "ParamEyeLSmile": 0.35, "ParamEyeRSmile": 0.35}
+POSES: Final[dict[str, dict[str, float]]] = {
+    "wave": {**_SMILE, "ParamAngleZ": 4.0, "ShoulderLift": 1.5, "ParamCheek": 0.2},
+    "point_left": {"ParamAngleX": -10.0, "ParamEyeBallX": -0.5, "ParamBodyAngleX": -4.0},
+    "point_right": {"ParamAngleX": 10.0, "ParamEyeBallX": 0.5, "ParamBodyAngleX": 4.0},
+    "open_hands": {
+        "ParamAngleY": 3.0, "ShoulderLift": 4.0, "ParamMouthForm": 0.2, "ParamBrowLY": 0.25,
+        "ParamBrowRY": 0.25, "ParamBrowLForm": 0.25, "ParamBrowRForm": 0.25,
+    },
+    "heart": {**_SMILE, "ParamAngleZ": -6.0, "ShoulderLift": 2.5, "ParamCheek": 0.5},
+}  # fmt: skip
 LONGEST_SECONDS: Final = ENTER_SECONDS + max(_HELD_SECONDS.values()) + LEAVE_SECONDS
 
 # Half of the stage's width: arms are drawn for the left of it, mirrored for the right.
@@ -40,7 +52,8 @@ class Arm:
     """One arm of a gesture, in art units as for the left of the picture.
 
     wrist: where it is held. lean: degrees the forearm leans to the right. turn: degrees the hand
-    is turned on it. reach: how far it goes from the middle. swings: it follows GestureSwing.
+    is turned on it. reach: how far it goes from the middle. shown: so many units below the wrist
+    are in every picture. swings: it follows GestureSwing.
     """
 
     layer: str
@@ -50,6 +63,7 @@ class Arm:
     lean: float
     turn: float
     reach: float
+    shown: float = 25.0
     is_mirrored: bool = False
     swings: bool = False
 
@@ -77,7 +91,8 @@ ARMS: Final = (
     Arm("point_left", "point_left", "point", (345, 588), -14, -48, 450),
     Arm("point_right", "point_right", "point", (345, 588), -14, -48, 450, is_mirrored=True),
     *_both(Arm("open_hands", "open_hands", "open_hands", (342, 585), -20, -34, 465)),
-    *_both(Arm("heart", "heart", "heart", (540, 635), 25, -25, 260)),
+    # Held in the middle: brought closer, the hands would cross. Its tip is above the wrists.
+    *_both(Arm("heart", "heart", "heart", (540, 635), 25, -25, 160, shown=-22)),
 )
 
 
@@ -90,13 +105,16 @@ def hand_of(arm: Arm, skin: hands.Skin) -> hands.Hand:
     return hands.open_hand(skin, 1.0 if arm.hand == "wave" else 0.75)
 
 
-def placed(arm: Arm, half_width: float) -> Arm:
-    """The arm held so that a picture of `half_width` units to each side holds all of it.
+def placed(arm: Arm, half_width: float, bottom: float) -> Arm:
+    """The arm held so that a picture holds all of its hand.
 
-    In a narrow one the wrist comes in and the elbow follows a little; the hand keeps its angle.
+    half_width: units seen to each side; in a narrow picture the wrist comes in and the elbow
+    follows a little, the hand keeps its angle. bottom: the lowest height seen, in units; where the
+    hand would lie below it, the whole arm is higher.
     """
     inward = max(0.0, arm.reach - half_width)
-    x, y = arm.elbow[0] + _ELBOW_SHARE * inward, arm.elbow[1]
+    higher = max(0.0, arm.wrist[1] + arm.shown - bottom)
+    x, y = arm.elbow[0] + _ELBOW_SHARE * inward, arm.elbow[1] - higher
     share = (arm.wrist[0] + inward - x) / hands.FOREARM
     lean = math.degrees(math.asin(min(max(share, -1.0), 1.0)))
     wrist = (x + hands.FOREARM * share, y - hands.FOREARM * math.cos(math.radians(lean)))
@@ -128,10 +146,16 @@ class Shown:
         up = smooth((seconds - self.start) / ENTER_SECONDS)
         return up * (1.0 - smooth((seconds - self.end) / LEAVE_SECONDS))
 
+    def raised_at(self, times: Floats) -> Floats:
+        """The `raised` of each time."""
+        up = smooths((times - self.start) / ENTER_SECONDS)
+        return up * (1.0 - smooths((times - self.end) / LEAVE_SECONDS))
+
     def swing(self, seconds: float) -> float:
-        """A wave's way to and fro, -1..1."""
+        """A wave's way to and fro, -1..1; it dies down while the arm sinks."""
         age = seconds - self.start - 0.6 * ENTER_SECONDS
-        return math.sin(2 * math.pi * _WAVES_PER_SECOND * age) * smooth(age / 0.2)
+        share = smooth(age / 0.2) * (1.0 - smooth((seconds - self.end) / LEAVE_SECONDS))
+        return math.sin(2 * math.pi * _WAVES_PER_SECOND * age) * share
 
 
 def plan_gestures(told: Sequence[tuple[float, str]]) -> list[Shown]:

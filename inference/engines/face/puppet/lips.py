@@ -34,13 +34,15 @@ _PP: Final = VISEMES.index("PP")
 
 LEAD_SECONDS: Final = 0.045
 _STEP_SECONDS: Final = 0.005
-_REST: Final = (0.0, 0.45, 0.0)
+REST: Final = (0.0, 0.45, 0.0)
 _TAIL_SECONDS: Final = (0.022, 0.050)
 _ATTACK_SECONDS: Final = 0.012
 _RELEASE_SECONDS: Final = 0.022
 _SHORT_VOWEL_SECONDS: Final = 0.070
 _HELD_PAUSE_SECONDS: Final = 0.120
 _RELAXED_PAUSE_SECONDS: Final = 0.350
+# From one shape of the lips to the next, so that none is reached within a single frame.
+_SHAPE_SECONDS: Final = 0.12
 # A plosive is closed 40-120 ms before its burst; longer tracks of one viseme are not a closure.
 _CLOSURE_SECONDS: Final = 0.080
 # Quicker than a frame: lips that begin to close earlier are shut while the vowel is still loud.
@@ -78,13 +80,15 @@ class LipCurve:
         curve[:, 0] = _follow(np.clip(curve[:, 0], 0.0, 1.0))
         free = _closures(segments, self._times, frame_seconds)
         curve[:, 0] = curve[:, 0] * free + PRESSED * (1 - free)
+        for axis in (1, 2):
+            curve[:, axis] = _soften(curve[:, axis])
         self._curve = curve
 
     def at(self, seconds: float) -> tuple[float, float, float]:
         """(opening PRESSED..1, form -1..1, pucker 0..1) at a moment of the utterance's sound."""
         moment = seconds + LEAD_SECONDS
         if not self._times[0] <= moment <= self._times[-1]:
-            return _REST
+            return REST
         opening, form, pucker = (
             float(np.interp(moment, self._times, self._curve[:, axis])) for axis in range(3)
         )
@@ -114,7 +118,7 @@ def _dominance(segments: list[_Segment], times: Floats) -> Floats:
     """(n, 3): the weighted mean of the targets, pulled to rest where nothing is near."""
     rest_pull = 0.02
     pull = np.full(len(times), rest_pull)
-    total = pull[:, None] * np.array(_REST)
+    total = pull[:, None] * np.array(REST)
     for item in segments:
         low, high = _TAIL_SECONDS
         tail = min(max(0.35 * item.seconds, low), high)
@@ -182,6 +186,15 @@ def _follow(target: Floats) -> Floats:
         value += (attack if wanted > value else release) * (wanted - value)
         result.append(value)
     return np.array(result)
+
+
+def _soften(values: Floats) -> Floats:
+    """Corners and pursing follow slower than the jaw: a Hann-weighted running mean."""
+    half = round(_SHAPE_SECONDS / _STEP_SECONDS / 2)
+    window = np.hanning(2 * half + 1)
+    padded = np.pad(values, half, mode="edge")
+    result: Floats = np.convolve(padded, window / window.sum(), mode="valid")
+    return result
 
 
 def _closure_middle(item: _Segment) -> float:

@@ -70,6 +70,13 @@ def smooth(value: float) -> float:
     return share * share * (3 - 2 * share)
 
 
+def smooths(values: Floats) -> Floats:
+    """The `smooth` of each value."""
+    share = np.clip(values, 0.0, 1.0)
+    result: Floats = share * share * (3 - 2 * share)
+    return result
+
+
 def blink(seed: int, seconds: float) -> float:
     """How far a blink has closed the eyes, 0..1. Blinks come 2 to 6 s apart."""
     slot = math.floor(seconds / _BLINK_SLOT_SECONDS)
@@ -142,7 +149,7 @@ class VoiceMotion:
         heard = np.concatenate([np.zeros(margin), heard, np.zeros(margin)])
         # A stressed syllable stands above the phrase around it.
         stress = np.maximum(_blur(heard, 5) - _blur(heard, 33), 0.0)
-        self._nod = _blur(stress, 9) * 3.2
+        self._nod = _blur(stress, 13) * 3.5
         self._activity = np.clip(_blur((heard > 0.25).astype(np.float64), 31) * 1.5, 0.0, 1.0)
         steps = np.arange(len(heard)) - margin + 0.5
         self._times = self._start + steps * _LOUDNESS_STEP_SECONDS

@@ -45,6 +45,9 @@ PARAMETERS: Final[dict[str, tuple[float, float, float]]] = {
     **dict.fromkeys(gestures.PARAMETERS.values(), (0.0, 0.0, 1.0)),
 }
 
+# What bends the body and all that stands on it.
+BODY_PARAMETERS: Final = ("ParamBodyAngleX", "ParamBodyAngleZ", "ParamBreath", "ShoulderLift")
+
 # How far this drawing may turn: softly limited, because it knows no more than one view.
 LIMITS: Final = {
     "ParamAngleX": 12.0,

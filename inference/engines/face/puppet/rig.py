@@ -77,13 +77,14 @@ class Rig:
 class Placement:
     """Where the art lies in the picture: px = scale * units + offset.
 
-    half_width: units seen to each side of the figure's middle.
+    half_width: units seen to each side of the figure's middle. bottom: the lowest height seen.
     """
 
     scale: float
     left_px: float
     top_px: float
     half_width: float
+    bottom: float
 
 
 def characters() -> list[str]:
@@ -153,4 +154,5 @@ def place(rig: Rig, width_px: int, height_px: int, framing: str) -> Placement:
     if framing == "close":
         # The top of the hair stays where it is, everything grows down from it.
         top, scale = top - 0.3 * scale * rig.crown, 1.3 * scale
-    return Placement(scale, width_px / 2 - rig.neck[0] * scale, top, width_px / 2 / scale)
+    left, bottom = width_px / 2 - rig.neck[0] * scale, (height_px - top) / scale
+    return Placement(scale, left, top, width_px / 2 / scale, bottom)

@@ -8,15 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from inference.catalog import EXPRESSIONS, GESTURES
 from inference.engines.base import EngineError, FaceSpeech
-from inference.engines.face.puppet.gestures import Shown, plan_gestures
-from inference.engines.face.puppet.lips import LEAD_SECONDS, LipCurve
-from inference.engines.face.puppet.motion import VoiceMotion, smooth
+from inference.engines.face.puppet.gestures import LEAVE_SECONDS, Shown, plan_gestures
+from inference.engines.face.puppet.lips import LipCurve
+from inference.engines.face.puppet.motion import Floats, VoiceMotion, smooth, smooths
 
 SAMPLE_RATE_HZ: Final = 48_000
 _FADE_SECONDS: Final = 0.24
+# After a cut: how fast the mouth shuts, its shape relaxes, the head comes to rest.
 _CLOSING_SECONDS: Final = 0.06
+_RELAXING_SECONDS: Final = 0.2
+_SETTLING_SECONDS: Final = 0.45
+# A person makes ready to speak: from so long before the sound the mouth takes the first shape.
+# When it is known too late for that, the same way is gone from then on, into the sound if need be.
+_READY_SECONDS: Final = 0.24
+_SHAPING_SECONDS: Final = 0.2
+_TURNING_SECONDS: Final = 0.35
 _KEPT_SECONDS: Final = 30.0
 # An expression written inside a sentence fades this long after the sentence.
 _MARK_HOLD_SECONDS: Final = 0.6
@@ -36,11 +46,36 @@ class Utterance:
     def start(self) -> float:
         return self.speech.start_sample / SAMPLE_RATE_HZ
 
-    def presence(self, seconds: float) -> float:
-        """1 while it may be seen; after a cut the mouth closes within 60 ms."""
+    @property
+    def known(self) -> float:
+        return self.speech.known_sample / SAMPLE_RATE_HZ
+
+    def presence(self, seconds: float, fade_seconds: float = _CLOSING_SECONDS) -> float:
+        """1 while it may be seen; after a cut it fades."""
         if not self.is_cut:
             return 1.0
-        return 1.0 - smooth((seconds - self.end) / _CLOSING_SECONDS)
+        return 1.0 - smooth((seconds - self.end) / fade_seconds)
+
+    def readiness(self, seconds: float) -> float:
+        """0 before the mouth makes ready for it, 1 when the mouth is all its own."""
+        begin = max(self.start - _READY_SECONDS, self.known)
+        return smooth((seconds - begin) / _SHAPING_SECONDS)
+
+    def activity(self, seconds: float) -> float:
+        """0..1: how much the face is that of somebody who says it."""
+        moment = np.array([seconds, seconds + 0.12])
+        heard = float(self.voice.activity(moment).max())
+        noticed = smooth((seconds - self.known) / _SHAPING_SECONDS)
+        return heard * noticed * self.presence(seconds, _RELAXING_SECONDS)
+
+    def head_share(self, times: Floats) -> Floats | float:
+        """How much of its motion the head follows at each time, 0..1."""
+        share: Floats | float = 1.0
+        if self.known > self.start - 2 * _TURNING_SECONDS:
+            share = smooths((times - self.known) / _TURNING_SECONDS)
+        if self.is_cut:
+            share = share * (1.0 - smooths((times - self.end) / _SETTLING_SECONDS))
+        return share
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +106,10 @@ class Timeline:
     def start_speech(self, speech: FaceSpeech) -> None:
         """Add an utterance or replace what is known of it."""
         self._forget_before(speech.start_sample / SAMPLE_RATE_HZ - _KEPT_SECONDS)
+        for item in self.utterances:
+            if item.speech.utterance == speech.utterance:
+                known_sample = min(item.speech.known_sample, speech.known_sample)
+                speech = replace(speech, known_sample=known_sample)
         self._drop(speech.utterance)
         end = (speech.start_sample + speech.duration_samples) / SAMPLE_RATE_HZ
         lips = LipCurve(speech, self._frame_seconds)
@@ -85,7 +124,8 @@ class Timeline:
         for item in self.utterances:
             if item.speech.generation >= generation or item.end <= at:
                 kept.append(item)
-            elif item.start < at:
+            elif max(item.start - _SETTLING_SECONDS, item.known) < at:
+                # Also one that the face was only making ready for: what it showed of it fades.
                 kept.append(replace(item, end=at, is_cut=True))
         self.utterances = kept
         self._expressions = _without_cut(self._expressions, at, generation)
@@ -114,15 +154,13 @@ class Timeline:
         directive = Directive(at_sample / SAMPLE_RATE_HZ, name, 3)
         self._gestures = _inserted(self._gestures, directive)
 
-    def speaking(self, seconds: float) -> Utterance | None:
-        """The utterance that owns the mouth: the last one whose lips may have begun."""
-        owner = None
-        for item in self.utterances:
-            if item.start - LEAD_SECONDS <= seconds:
-                owner = item
-        if owner is None and self.utterances:
-            return self.utterances[0]
-        return owner
+    def near(self, seconds: float, before: float, after: float) -> list[Utterance]:
+        """Utterances that begin within `before` seconds or ended within `after`, in order."""
+        return [
+            item
+            for item in self.utterances
+            if item.start - before < seconds < max(item.end, item.start) + after
+        ]
 
     def expression_weights(self, seconds: float) -> list[tuple[Directive, float]]:
         """What is shown, oldest first; weights add up to at most 1, the rest is neutral."""
@@ -139,12 +177,20 @@ class Timeline:
             weights = [*[pair for pair in weights if pair[1] > 0.001], (directive, share)]
         return weights
 
-    def gestures_at(self, seconds: float) -> list[Shown]:
-        """Gestures whose arms are up, or on their way."""
+    def has_faded(self, begin: float, end: float) -> bool:
+        """Whether an expression was on its way to another one between two moments."""
+        return any(begin - _FADE_SECONDS < item.at < end for item in self._expressions)
+
+    def gestures_at(self, seconds: float, past_seconds: float = 0.0) -> list[Shown]:
+        """Gestures whose arms are up or on their way, or were so lately."""
         if not self._gestures:
             return []
         told = [(item.at, item.name) for item in self._gestures]
-        return [item for item in plan_gestures(told) if item.raised(seconds) > 0.0]
+        return [
+            item
+            for item in plan_gestures(told)
+            if item.start < seconds < item.end + LEAVE_SECONDS + past_seconds
+        ]
 
     def _add_marks(self, speech: FaceSpeech, end: float) -> None:
         start = speech.start_sample / SAMPLE_RATE_HZ

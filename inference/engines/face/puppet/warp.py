@@ -118,7 +118,7 @@ class ArmWarp(LayerWarp):
         self, rig: Rig, arm: Arm, baked: Layer, place: Placement, nodes: tuple[Floats, Floats]
     ) -> None:
         super().__init__(rig, LayerRig(arm.layer, 0.0, None, None), baked, place, nodes)
-        self._arm = arm = placed(arm, place.half_width)
+        self._arm = arm = placed(arm, place.half_width, place.bottom)
         self._side = -1.0 if arm.is_mirrored else 1.0
         self._elbow = self._of_side(arm.elbow[0]), arm.elbow[1]
         self._wrist = self._of_side(arm.wrist[0]), arm.wrist[1]

@@ -53,6 +53,10 @@ class TestcardEngine:
         if name not in GESTURES:
             raise EngineError("unknown_gesture", f"There is no gesture {name!r}.")
 
+    def play_clip(self, name: str, at_sample: int) -> None:
+        """Refused: a card does not move."""
+        raise EngineError("unknown_clip", f"The test card has no clip {name!r}.")
+
     def render(self, pts_samples: int, generation: int, out: Picture) -> None:
         """Draw the card of this media time into out: (height * 3 // 2, width) uint8 I420."""
         np.copyto(out, self._blank)

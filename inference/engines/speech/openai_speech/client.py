@@ -5,21 +5,19 @@ Source: the public API reference of OpenAI and what compatible servers make of i
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-import functools
 import json
 import re
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
-from inference.egress import HTTP_SCHEMES, Destination, EgressError, check_url
+from inference import egress_http
+from inference.egress import Destination, EgressError
 from inference.engines.base import EngineError, Json
 
 _ERROR_MAX_BYTES: Final = 8_192
@@ -53,13 +51,11 @@ class Sound:
 
 async def request_speech(call: Call) -> AsyncGenerator[Sound, None]:
     """The bytes of the answer. Raises EngineError, aiohttp.ClientError, OSError."""
-    destination = await _check(call)
+    destination, url = await _check(call)
     headers = {"Authorization": f"Bearer {call.api_key}"} if call.api_key else {}
-    connector = aiohttp.TCPConnector(resolver=_CheckedResolver(destination))
-    # No proxy of the environment: it would resolve the name again, behind the guard's back.
     async with (
-        aiohttp.ClientSession(connector=connector, trust_env=False) as session,
-        session.post(call.url, json=call.body, headers=headers, allow_redirects=False) as answer,
+        egress_http.open_session(destination) as session,
+        session.post(url, json=call.body, headers=headers, allow_redirects=False) as answer,
     ):
         if answer.status != 200:
             raise await _refusal(call, answer)
@@ -75,39 +71,13 @@ async def request_speech(call: Call) -> AsyncGenerator[Sound, None]:
             yield Sound(data, int(told[1]) if told else 0)
 
 
-async def _check(call: Call) -> Destination:
-    """Resolved off the loop, so that a slow name server cannot outlast the deadline."""
-    check = functools.partial(check_url, call.url, schemes=HTTP_SCHEMES, allow=call.allow)
+async def _check(call: Call) -> tuple[Destination, URL]:
     try:
-        return await asyncio.get_running_loop().run_in_executor(None, check)
+        destination = await egress_http.check(call.url, allow=call.allow)
+        return destination, egress_http.read_as_checked(call.url, destination)
     except EgressError as error:
         message = f"The voice server cannot be used: {error}"
         raise EngineError("voice_unreachable", message) from error
-
-
-class _CheckedResolver(AbstractResolver):
-    """Leads to the addresses that were checked, never to the name again (DNS rebinding)."""
-
-    def __init__(self, destination: Destination) -> None:
-        self._destination = destination
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in self._destination.addresses
-        ]
-
-    async def close(self) -> None:
-        """Nothing is held."""
 
 
 async def _read_events(call: Call, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

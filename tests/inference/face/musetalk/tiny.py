@@ -14,6 +14,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import save_file
 from whisper.model import AudioEncoder
 
+from inference.engines.face.musetalk.tiny import FACE_PX, UNET, VAE, WIDTH, by_formula
 from inference.engines.face.musetalk.weights import PARTS
 from inference.engines.weights import WeightsPart
 
@@ -24,43 +25,6 @@ RATES = (25, 30)
 V1_RATES = (25, 30, 15)
 SEED = 7
 
-WIDTH = 16
-FACE_PX = 64
-LATENT_PX = FACE_PX // 8
-UNET = {
-    "_diffusers_version": "0.6.0.dev0",
-    "act_fn": "silu",
-    "attention_head_dim": 8,
-    "block_out_channels": [16, 32, 64, 64],
-    "center_input_sample": False,
-    "cross_attention_dim": WIDTH,
-    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
-    "downsample_padding": 1,
-    "flip_sin_to_cos": True,
-    "freq_shift": 0,
-    "in_channels": 8,
-    "layers_per_block": 1,
-    "mid_block_scale_factor": 1,
-    "norm_eps": 1e-05,
-    "norm_num_groups": 8,
-    "out_channels": 4,
-    "sample_size": 64,
-    "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
-}
-VAE = {
-    "_class_name": "AutoencoderKL",
-    "_diffusers_version": "0.4.2",
-    "act_fn": "silu",
-    "block_out_channels": [8, 16, 16, 16],
-    "down_block_types": ["DownEncoderBlock2D"] * 4,
-    "in_channels": 3,
-    "latent_channels": 4,
-    "layers_per_block": 1,
-    "norm_num_groups": 8,
-    "out_channels": 3,
-    "sample_size": FACE_PX,
-    "up_block_types": ["UpDecoderBlock2D"] * 4,
-}
 WHISPER = {
     "num_mel_bins": 80,
     "max_source_positions": 1500,
@@ -104,20 +68,6 @@ def unpublished(parts: tuple[WeightsPart, ...] = PARTS) -> tuple[WeightsPart, ..
         )
         for part in parts
     )
-
-
-def by_formula(network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Weights that need no random generator: the same with every version of PyTorch."""
-    state = {}
-    for number, (name, value) in enumerate(sorted(network.state_dict().items())):
-        if name == "positional_embedding":
-            state[name] = value.clone()
-            continue
-        wave = torch.sin(torch.arange(value.numel(), dtype=torch.float64) * 1.7 + number)
-        scale = 1.5 / (value[0].numel() ** 0.5) if value.dim() > 1 else 0.1
-        is_norm = value.dim() == 1 and name.endswith("weight")
-        state[name] = (is_norm + scale * wave).float().reshape(value.shape)
-    return state
 
 
 @cache

@@ -1,0 +1,190 @@
+"""Make a bundle of footage: points → boxes → masks → latents, each step checked."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import cv2
+import numpy as np
+
+from inference.catalog import get_engine
+from inference.engines.base import EngineError, Json
+from inference.engines.face.musetalk import geometry
+from inference.engines.face.musetalk.bundle import (
+    IDLE,
+    Clip,
+    Manifest,
+    Numbers,
+    Pixels,
+    make_film,
+    write_manifest,
+)
+from inference.engines.face.musetalk.engine import own_settings
+from inference.engines.face.musetalk.footage_checks import FootageError, check_footage
+from inference.engines.face.musetalk.geometry import Points
+from inference.engines.face.musetalk.landmarks import points_of_frames, read_landmarks
+from inference.engines.face.musetalk.settings import MuseTalkSettings
+
+# (percent, stage, words for the log): called often, must be quick; raises to cancel.
+Report = Callable[[int, str, str], None]
+
+_MAX_SHIFT_PX: Final = 60
+_BATCH: Final = 4
+
+
+class Encoder(Protocol):
+    """Turns faces into what the UNet repaints."""
+
+    def encode(self, faces: Pixels) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """Decoded pictures. frames: (n, height * 3 // 2, width) I420."""
+
+    frames: Pixels
+    frame_rate: int
+    landmarks: Path
+
+
+def build_bundle(
+    folder: Path, footage: Footage, engine: str, settings: Json, options: Json, report: Report
+) -> Manifest:
+    """Write a bundle into `folder`, where frames.i420 lies already. Raises EngineError.
+
+    options: bbox_shift (v1 only), clips [{name, from_seconds, to_seconds}] of one take.
+    """
+    chosen = own_settings(settings)
+    count, height, width = footage.frames.shape[0], *_size(footage.frames)
+    report(18, "landmarks", "")
+    looks = read_landmarks(footage.landmarks)
+    tracked = points_of_frames(looks, count, footage.frame_rate, (width, height))
+    boxes = _boxes(tracked.points, (width, height), chosen, _shift(options))
+    report(22, "checks", "")
+    notes = check_footage(footage.frames, boxes, tracked.points, footage.frame_rate)
+    if looks.missing or tracked.missing:
+        notes.append(f"{looks.missing + tracked.missing} pictures without a face of their own.")
+    manifest = Manifest(
+        engine=engine, version=chosen.version, width_px=width, height_px=height, frames=count,
+        frame_rate=footage.frame_rate, face_px=0, latent_px=0,
+        clips=_clips(options, count, footage.frame_rate), options=options, notes=tuple(notes),
+    )  # fmt: skip
+    _write_masks(folder, footage, boxes, tracked.points, report)
+    shape = _write_latents(folder, footage, boxes, engine, settings, report)
+    done = replace(manifest, face_px=shape[0], latent_px=shape[1])
+    write_manifest(folder, done)
+    return done
+
+
+def _boxes(points: Points, size: tuple[int, int], chosen: MuseTalkSettings, shift: int) -> Numbers:
+    width, height = size
+    boxes: list[geometry.Box] = []
+    for number, each in enumerate(points):
+        box = geometry.face_box(each, height_px=height, version=chosen.version, shift_px=shift)
+        box = box or (boxes[-1] if boxes else None)
+        if box is None:
+            raise FootageError("no_face", f"There is no face in picture {number}.")
+        boxes.append(box)
+    made = np.array(boxes, np.int32)
+    if (made[:, :2] < 0).any() or (made[:, 2:] > (width, height)).any():
+        raise FootageError(
+            "face_cut_off", "The face leaves the picture. Keep all of it in view, all the time."
+        )
+    return made
+
+
+def _write_masks(
+    folder: Path, footage: Footage, boxes: Numbers, points: Points, report: Report
+) -> None:
+    height, width = _size(footage.frames)
+    rois, masks = [], []
+    for number, (values, each) in enumerate(zip(boxes.tolist(), points, strict=True)):
+        box: geometry.Box = tuple(values)
+        soft = geometry.soft_mask(geometry.jaw_region(each, box), box)
+        roi, mask = geometry.roi_of_mask(soft, box, width, height)
+        rois.append(roi)
+        masks.append(mask.reshape(-1))
+        report(22 + 13 * number // len(boxes), "masks", "")
+    np.save(folder / "boxes.npy", boxes)
+    np.save(folder / "rois.npy", np.array(rois, np.int32))
+    np.save(folder / "masks.npy", np.concatenate(masks))
+    make_film(footage.frames, boxes, np.array(rois, np.int32), np.concatenate(masks))
+
+
+def _write_latents(
+    folder: Path, footage: Footage, boxes: Numbers, engine: str, settings: Json, report: Report
+) -> tuple[int, int]:
+    """Returns the px of a face and of its latents."""
+    report(35, "networks", "")
+    encoder, face_px = load_encoder(engine, settings)
+    made = []
+    for first in range(0, len(boxes), _BATCH):
+        batch = range(first, min(first + _BATCH, len(boxes)))
+        faces = np.stack([cut_face(footage.frames[i], boxes[i], face_px) for i in batch])
+        made.append(encoder.encode(faces).float().cpu().numpy().astype(np.float16))
+        report(36 + 48 * first // len(boxes), "latents", "")
+    latents = np.concatenate(made)
+    if not np.isfinite(latents).all():
+        raise EngineError("bad_latents", "The networks made no numbers of this film.")
+    np.save(folder / "latents.npy", latents)
+    return face_px, int(latents.shape[2])
+
+
+def load_encoder(engine: str, settings: Json) -> tuple[Encoder, int]:
+    """What the catalog names for building avatars of an engine. Raises EngineError."""
+    module, _, name = get_engine("face", engine).builder.partition(":")
+    if not module:
+        raise EngineError("no_builder", f"Avatars of {engine} are not built.", retryable=False)
+    loaded: tuple[Encoder, int] = getattr(importlib.import_module(module), name)(settings)
+    return loaded
+
+
+def cut_face(frame: Pixels, box: Numbers, face_px: int) -> Pixels:
+    """A face as the networks take it: (face_px, face_px, 3) BGR, scaled by Lanczos as MuseTalk."""
+    x0, y0, x1, y1 = (int(value) for value in box)
+    image = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_YUV2BGR_I420)
+    face = cv2.resize(image[y0:y1, x0:x1], (face_px, face_px), interpolation=cv2.INTER_LANCZOS4)
+    return np.asarray(face, np.uint8)
+
+
+def _size(frames: Pixels) -> tuple[int, int]:
+    return frames.shape[1] * 2 // 3, frames.shape[2]
+
+
+def _shift(options: Json) -> int:
+    shift = options.get("bbox_shift", 0)
+    if type(shift) is not int or abs(shift) > _MAX_SHIFT_PX:
+        raise _refusal(f"bbox_shift is a whole number from -{_MAX_SHIFT_PX} to {_MAX_SHIFT_PX}.")
+    return shift
+
+
+def _clips(options: Json, count: int, frame_rate: int) -> tuple[Clip, ...]:
+    """`idle` is what lies before the first clip; a clip fits behind the last idle frame."""
+    actions = []
+    for item in options.get("clips", ()):
+        try:
+            name = str(item["name"])
+            first = round(float(item["from_seconds"]) * frame_rate)
+            last = round(float(item["to_seconds"]) * frame_rate)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise _refusal("A clip needs a name, from_seconds and to_seconds.") from error
+        if name == IDLE or not 0 < first < last <= count:
+            raise _refusal(f"The clip {name!r} does not lie behind an idle part, inside the film.")
+        actions.append((first, last, name))
+    actions.sort()
+    if any(after[0] < before[1] for before, after in zip(actions, actions[1:], strict=False)):
+        raise _refusal("Clips lie over each other.")
+    idle = actions[0][0] if actions else count
+    clips = [
+        Clip(name, first, last - first, enter=idle - 1 if first == idle else None)
+        for first, last, name in actions
+    ]
+    return (Clip(IDLE, 0, idle), *clips)
+
+
+def _refusal(message: str) -> EngineError:
+    return EngineError("bad_option", message, retryable=False)

@@ -1,0 +1,146 @@
+"""One presenter on air: sound in, pictures out, each picture a function of its moment alone.
+
+The sound of a frame is heard from 30 s before it to 120 ms behind it. What is told late (a
+sentence, a cut) makes the frames that it touches anew; the worker asks for them again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from inference.engines.base import Picture, Samples
+from inference.engines.face.musetalk.bundle import Film, Manifest, Pixels
+from inference.engines.face.musetalk.cycle import Cycle
+from inference.engines.face.musetalk.gate import mouth_share
+from inference.engines.face.musetalk.paste import paste_face
+from inference.engines.face.musetalk.renderer import Renderer
+from inference.engines.face.musetalk.soundtrack import CLOCK_PER_SAMPLE, SoundTrack
+from inference.engines.face.musetalk.spans import STEP_FRAMES, heard_span
+from inference.media.picture import planes
+
+# Painted faces that are kept: what the worker may ask for again, and a batch ahead of it.
+_KEPT_FACES: Final = 24
+_KEPT_STEPS: Final = 16
+
+
+class TalkingSession:
+    """Draws one film with one renderer at one frame duration (48 kHz samples)."""
+
+    def __init__(
+        self, manifest: Manifest, film: Film, renderer: Renderer, frame_samples: int
+    ) -> None:
+        self.track = SoundTrack()
+        self.cycle = Cycle(manifest)
+        self._film = film
+        self._renderer = renderer
+        self._frame_samples = frame_samples
+        self._features: dict[int, Any] = {}
+        self._faces: dict[tuple[int, int], Pixels] = {}
+        self._other = np.empty_like(film.frames[0])
+        self.painted = 0
+
+    def place(
+        self, utterance: str, generation: int, start_sample: int, known_sample: int | None = None
+    ) -> None:
+        """An utterance begins at a sample of the media clock (48 kHz).
+
+        known_sample: pictures before it have been shown.
+        """
+        self._changed(self.track.place(utterance, generation, start_sample, known_sample))
+
+    def hear(self, utterance: str, samples: Samples) -> None:
+        """More of its sound, (n,) int16 mono at 48 kHz, in pieces of 20 ms or whole."""
+        self._changed(self.track.append(utterance, samples))
+
+    def cut(self, at_sample: int, generation: int) -> None:
+        """Nothing of an older generation is heard from a sample (48 kHz) on."""
+        self._changed(self.track.cut(at_sample, generation))
+        self.cycle.drop_from(at_sample)
+
+    def drop(self, utterance: str, from_sample: int) -> None:
+        """What was taken back before it began."""
+        changed = self.track.drop(utterance)
+        if changed is not None:
+            self._changed(changed)
+        self.cycle.drop_from(from_sample)
+
+    def render(self, pts_samples: int, generation: int, out: Picture) -> None:
+        """Draw the picture due at `pts_samples` of a generation into out, I420.
+
+        Until the cut to a new generation is told, no mouth is drawn: it would be an old one.
+        """
+        frame = pts_samples // self._frame_samples
+        shown = self.cycle.at(pts_samples)
+        self._draw(frame, shown.index, generation, out)
+        if shown.before is None:
+            return
+        self._draw(frame, shown.before, generation, self._other)
+        cv2.addWeighted(self._other, 1 - shown.share, out, shown.share, 0, dst=out)
+
+    def share(self, frame: int) -> float:
+        """How much of the painted mouth is shown in the middle of a frame."""
+        middle = frame * self._frame_samples + self._frame_samples // 2
+        return mouth_share(self.track, middle // CLOCK_PER_SAMPLE)
+
+    def close(self) -> None:
+        self._faces.clear()
+        self._features.clear()
+        self._renderer.close()
+
+    def _draw(self, frame: int, index: int, generation: int, out: Picture) -> None:
+        np.copyto(out, self._film.frames[index])
+        share = self.share(frame)
+        if share > 0 and generation <= self.track.generation:
+            paste_face(self._film, index, self._face(frame, index), planes(out), share)
+
+    def _face(self, frame: int, index: int) -> Pixels:
+        """The painted face of a film frame at a moment; with it those that follow, if it pays."""
+        face = self._faces.get((frame, index))
+        if face is None:
+            wanted = [(frame, index), *self._ahead(frame)]
+            features = [self._feature(number) for number, _ in wanted]
+            faces = self._renderer.paint([film for _, film in wanted], features)
+            self.painted += len(wanted)
+            self._faces |= dict(zip(wanted, faces, strict=True))
+            face = faces[0]
+            _keep_newest(self._faces, _KEPT_FACES)
+        return face
+
+    def _ahead(self, frame: int) -> list[tuple[int, int]]:
+        """Speaking frames behind this one whose faces can be painted along with it."""
+        found = []
+        for number in range(frame + 1, frame + self._renderer.batch_frames):
+            index = self.cycle.at(number * self._frame_samples).index
+            if (number, index) not in self._faces and self.share(number) > 0:
+                found.append((number, index))
+        return found
+
+    def _feature(self, frame: int) -> Any:
+        step = frame // STEP_FRAMES
+        made = self._features.get(step)
+        if made is None:
+            span = heard_span(step, self._frame_samples)
+            sound = self.track.read(span.first, span.last)
+            made = self._renderer.features(sound, span.first_token, span.frames)
+            self._features[step] = made
+            _keep_newest(self._features, _KEPT_STEPS)
+        return made[frame - step * STEP_FRAMES]
+
+    def _changed(self, sample: int) -> None:
+        """Forget what was made of sound from a sample (16 kHz) on."""
+        is_old = [
+            step for step in self._features if heard_span(step, self._frame_samples).last > sample
+        ]
+        for step in is_old:
+            del self._features[step]
+        for frame, index in list(self._faces):
+            if heard_span(frame // STEP_FRAMES, self._frame_samples).last > sample:
+                del self._faces[frame, index]
+
+
+def _keep_newest(made: dict[Any, Any], limit: int) -> None:
+    for key in list(made)[: max(0, len(made) - limit)]:
+        del made[key]
