@@ -16,6 +16,10 @@ class EngineEntry:
     gpu_memory_mib: what one broadcast of it needs on a GPU; 0 = runs on the CPU.
     test_only: offered only while `TEST_ENGINES=1`.
     tagged: its sound codes number and generation, so it is never cached by text.
+    needs_audio: a face that follows the sound itself, not visemes.
+    builder: dotted path `module:callable` of what makes its avatars from an upload; empty = none.
+    is_remote: a server makes the sound; what it is sent counts against `tts_characters`.
+    needs_consent: it shows or sounds like a real person, whose consent must be on record.
     """
 
     kind: EngineKind
@@ -26,6 +30,10 @@ class EngineEntry:
     gpu_memory_mib: int = 0
     test_only: bool = False
     tagged: bool = False
+    needs_audio: bool = False
+    builder: str = ""
+    is_remote: bool = False
+    needs_consent: bool = False
 
 
 ENGINES: Final[tuple[EngineEntry, ...]] = (
@@ -45,6 +53,27 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         test_only=True,
     ),
     EngineEntry(
+        "face",
+        "musetalk",
+        "Filmed presenter (MuseTalk, needs weights and a GPU)",
+        "真人视频主播（MuseTalk，需要权重和 GPU）",
+        "inference.engines.face.musetalk.engine:create_engine",
+        gpu_memory_mib=4096,
+        needs_audio=True,
+        builder="inference.engines.face.musetalk.official:load_encoder",
+        needs_consent=True,
+    ),
+    EngineEntry(
+        "face",
+        "musetalk_tiny",
+        "Filmed presenter with test networks",
+        "测试用小型 MuseTalk",
+        "inference.engines.face.musetalk.tiny:create_engine",
+        test_only=True,
+        needs_audio=True,
+        builder="inference.engines.face.musetalk.tiny:load_encoder",
+    ),
+    EngineEntry(
         "speech",
         "espeak",
         "Built-in basic voice (eSpeak NG)",
@@ -57,6 +86,7 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         "Edge online voices (unofficial, no key)",
         "Edge 在线音色（非官方，免密钥）",
         "inference.engines.speech.edge.engine:create_engine",
+        is_remote=True,
     ),
     EngineEntry(
         "speech",
@@ -64,6 +94,7 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         "Server with OpenAI's speech interface",
         "兼容 OpenAI 语音接口的服务",
         "inference.engines.speech.openai_speech.engine:create_engine",
+        is_remote=True,
     ),
     EngineEntry(
         "speech",

@@ -63,4 +63,4 @@ class Runner(BaseModel):
         indexes = [models.Index(fields=["state", "started_at"])]
 
     def __str__(self) -> str:
-        return f"{self.broadcast} #{self.lease_epoch} ({self.state})"
+        return f"{self.broadcast} #{self.lease_epoch} ({self.get_state_display()})"

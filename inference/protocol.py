@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from inference.closing_spec import Closing, TellQuota
 from inference.json_form import Json as Json
 from inference.json_form import ProtocolError as ProtocolError
 from inference.json_form import decode as decode
@@ -50,11 +51,12 @@ class RenditionSpec:
 
 @dataclass(frozen=True, slots=True)
 class AvatarSpec:
-    """Which face engine to load, and what it needs to load this avatar."""
+    """Which face engine to load, and what it needs to. clips: {name: ms} that it can play."""
 
     id: str
     engine: str
     settings: Json = field(default_factory=dict)
+    clips: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ class RunnerSpec:
 class Stop:
     when: Literal["now", "sentence_end"] = "sentence_end"
     reason: str = "stopped by the operator"
+    closing: Closing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +265,7 @@ COMMANDS: Final[dict[str, type]] = {
     "output_stop": StopOutput,
     "output_replace_key": ReplaceOutputKey,
     "record": SetRecording,
+    "tell_quota": TellQuota,
 }
 
 # --- events: numbered, kept in the outbox until acknowledged ------------------------------------
@@ -280,9 +284,12 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "worker": ("kind", "pid", "state", "reason"),  # started | died | ended | failed
     "clock.rebased": ("gap_ms",),
     "viewer.failed": ("viewer", "step", "reason"),
+    "speech.made": ("engine", "characters"),  # by a voice, not from the cache
+    "quota.warning": ("meter", "used", "limit", "resets_at"),
+    "quota.reached": ("meter", "used", "limit", "resets_at"),
 }
 # Never dropped when the outbox is at its cap.
-KEPT_EVENTS: Final = frozenset({"broadcast.state", "utterance", "cursor", "script.state"})
+KEPT_EVENTS: Final = {"broadcast.state", "utterance", "cursor", "script.state", "speech.made"}
 
 
 @dataclass(frozen=True, slots=True)

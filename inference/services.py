@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -65,6 +66,11 @@ def start_runner(*, launcher: Launcher, runner: Runner) -> None:
     launcher.start(request, lambda handle: _record(runner, handle))
 
 
+def forget_runners(broadcasts: Sequence[str]) -> None:
+    """Drop the rows of every launch of these broadcasts."""
+    Runner.objects.filter(broadcast__in=broadcasts).delete()
+
+
 def active_runners() -> QuerySet[Runner]:
     """Launches that have not ended."""
     return Runner.objects.exclude(state=RunnerState.ENDED)
@@ -117,6 +123,11 @@ def has_been_live(broadcast: UUID, lease_epoch: int) -> bool:
 def note_node(name: str) -> None:
     """The control loop of this machine is at work."""
     Node.objects.update_or_create(name=name, defaults={"last_seen_at": timezone.now()})
+
+
+def last_seen_control_loop() -> datetime | None:
+    """When any control loop was at work last; None if there never was one."""
+    return Node.objects.order_by("-last_seen_at").values_list("last_seen_at", flat=True).first()
 
 
 def _record(runner: Runner, handle: Handle) -> None:

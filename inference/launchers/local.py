@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from inference.child_environment import child_environment
 from inference.launchers.base import Handle, LaunchError, LaunchRequest, Poll
 
 LOG_BYTES: Final = 8 * 1024 * 1024
@@ -23,23 +24,6 @@ LOG_NAME: Final = "runner.log"
 SPARE_PAUSE_SECONDS: Final = 5.0
 # What a runner's children need to finish their files at its end.
 ORPHAN_SECONDS: Final = 5.0
-# Nothing else of our environment reaches a runner: ours holds keys and the database's password.
-ENVIRONMENT: Final = (
-    "PATH",
-    "HOME",
-    "USER",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "TZ",
-    "TMPDIR",
-    "LD_LIBRARY_PATH",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "XDG_CACHE_HOME",
-    "CUDA_VISIBLE_DEVICES",
-    "NVIDIA_VISIBLE_DEVICES",
-)
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -193,8 +177,7 @@ def _close_stdin(child: subprocess.Popen[bytes]) -> None:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    return {**kept, "PYTHONUNBUFFERED": "1"}
+    return {**child_environment(), "PYTHONUNBUFFERED": "1"}
 
 
 def _handle_of(pid: int) -> Handle:

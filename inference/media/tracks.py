@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
-from typing import Any, Final, Protocol
+from typing import Protocol
 
-import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
 from inference.media.packets import EncodedPacket
-
-_CLOCK: Final = Fraction(1, 48_000)
 
 
 class AsyncPacketSource(Protocol):
@@ -27,7 +23,7 @@ class AsyncPacketSource(Protocol):
 class PacketTrack(MediaStreamTrack):
     """One viewer's track. The source is opened at the first `recv`, when DTLS is up.
 
-    parameter_sets: Annex B to put before keyframes, which WebRTC wants in-band; b"" for sound.
+    parameter_sets: Annex B of the source, once it is open; b"" for sound.
     """
 
     def __init__(
@@ -37,7 +33,7 @@ class PacketTrack(MediaStreamTrack):
         self.kind = kind
         self._open = open_source
         self._source: AsyncPacketSource | None = None
-        self._parameter_sets = b""
+        self.parameter_sets = b""
         self.packets = 0
 
     def switch(self, open_source: Callable[[], tuple[AsyncPacketSource, bytes]]) -> None:
@@ -46,11 +42,11 @@ class PacketTrack(MediaStreamTrack):
         if before is not None:
             before.close()
 
-    async def recv(self) -> Any:
-        """The next coded packet, pts on the 48 kHz clock. Raises MediaStreamError at the end."""
+    async def recv(self) -> EncodedPacket:  # type: ignore[override]  # for our own sender
+        """The next coded packet, for `RtpSender`. Raises MediaStreamError at the end."""
         while self.readyState == "live":
             if self._source is None:
-                self._source, self._parameter_sets = self._open()
+                self._source, self.parameter_sets = self._open()
             source = self._source
             try:
                 packet = await source.next()
@@ -59,7 +55,7 @@ class PacketTrack(MediaStreamTrack):
                     continue  # switched while waiting
                 break
             self.packets += 1
-            return self._coded(packet)
+            return packet
         self.stop()
         raise MediaStreamError
 
@@ -67,12 +63,3 @@ class PacketTrack(MediaStreamTrack):
         if self._source is not None:
             self._source.close()
         super().stop()
-
-    def _coded(self, packet: EncodedPacket) -> Any:
-        data = packet.data
-        if packet.is_keyframe and self._parameter_sets:
-            data = self._parameter_sets + data
-        coded: Any = av.Packet(data)
-        coded.pts = coded.dts = packet.pts
-        coded.time_base = _CLOCK
-        return coded

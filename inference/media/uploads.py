@@ -42,7 +42,18 @@ def rewrite_upload(path: Path, kind: UploadKind) -> bytes:
     It stands upright, without metadata, no larger than needed; the first picture of an animation.
     With an alpha that is used: PNG, else JPEG. Raises UploadError.
     """
+    try:
+        return _rewrite(path, kind)
+    except UploadError:
+        raise
+    except Exception as error:  # noqa: BLE001 - decoders of hostile files fail in every way
+        raise UploadError("picture_unreadable") from error
+
+
+def _rewrite(path: Path, kind: UploadKind) -> bytes:
     image = _upright(_open(path), _LONGEST_PX[kind])
+    # Pillow would write comments and profiles of the upload into our file again.
+    image.info.clear()
     is_clear = kind != "background" and _has_alpha(image)
     written = io.BytesIO()
     if is_clear:
@@ -55,6 +66,11 @@ def rewrite_upload(path: Path, kind: UploadKind) -> bytes:
         "height_px": image.height,
     }
     return json.dumps(facts).encode() + b"\n" + written.getvalue()
+
+
+def open_picture(path: Path, longest_px: int = 4096) -> Image.Image:
+    """An uploaded picture, upright, no larger than needed. Raises UploadError."""
+    return _upright(_open(path), longest_px)
 
 
 def _open(path: Path) -> Image.Image:

@@ -11,6 +11,7 @@ import json
 import sys
 
 from inference.egress import EgressError, NameNotFoundError, check_url
+from inference.media.garbage import collect_rarely
 from inference.outputs.base import (
     Json,
     headers_from_json,
@@ -22,6 +23,7 @@ from inference.outputs.rtmp.publisher import Publisher, PublishError, Target
 
 
 def main() -> int:
+    collect_rarely()
     return asyncio.run(_run())
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import av
 
+from inference.media.garbage import collect_rarely
 from inference.media.packets import EncodedPacket, StreamHeaders
 from inference.outputs.base import (
     Json,
@@ -90,6 +91,7 @@ class Mp4File:
 def main() -> int:
     # A presenter's face and voice are for their user and group alone: 0640, folders 0750.
     os.umask(0o027)
+    collect_rarely()
     return asyncio.run(_run())
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 
+from inference.media.garbage import collect_rarely
 from inference.runner.bootstrap import Arguments, BootstrapError, move_output, read_arguments
 from inference.runner.outbox import OutboxBusyError
 from inference.runner.session import Session
@@ -17,6 +18,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # It tells every address of every viewer.
     logging.getLogger("aioice").setLevel(logging.WARNING)
+    collect_rarely()
     try:
         arguments = read_arguments()
         move_output(arguments.bootstrap.log)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from inference.catalog import EXPRESSIONS, GESTURES
+from inference.closing_spec import TellQuota
 from inference.protocol import (
     AddOutput,
     Interrupt,
@@ -22,6 +23,7 @@ from inference.protocol import (
     Stop,
     StopOutput,
     Take,
+    encode,
 )
 from inference.runner.link import CommandRefused
 from inference.runner.output_board import UnknownOutputError
@@ -55,7 +57,11 @@ class CommandDesk:
     async def _execute(self, command: Any) -> Json | None:
         match command:
             case Stop():
-                self._session.end(command.reason, now=command.when == "now")
+                is_now = command.when == "now"
+                self._session.end(command.reason, now=is_now, closing=command.closing)
+            case TellQuota(level=level):
+                told = {name: value for name, value in encode(command).items() if name != "level"}
+                self._session.link.emit(f"quota.{level}", told)
             case Interrupt():
                 return self._interrupt(command)
             case Say() | Pause() | Resume() | Skip() | Take():
@@ -96,8 +102,12 @@ class CommandDesk:
                 director.set_expression(name)
             case PlayGesture(name) if name in GESTURES:
                 director.play_gesture(name)
-            case PlayClip():
-                raise CommandRefused("unknown_clip", "This presenter has no such clip.")
+            case PlayClip(name) if name in self._session.spec.avatar.clips:
+                director.play_clip(name)
+            case PlayClip(name):
+                known = ", ".join(self._session.spec.avatar.clips)
+                words = f"no clip {name}; it has: {known}" if known else "no clips"
+                raise CommandRefused("unknown_clip", f"This presenter has {words}.")
             case SetExpression(name):
                 names = ", ".join(EXPRESSIONS)
                 raise CommandRefused("unknown_expression", f"{name} is none of: {names}.")

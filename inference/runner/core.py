@@ -29,7 +29,13 @@ from inference.media.packets import EncodedPacket, StreamHeaders
 from inference.media.picture import fit_inside, jpeg_picture
 from inference.protocol import SAMPLE_RATE_HZ, RenditionSpec
 from inference.runner.compose import Composer, FrameSource, IdleFrames
-from inference.runner.encode import PictureDue, PictureStage, SoundEncoder, SoundStage, Stage
+from inference.runner.encode import (
+    EncodingThread,
+    PictureDue,
+    PictureStage,
+    SoundEncoder,
+    SoundStage,
+)
 from inference.runner.fanout import Hub
 from inference.runner.mixer import Interruption, Mixer, MixerListener, QuietListener
 
@@ -92,7 +98,6 @@ class MediaCore:
         self.clock = MediaClock(self._tick, self._rebase, time_source, start_sample=start_sample)
         self._composer = Composer(self.spec, self.overlays)
         self._build_stages()
-        self.hub = Hub(self._pictures.request_keyframe)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run_clock, name="media-tick", daemon=True)
         self._low_lock = threading.Lock()
@@ -110,8 +115,7 @@ class MediaCore:
 
     def start(self) -> None:
         """Begin with the first sample now."""
-        for stage in self._stages:
-            stage.start()
+        self._encoding.start()
         self._thread.start()
 
     def stop(self, timeout_seconds: float = 2.0) -> bool:
@@ -124,14 +128,13 @@ class MediaCore:
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
         self.mixer.close()
-        ended = [stage.stop(max(0.0, deadline - time.monotonic())) for stage in self._stages]
+        has_ended = self._encoding.stop(max(0.0, deadline - time.monotonic()))
         self.hub.close()
-        return all(ended) and not self._thread.is_alive()
+        return has_ended and not self._thread.is_alive()
 
     def settle(self) -> None:
-        """Wait until every encoder has worked off its queue (for time that runs faster)."""
-        for stage in self._stages:
-            stage.settle()
+        """Wait until what was mixed so far is encoded (for time that runs faster)."""
+        self._encoding.settle()
 
     # --- pictures
 
@@ -228,8 +231,8 @@ class MediaCore:
             "frames": pictures.made,
             "held": self._composer.counts["held"],
             "idle": self._composer.counts["idle"],
-            "dropped": self._skipped + pictures.dropped,
-            "sound_dropped": self._sound.dropped,
+            "dropped": self._skipped + self._encoding.pictures_dropped,
+            "sound_dropped": self._encoding.sound_dropped,
             "underruns": underruns,
             "underrun_ms": round(silent_samples * _MS_PER_SAMPLE),
             "rebases": self._rebases,
@@ -276,13 +279,13 @@ class MediaCore:
     def _build_stages(self) -> None:
         self._main = VideoEncoder(self.spec, self._settings)
         self._aac_encoder = AacEncoder()
-        age, failed = self._age, self._listener.failed
-        self._pictures = PictureStage(
-            self._composer, self._main, self._publish_picture, age, failed
-        )
+        self._pictures = PictureStage(self._composer, self._main, self._publish_picture, self._age)
         encoders: dict[str, SoundEncoder] = {"opus": OpusEncoder(), "aac": self._aac_encoder}
-        self._sound = SoundStage(encoders, self._publish, age, failed)
-        self._stages: tuple[Stage[Any], ...] = (self._pictures, self._sound)
+        self._sound = SoundStage(encoders, self._publish, self._age)
+        self.hub = Hub(self._pictures.request_keyframe)
+        self._encoding = EncodingThread(
+            self._sound, self._pictures, self.hub.wake_readers, self._listener.failed
+        )
 
     def _run_clock(self) -> None:
         self._priority = prefer_this_thread(real_time=True)
@@ -296,22 +299,21 @@ class MediaCore:
         with self._tick_meter:
             block = self.mixer.pull(sample)
             self._late_ms.add(late_samples * _MS_PER_SAMPLE)
-            self._request_picture(sample, late_samples, block.generation)
-            self._sound.put_all(block)
+            self._encoding.put(block, self._due_picture(sample, late_samples, block.generation))
 
-    def _request_picture(self, sample: int, late_samples: int, generation: int) -> None:
+    def _due_picture(self, sample: int, late_samples: int, generation: int) -> PictureDue | None:
         frame = sample // self.spec.frame_samples
         is_due = frame >= self._next_frame
         if is_due or generation != self._told_generation:
             self._composer.move_clock(frame, generation)
             self._told_generation = generation
         if not is_due:
-            return
+            return None
         self._next_frame = frame + 1
         if late_samples > self.spec.frame_samples:
             self._skipped += 1
-            return
-        self._pictures.put_newest(PictureDue(frame, generation))
+            return None
+        return PictureDue(frame, generation)
 
     def _rebase(self, sample: int, gap_samples: int) -> None:
         self._rebases += 1
@@ -324,10 +326,10 @@ class MediaCore:
         return self.clock.now_samples() - pts
 
     def _publish(self, packet: EncodedPacket) -> None:
-        self.hub.publish(packet)
+        self.hub.deliver(packet)
 
     def _publish_picture(self, packet: EncodedPacket) -> None:
-        self.hub.publish(packet)
+        self.hub.deliver(packet)
         if not self._has_first_frame:
             self._has_first_frame = True
             self._listener.first_frame(packet.pts)

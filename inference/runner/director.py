@@ -65,6 +65,8 @@ class Director:
             self._face.play_gesture(line.gesture, start_sample)
         if line.item is not None and line.item.cue is not None:
             self._cards.prepare(line.item.cue)
+        if line.item is not None and line.item.clip:
+            self._face.play_clip(line.item.clip, start_sample)
         if line.is_silence and line.item is not None:
             for _, name in line.item.sentence.directives:
                 self._direct(name, line.emotion, start_sample)
@@ -82,6 +84,7 @@ class Director:
                 loudness=speech.loudness(),
                 emotion=piece.line.emotion,
                 marks=speech.marks,
+                samples=speech.samples,
             )
         )
         self._follow(piece, self._tell_viewers(piece))
@@ -115,6 +118,10 @@ class Director:
     def play_gesture(self, name: str) -> None:
         """At once, by the operator."""
         self._face.play_gesture(name, self._core.mixer.position)
+
+    def play_clip(self, name: str) -> None:
+        """At once, by the operator."""
+        self._face.play_clip(name, self._core.mixer.position)
 
     def close(self) -> None:
         self._stop_following(lambda piece: True)

@@ -1,6 +1,6 @@
-"""The stages between the tick and the packets: one thread each, queues of two.
+"""What stands between the tick and the packets: encoders of sound and pictures, on one thread.
 
-Late pictures are skipped; sound never is: a full sound queue makes the tick wait.
+Late pictures are skipped; sound never is: when a second of it waits, the tick waits too.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ import contextlib
 import logging
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Protocol
 
 from inference.media.clock import TICK_SAMPLES, prefer_this_thread
 from inference.media.encoder import Samples, VideoEncoder
@@ -29,9 +28,9 @@ from inference.runner.mixer import TickBlock
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-QUEUE_CAPACITY: Final = 2
+# Of 20 ms each.
+QUEUE_CAPACITY: Final = 50
+PICTURES_BEHIND: Final = 2
 SOUND_WAIT_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.002
 _THUMBNAIL_SHORT_SIDE_PX: Final = 180
@@ -39,121 +38,6 @@ _MS_PER_SAMPLE: Final = 1000 / SAMPLE_RATE_HZ
 
 Publish = Callable[[EncodedPacket], None]
 Failed = Callable[[str, Exception], None]
-
-
-class Stage(ABC, Generic[T]):
-    """A thread that works off a queue of 2. A failure ends the stage and is told once.
-
-    One thread (the tick) puts. The queue is the one written in C: a condition in Python costs the
-    tick as much as mixing does.
-    """
-
-    def __init__(self, name: str, on_failed: Failed) -> None:
-        self.name = name
-        self.dropped = 0
-        self._on_failed = on_failed
-        # An event is a mark to be set when it is reached, None the end.
-        self._queue: SimpleQueue[T | threading.Event | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=f"media-{name}", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def put_newest(self, item: T) -> None:
-        """Queue it; when full, the oldest is dropped and counted."""
-        if self._queue.qsize() >= QUEUE_CAPACITY:
-            with contextlib.suppress(Empty):
-                oldest = self._queue.get_nowait()
-                if isinstance(oldest, threading.Event):
-                    oldest.set()
-                else:
-                    self.dropped += 1
-        self._queue.put(item)
-
-    def put_all(self, item: T) -> None:
-        """Queue it; when full, wait up to 1 s, then give up on it and count it as dropped."""
-        deadline = time.monotonic() + SOUND_WAIT_SECONDS
-        while self._queue.qsize() >= QUEUE_CAPACITY:
-            if time.monotonic() > deadline or not self._thread.is_alive():
-                self.dropped += 1
-                return
-            time.sleep(_POLL_SECONDS)
-        self._queue.put(item)
-
-    def settle(self) -> None:
-        """Wait until everything queued so far is worked off."""
-        reached = threading.Event()
-        self._queue.put(reached)
-        while self._thread.is_alive() and not reached.wait(0.05):
-            continue
-
-    def stop(self, timeout_seconds: float) -> bool:
-        """Work off the queue and end; False when that took longer and the thread was left."""
-        self._queue.put(None)
-        if self._thread.ident is not None:
-            self._thread.join(timeout_seconds)
-        return not self._thread.is_alive()
-
-    @abstractmethod
-    def work(self, item: T) -> None:
-        """Process one item, on the stage's thread."""
-
-    def finish(self) -> None:
-        """Called on the stage's thread after the last item."""
-        return
-
-    def _run(self) -> None:
-        prefer_this_thread()
-        try:
-            while (item := self._queue.get()) is not None:
-                if isinstance(item, threading.Event):
-                    item.set()
-                else:
-                    self.work(item)
-            self.finish()
-        except Exception as error:
-            logger.exception("a media stage failed", extra={"stage": self.name})
-            self._on_failed(self.name, error)
-
-
-class SoundEncoder(Protocol):
-    """`media.encoder.AacEncoder` or `OpusEncoder`."""
-
-    def encode(self, pts: int, samples: Samples) -> list[EncodedPacket]: ...
-
-    def flush(self) -> list[EncodedPacket]: ...
-
-
-class SoundStage(Stage[TickBlock]):
-    """Encodes every 20 ms of sound, in each form in turn.
-
-    One thread for all: waking one costs more than encoding 20 ms of sound (docs/adr/0011).
-    """
-
-    def __init__(
-        self, encoders: Mapping[str, SoundEncoder], publish: Publish, age: Callable[[int], int],
-        on_failed: Failed,
-    ) -> None:  # fmt: skip
-        """encoders: by name, the most urgent first. age(pts): how many samples the clock is past
-        it."""
-        super().__init__("sound", on_failed)
-        self.meters = {name: Meter() for name in encoders}
-        self.age_ms = Window()
-        self._encoders = tuple(zip(encoders.values(), self.meters.values(), strict=True))
-        self._publish = publish
-        self._age = age
-
-    def work(self, item: TickBlock) -> None:
-        for encoder, meter in self._encoders:
-            with meter:
-                for packet in encoder.encode(item.pts, item.samples):
-                    self._publish(packet)
-        self.age_ms.add(self._age(item.pts) * _MS_PER_SAMPLE)
-
-    def finish(self) -> None:
-        for encoder, _ in self._encoders:
-            for packet in encoder.flush():
-                self._publish(packet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +48,155 @@ class PictureDue:
     generation: int
 
 
-class PictureStage(Stage[PictureDue]):
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What a tick hands over: the sound it mixed, and the picture that is due if any."""
+
+    block: TickBlock
+    picture: PictureDue | None
+
+
+class EncodingThread:
+    """One thread for all encoders: it takes what waits, all sound first, the newest pictures then.
+
+    One thread, because waking a second costs more than encoding 20 ms of sound (docs/adr/0035).
+    Capacity: 1 s; beyond it the tick waits. A failure ends the thread and is told once, with the
+    name of the part: sound | video.
+    """
+
+    def __init__(
+        self,
+        sound: SoundStage,
+        pictures: PictureStage,
+        wake_readers: Callable[[], None],
+        on_failed: Failed,
+    ) -> None:
+        """wake_readers(): called when everything that waited is published."""
+        self.sound_dropped = self.pictures_dropped = 0
+        self._sound, self._pictures = sound, pictures
+        self._wake_readers = wake_readers
+        self._on_failed = on_failed
+        self._part = sound.name
+        # An event is a mark to be set when it is reached, None the end. The queue written in C: a
+        # condition in Python costs the tick as much as mixing does.
+        self._queue: SimpleQueue[_Due | threading.Event | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="media-encode", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, block: TickBlock, picture: PictureDue | None) -> None:
+        """Take what became due at a tick.
+
+        When full, wait up to 1 s, then give up on it and count it as dropped.
+        """
+        deadline = time.monotonic() + SOUND_WAIT_SECONDS
+        while self._queue.qsize() >= QUEUE_CAPACITY:
+            if time.monotonic() > deadline or not self._thread.is_alive():
+                self.sound_dropped += 1
+                return
+            time.sleep(_POLL_SECONDS)
+        self._queue.put(_Due(block, picture))
+
+    def settle(self) -> None:
+        """Wait until everything put so far is worked off."""
+        reached = threading.Event()
+        self._queue.put(reached)
+        while self._thread.is_alive() and not reached.wait(0.05):
+            continue
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Work off what waits and end; False when that took longer and the thread was left."""
+        self._queue.put(None)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        prefer_this_thread()
+        try:
+            while self._work_off():
+                continue
+            self._sound.finish()
+            self._pictures.finish()
+            self._wake_readers()
+        except Exception as error:
+            logger.exception("a media stage failed", extra={"stage": self._part})
+            self._on_failed(self._part, error)
+
+    def _work_off(self) -> bool:
+        """Wait for something and do all that waits; False at the end."""
+        waiting = [self._queue.get()]
+        with contextlib.suppress(Empty):
+            while True:
+                waiting.append(self._queue.get_nowait())
+        dues = [item for item in waiting if isinstance(item, _Due)]
+        self._part = self._sound.name
+        if dues:
+            self._sound.work([due.block for due in dues])
+            # Before the picture: sound that comes unevenly makes a browser hold back both.
+            self._wake_readers()
+        self._part = self._pictures.name
+        pictures = [due.picture for due in dues if due.picture is not None]
+        self.pictures_dropped += len(pictures[:-PICTURES_BEHIND])
+        for picture in pictures[-PICTURES_BEHIND:]:
+            self._pictures.work(picture)
+        self._wake_readers()
+        for item in waiting:
+            if isinstance(item, threading.Event):
+                item.set()
+        return None not in waiting
+
+
+class SoundEncoder(Protocol):
+    """`media.encoder.AacEncoder` or `OpusEncoder`."""
+
+    def encode(self, pts: int, samples: Samples) -> list[EncodedPacket]: ...
+
+    def flush(self) -> list[EncodedPacket]: ...
+
+
+class SoundStage:
+    """Encodes blocks of sound, in each form in turn."""
+
+    name = "sound"
+
+    def __init__(
+        self, encoders: Mapping[str, SoundEncoder], publish: Publish, age: Callable[[int], int]
+    ) -> None:
+        """encoders: by name. age(pts): how many samples the clock is past it."""
+        self.meters = {name: Meter() for name in encoders}
+        self.age_ms = Window()
+        self._encoders = tuple(zip(encoders.values(), self.meters.values(), strict=True))
+        self._publish = publish
+        self._age = age
+
+    def work(self, blocks: Sequence[TickBlock]) -> None:
+        for encoder, meter in self._encoders:
+            with meter:
+                for block in blocks:
+                    for packet in encoder.encode(block.pts, block.samples):
+                        self._publish(packet)
+        self.age_ms.add(self._age(blocks[-1].pts) * _MS_PER_SAMPLE)
+
+    def finish(self) -> None:
+        for encoder, _ in self._encoders:
+            for packet in encoder.flush():
+                self._publish(packet)
+
+
+class PictureStage:
     """Composes every frame once and encodes it for the main rendition and, while used, the low one.
 
     made_pts: of the pictures of about the last 10 s.
     """
 
+    name = "video"
+
     def __init__(
-        self, composer: Composer, main: VideoEncoder, publish: Publish, age: Callable[[int], int],
-        on_failed: Failed,
-    ) -> None:  # fmt: skip
+        self, composer: Composer, main: VideoEncoder, publish: Publish, age: Callable[[int], int]
+    ) -> None:
         """age(pts): how many samples the clock is past it."""
-        super().__init__("video", on_failed)
         self.compose_meter, self.encode_meter, self.low_meter = Meter(), Meter(), Meter()
         self.publish_meter = Meter()
         self.age_ms = Window()

@@ -129,6 +129,7 @@ class Subscription:
         with self._lock:
             self._closed = True
             self._wake()
+        self._hub.wake_readers()
         if self._on_packet is not None:
             self._on_packet(None)
 
@@ -204,7 +205,8 @@ class Subscription:
         if waiter is None:
             return
         waker, future = waiter
-        if not waker.wake(future):
+        waker.add(future)
+        if waker.is_dead:
             self._closed = True  # the loop of this reader is gone
 
     def _ask_keyframe(self) -> None:
@@ -222,18 +224,20 @@ class _Waker:
         self._loop = loop
         self._futures: deque[asyncio.Future[None]] = deque()
         self._called = False
+        self.is_dead = False
 
-    def wake(self, future: asyncio.Future[None]) -> bool:
-        """False when the loop is closed."""
+    def add(self, future: asyncio.Future[None]) -> None:
+        """Wake this one too at the next `ring`."""
         self._futures.append(future)
-        if self._called:
-            return True
+
+    def ring(self) -> None:
+        if self._called or not self._futures:
+            return
         self._called = True
         try:
             self._loop.call_soon_threadsafe(self._resolve)
         except RuntimeError:
-            return False
-        return True
+            self.is_dead = True
 
     def _resolve(self) -> None:
         self._called = False  # first: what is appended from now on brings its own call
@@ -292,8 +296,19 @@ class Hub:
 
     def publish(self, packet: EncodedPacket) -> None:
         """Hand a packet to every subscription that asked for its stream."""
+        self.deliver(packet)
+        self.wake_readers()
+
+    def deliver(self, packet: EncodedPacket) -> None:
+        """As `publish`, but tasks that wait for it go on only after `wake_readers`."""
         for subscription in self._by_stream.get(stream_key(packet), ()):
             subscription.push(packet)
+
+    def wake_readers(self) -> None:
+        """Let the tasks go on that got something. Called last before the caller waits itself: a
+        loop that wakes earlier only waits for the interpreter that the caller still holds."""
+        for waker in tuple(self._wakers.values()):
+            waker.ring()
 
     def request_keyframe(self, rendition: str) -> None:
         """Ask the encoder for a keyframe soon; requests closer than 0.5 s share one."""

@@ -9,7 +9,16 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from inference.protocol import CueSpec, Cursor, Json, Say, UtteranceSource, encode
+from inference.closing_spec import Closing
+from inference.protocol import (
+    CardSpec,
+    CueSpec,
+    Cursor,
+    Json,
+    Say,
+    UtteranceSource,
+    encode,
+)
 from inference.runner.mixer import Interruption, Segment
 from inference.runner.rundown import Item, Rundown
 from inference.text.script import ScriptError, ScriptSentence, parse_script
@@ -158,6 +167,23 @@ class LineMaker:
             emotion=command.emotion or 3,
             expression=command.expression,
             gesture=command.gesture,
+        )
+
+    def closing_line(self, closing: Closing) -> Line:
+        """What is heard, or shown in silence, before the broadcast ends."""
+        is_card = closing.kind == "card"
+        pause_seconds = closing.seconds if is_card else 0.0
+        sentence = ScriptSentence("" if is_card else closing.text, (), pause_seconds)
+        cue = CueSpec("closing", "pause", card=CardSpec(closing.text))
+        return Line(
+            utterance=closing.utterance,
+            source="operator",
+            text=closing.text,
+            sentences=(sentence,),
+            number=next(self._numbers),
+            # Of no place in the rundown: the cursor stays where it is.
+            item=Item(Cursor(cue.id), cue, sentence) if is_card else None,
+            jump=-1,
         )
 
     def sentence(self, sentence: ScriptSentence, emotion: int) -> Sentence:

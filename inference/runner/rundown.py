@@ -27,6 +27,11 @@ class Item:
     def is_silence(self) -> bool:
         return not self.sentence.text
 
+    @property
+    def clip(self) -> str | None:
+        """The recorded motion that plays in this silence."""
+        return self.cue.clip if self.cue is not None and self.cue.kind == "clip" else None
+
 
 class Rundown:
     """Moves over cues and loops. A position with cue None is the start of a loop."""
@@ -34,7 +39,7 @@ class Rundown:
     def __init__(self, spec: RunnerSpec) -> None:
         self._loops = spec.rundown_mode == "loop"
         self._loop_pause_seconds = spec.loop_pause_seconds
-        self._cues = [(cue, _sentences(cue, spec.language)) for cue in spec.cues]
+        self._cues = [(cue, _sentences(cue, spec)) for cue in spec.cues]
         self._cues = [(cue, said) for cue, said in self._cues if said]
 
     @property
@@ -101,13 +106,17 @@ class Rundown:
         return Cursor(self._cues[0][0].id, 0, loop)
 
 
-def _sentences(cue: CueSpec, language: str) -> tuple[ScriptSentence, ...]:
-    """The sentences of a cue. A text that cannot be parsed is said as it stands."""
+def _sentences(cue: CueSpec, spec: RunnerSpec) -> tuple[ScriptSentence, ...]:
+    """The sentences of a cue. A text that cannot be parsed is said as it stands.
+
+    A clip is silence as long as it plays; one that the presenter on air does not have is skipped.
+    """
     if cue.kind == "pause":
         return (ScriptSentence("", (), cue.pause_seconds),) if cue.pause_seconds > 0 else ()
-    if cue.kind != "speech":
-        return ()
+    if cue.kind == "clip":
+        lasts_ms = spec.avatar.clips.get(cue.clip or "", 0)
+        return (ScriptSentence("", (), lasts_ms / 1000),) if lasts_ms > 0 else ()
     try:
-        return parse_script(cue.text, language)
+        return parse_script(cue.text, spec.language)
     except ScriptError:
         return (ScriptSentence(cue.text),) if cue.text.strip() else ()

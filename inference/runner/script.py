@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from inference.closing_spec import Closing
 from inference.protocol import Cursor, Interrupt, Json, RunnerSpec, Say, ScriptState
 from inference.runner.lines import (
     Delays,
@@ -95,10 +96,15 @@ class Script:
         """Have the first sentences made before the clock runs."""
         self._placer.prefetch(self._rundown, self._rundown.start(cursor))
 
-    def end(self, reason: str, *, now: bool) -> None:
-        """Say nothing new; `on_end` follows when the sentence has ended, at once with `now`."""
+    def end(self, reason: str, *, now: bool, closing: Closing | None = None) -> None:
+        """Say nothing new; `on_end` follows when the sentence has ended, at once with `now`.
+
+        closing: is heard or shown behind the sentence, and then nothing more.
+        """
         self._ending = reason
         self._drop_says()
+        if closing is not None and not now:
+            self._says.append(self._lines.closing_line(closing))
         if now or (self._speaking and self._speaking.line.is_silence):
             self.cut()
         self._plan()
@@ -219,8 +225,8 @@ class Script:
         self._speaking = None
         self.delays.ended(utterance)
         self._forget(entry)
-        if completed:
-            self._said(entry, played)
+        if completed or (entry.line.item is not None and entry.line.item.clip):
+            self._said(entry, played)  # a clip that began plays on, whatever is said over it
         elif not entry.line.is_silence:
             state = "failed" if entry.segment.has_failed else "interrupted"
             self._tell(entry.line, state, entry, played=played)
@@ -262,14 +268,14 @@ class Script:
             self._check_end()
         elif self._waiting is None and not self._retry.is_waiting:
             self._place(wanted)
-        if not self._retry.is_waiting:
+        if self._ending is None and not self._retry.is_waiting:
             self._placer.prefetch(self._rundown, self._next_position())
 
     def _wanted(self) -> Line | None:
-        if self._ending is not None:
-            return None
         if self._says:
             return self._says[0]
+        if self._ending is not None:
+            return None
         position = self._next_position()
         if self.state != "running" or position is None or self._is_time_over():
             return None
@@ -386,7 +392,8 @@ class Script:
 
     def _drop_says(self) -> None:
         for line in self._says:
-            self._tell(line, "dropped")
+            if not line.is_silence:
+                self._tell(line, "dropped")
         self._says.clear()
 
     def _move_to(self, target: Cursor | None) -> None:

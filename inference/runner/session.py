@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from inference.closing_spec import Closing
 from inference.engines.base import FaceSetup
 from inference.media.idle import idle_loop_path
 from inference.protocol import (
@@ -18,6 +19,7 @@ from inference.protocol import (
     Command,
     Json,
     RunnerSpec,
+    VoiceSpec,
     decode_command,
 )
 from inference.runner.bootstrap import Arguments
@@ -206,6 +208,7 @@ class Session:
             on_ready=lambda speech: self.script.speech_made(speech),
             on_state=lambda state, pid, reason: self._worker("speech", state, pid, reason),
             on_voice_failed=self._voice_failed,
+            on_made=self._speech_made,
             test_engines=spec.test_engines,
         )
         self.face = FaceClient(
@@ -242,13 +245,13 @@ class Session:
         self.director.cut(interruption)
         self.script.rebased()
 
-    def end(self, reason: str, *, now: bool) -> None:
-        """End the broadcast: at once, or when the sentence has ended."""
+    def end(self, reason: str, *, now: bool, closing: Closing | None = None) -> None:
+        """End the broadcast: at once, or when the sentence has ended and the closing was heard."""
         if self._ended.is_set():
             return
         self._end_reason = reason
         self.link.emit("broadcast.state", {"state": "stopping", "reason": reason})
-        self.script.end(reason, now=now)
+        self.script.end(reason, now=now, closing=closing)
 
     def crashed(self, stage: str) -> None:
         """A media thread has ended. Leave the air and let a new runner go on at the cursor."""
@@ -274,6 +277,11 @@ class Session:
 
     def _voice_failed(self, voice: Any, message: str) -> None:
         self._worker(f"voice:{voice.engine}", "failed", 0, message)
+
+    def _speech_made(self, voice: VoiceSpec, text: str) -> None:
+        """What a voice was paid for, or would have been: counted once, by the web side."""
+        data = {"voice": voice.id, "engine": voice.engine, "characters": len(text)}
+        self.link.emit("speech.made", data)
 
     def _renew_spec(self, spec: RunnerSpec) -> None:
         """What was changed while the link was down, and credentials before they expire."""

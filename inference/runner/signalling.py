@@ -14,6 +14,7 @@ from inference.media.tracks import AsyncPacketSource, PacketTrack
 from inference.protocol import SIGNAL_DEADLINE_SECONDS, IceSpec, Json, Signal
 from inference.runner.core import LOW_BITRATE_KBPS, LOW_RENDITION, CoreError, MediaCore
 from inference.runner.fanout import Subscription
+from inference.runner.rtp_sender import Packetizer
 from inference.runner.viewer import NoAddressError, NoH264Error, Viewer
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Viewers:
         self._configuration = ice.configuration(spec)
         self._viewers: dict[str, Viewer] = {}
         self._rungs: dict[str, str] = {}
+        self._packetizer = Packetizer()
         self._joining = asyncio.Lock()
         self._joins: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -192,6 +194,7 @@ class Viewers:
             self._configuration,
             PacketTrack("video", lambda: self._open_video(viewer_id, main.id)),
             PacketTrack("audio", lambda: (self._subscribe(viewer_id, "opus"), b"")),
+            self._packetizer,
             bitrate_kbps=main.bitrate_kbps,
             on_picture_lost=lambda: self._picture_lost(viewer_id),
             on_closed=self._lost,

@@ -1,15 +1,13 @@
 """One WebRTC viewer: a peer connection that gets the show's own packets.
 
-Uses four private places of aiortc 1.16 (pinned; `tests/inference/runner/test_viewers.py` fails if
-they move): the sender's `_send_keyframe`, `_handle_rtcp_packet`, `_ssrc` and the DTLS transport's
-`_send_rtp`.
+Uses three private places of aiortc 1.16 (pinned; `tests/inference/runner/test_viewers.py` fails if
+they move): the sender's `_send_keyframe`, `_handle_rtcp_packet` and `_ssrc`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import struct
 import time
 from collections import deque
 from collections.abc import Callable
@@ -33,6 +31,7 @@ from aiortc.rtp import (
 from aiortc.sdp import candidate_from_sdp
 
 from inference.media.tracks import PacketTrack
+from inference.runner.rtp_sender import Packetizer, RtpSender
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +145,7 @@ class Viewer:
         configuration: RTCConfiguration,
         video: PacketTrack,
         audio: PacketTrack,
+        packetizer: Packetizer,
         *,
         bitrate_kbps: int,
         on_picture_lost: Callable[[], None],
@@ -158,6 +158,7 @@ class Viewer:
         self._on_picture_lost = on_picture_lost
         self._on_closed = on_closed
         self._pacer = Pacer(bitrate_kbps * PACE_FACTOR)
+        self._packetizer = packetizer
         self._connected = asyncio.Event()
         self._is_closing = False
         self._connection = RTCPeerConnection(configuration)
@@ -178,10 +179,12 @@ class Viewer:
             raise NoH264Error("the offer has no H.264")
         connection = self._connection
         video_sender = connection.addTrack(self.video)
-        connection.addTrack(self.audio)
+        audio_sender = connection.addTrack(self.audio)
         # Before setRemoteDescription: later it is ignored, VP8 wins and H.264 is sent as VP8.
         transceiver = next(t for t in connection.getTransceivers() if t.kind == "video")
         transceiver.setCodecPreferences(_h264_codecs())
+        RtpSender(video_sender, self._packetizer, self._pacer.spend)
+        RtpSender(audio_sender, self._packetizer)
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         except OperationError as error:
@@ -250,7 +253,7 @@ class Viewer:
             self._on_closed(self.id, step, f"the {step.upper()} connection could not be made")
 
     def _watch(self, sender: RTCRtpSender) -> None:
-        """Hook the reports in and the pacer out."""
+        """Hook the reports in."""
         handle, ssrc = sender._handle_rtcp_packet, sender._ssrc
 
         async def handle_report(packet: Any) -> None:
@@ -259,16 +262,6 @@ class Viewer:
 
         sender._handle_rtcp_packet = handle_report  # type: ignore[method-assign]
         sender._send_keyframe = self._picture_lost  # type: ignore[method-assign]
-        transport = sender.transport
-        send, marker = transport._send_rtp, struct.pack(">I", ssrc)
-
-        async def send_paced(data: bytes) -> None:
-            # RTP carries its SSRC in bytes 8..12; RTCP carries it in 4..8 and is never held up.
-            if data[8:12] == marker:
-                await self._pacer.spend(len(data))
-            await send(data)
-
-        transport._send_rtp = send_paced  # type: ignore[method-assign]
 
     def _picture_lost(self) -> None:
         self.health.picture_lost()

@@ -109,7 +109,7 @@ class Show:
             title="",
             language="en-US",
             renditions=(RenditionSpec("main", 320, 180, 1920, 500),),
-            avatar=AvatarSpec("a", "puppet"),
+            avatar=changes.pop("avatar", AvatarSpec("a", "puppet")),
             voices=(VoiceSpec("v", "espeak", "en-US"),),
             cues=cues,
             run_folder="",

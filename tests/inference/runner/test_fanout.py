@@ -203,3 +203,16 @@ def test_closed_subscription_gets_nothing_more(hub: Hub) -> None:
 def test_streams_that_do_not_exist_are_refused(hub: Hub, streams: set[str]) -> None:
     with pytest.raises(ValueError, match="cannot subscribe"):
         hub.subscribe("wrong", streams)
+
+
+async def test_delivered_packets_wake_their_reader_only_when_it_is_rung(hub: Hub) -> None:
+    subscription = hub.subscribe("viewer", {"opus"}, start_on_keyframe=False)
+    reading = asyncio.create_task(subscription.next())
+    await asyncio.sleep(0)
+    hub.deliver(opus(0))
+    await asyncio.sleep(0.01)
+    assert not reading.done()
+
+    hub.wake_readers()
+
+    assert (await asyncio.wait_for(reading, 1)).data == b"o0"

@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 
+from inference.closing_spec import Closing
 from inference.protocol import CueSpec, Cursor, Interrupt, Say
 from inference.runner.mixer import TICK_SAMPLES
 from inference.runner.rundown import UnknownCueError
+from inference.runner.script import LineRefusedError
 from inference.text.script import ScriptError
 
 from .shows import SPOKEN_SAMPLES, Show
@@ -286,3 +288,56 @@ async def test_expression_and_gesture_come_with_the_first_sentence_of_a_cue() ->
         ("happy", "wave"),
         (None, None),
     ]
+
+
+async def test_ending_says_the_whole_sentence_then_the_closing_line_and_nothing_more() -> None:
+    show = Show("One. Two.", "Three.").start()
+    await show.speak("One.")
+    show.script.say(Say("late", "Waiting."))
+
+    show.script.end("quota_minutes", now=False, closing=Closing("bye", "Goodbye."))
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One.", "Goodbye."]
+    assert show.texts("dropped") == ["Waiting."]
+    assert not show.texts("interrupted")
+    assert show.ended == ["quota_minutes"]
+    with pytest.raises(LineRefusedError):
+        show.script.say(Say("later", "Too late."))
+
+
+async def test_ending_shows_its_card_in_silence() -> None:
+    show = Show("One. Two.").start()
+    await show.speak("One.")
+
+    closing = Closing("bye", "That is all.", "card", seconds=0.4)
+    show.script.end("quota_minutes", now=False, closing=closing)
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One."]
+    assert show.stage.cues[:3] == ["+c1", "+closing", "-"]
+    assert show.cursors()[-1] == ("c1", 1, 0)
+
+
+async def test_a_closing_line_that_no_voice_can_say_ends_the_broadcast_all_the_same() -> None:
+    show = Show("One. Two.").start()
+    show.voice.broken = {"Goodbye."}
+    await show.speak("One.")
+
+    show.script.end("quota_minutes", now=False, closing=Closing("bye", "Goodbye."))
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One."]
+    assert show.texts("failed") == ["Goodbye."]
+
+
+async def test_a_stop_at_once_cuts_the_closing_line_too() -> None:
+    show = Show("One. Two.").start()
+    await show.speak("One.")
+    show.script.end("quota_minutes", now=False, closing=Closing("bye", "Goodbye."))
+    await show.speak("Goodbye.")
+
+    show.script.end("stopped by the operator", now=True)
+    await show.until(lambda: show.ended)
+
+    assert show.texts("interrupted") == ["Goodbye."]

@@ -186,12 +186,13 @@ async def test_crashed_media_stage_leaves_the_air_and_the_next_runner_goes_on(
     spec = make_spec(tmp_path, ("One. Two. Three.",), voices=TONE)
     work = PictureStage.work
 
-    def fail_in_the_second_sentence(stage: PictureStage, item: PictureDue) -> None:
-        if item.frame > 55:
-            raise RuntimeError("the encoder is broken")
-        work(stage, item)
-
     async with web_side(spec) as side:
+
+        def fail_in_the_second_sentence(stage: PictureStage, item: PictureDue) -> None:
+            if len(side.utterances("speaking")) == 2:
+                raise RuntimeError("the encoder is broken")
+            work(stage, item)
+
         bootstrap = Bootstrap(spec.broadcast, 1, "test", side.url, spec.run_folder)
         with monkeypatch.context() as broken:
             broken.setattr(PictureStage, "work", fail_in_the_second_sentence)
