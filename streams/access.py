@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from accounts.access import get_owned_for, get_row
 from accounts.models import User
 from accounts.roles import has_permission, require_permission
+from accounts.scope import admit, every_organization
 from livestudio.common.errors import NotFoundError
 from streams.errors import NotLiveError, SignInRequiredError
 from streams.models import (
@@ -56,7 +57,8 @@ def get_picture_for(user: User, picture_id: Id, permission: str) -> Picture:
 
 def get_any_picture(picture_id: UUID) -> Picture:
     """For holders of a signed address, which members alone are given. Raises NotFoundError."""
-    picture: Picture = get_row(Picture.objects.all(), picture_id, "picture")
+    with every_organization():
+        picture: Picture = get_row(Picture.objects.all(), picture_id, "picture")
     return picture
 
 
@@ -94,16 +96,22 @@ def get_recording_for(user: User, recording_id: Id) -> Recording:
     return recording
 
 
-def get_any_broadcast(broadcast_id: UUID) -> Broadcast:
-    """For holders of a signed address, which members alone are given. Raises NotFoundError."""
+def get_any_broadcast(broadcast_id: Id) -> Broadcast:
+    """For holders of a signed address, which members alone are given, and of a socket.
+
+    Raises NotFoundError.
+    """
     rows = Broadcast.objects.select_related("show")
-    broadcast: Broadcast = get_row(rows, broadcast_id, "broadcast")
+    with every_organization():
+        broadcast: Broadcast = get_row(rows, broadcast_id, "broadcast")
+    admit(broadcast.organization_id)
     return broadcast
 
 
 def get_any_recording(recording_id: UUID) -> Recording:
     """For holders of a signed address, which members alone are given. Raises NotFoundError."""
-    return get_row(Recording.objects.select_related("broadcast"), recording_id, "recording")
+    with every_organization():
+        return get_row(Recording.objects.select_related("broadcast"), recording_id, "recording")
 
 
 def get_watchable_broadcast(viewer: Viewer, target_id: Id) -> Broadcast:
@@ -115,14 +123,15 @@ def get_watchable_broadcast(viewer: Viewer, target_id: Id) -> Broadcast:
     key = _uuid_or_none(target_id)
     if key is None:
         raise NotFoundError("There is no such broadcast.")
-    broadcast = _broadcast_or_live_airing(key)
+    with every_organization():  # public shows are for everybody
+        broadcast = _broadcast_or_live_airing(key)
+        show = broadcast.show if broadcast else _find_show(key)
+    if show is None:
+        raise NotFoundError("There is no such broadcast.")
+    _require_may_watch(viewer, show)
     if broadcast is None:
-        show = Show.objects.filter(pk=key, archived_at=None).select_related("organization").first()
-        if show is None:
-            raise NotFoundError("There is no such broadcast.")
-        _require_may_watch(viewer, show)
         raise NotLiveError("This show is not on air right now.")
-    _require_may_watch(viewer, broadcast.show)
+    admit(broadcast.organization_id)
     return broadcast
 
 
@@ -136,6 +145,11 @@ def can_watch(viewer: Viewer, show: Show) -> bool:
 def _broadcast_or_live_airing(key: UUID) -> Broadcast | None:
     rows = Broadcast.objects.select_related("show__organization", "organization")
     return rows.filter(pk=key).first() or rows.filter(active_key=key).first()
+
+
+def _find_show(key: UUID) -> Show | None:
+    rows = Show.objects.filter(pk=key, archived_at=None)
+    return rows.select_related("organization").first()
 
 
 def _require_may_watch(viewer: Viewer, show: Show) -> None:

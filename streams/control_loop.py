@@ -17,41 +17,82 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django.http.request import validate_host
 from django.utils import timezone
 
+from avatars.builder import AvatarBuilder
 from inference.launchers.base import Launcher
 from inference.protocol import FENCE_REPLACE_SECONDS
 from inference.services import note_node
 from livestudio.common.log import get_logger
 from streams.poke import CONTROL_GROUP
-from streams.services import airing, launching, reaping, retention, supervision
+from streams.services import (
+    airing,
+    consents,
+    launching,
+    quotas,
+    reaping,
+    retention,
+    storage,
+    supervision,
+    tickets,
+)
+from streams.services.chores import ChoreRunner
 from streams.services.idle_loops import IdleLoopBuilder
 from streams.services.retention import SteadyClock
+from webhooks.sender_child import SenderChild
+from webhooks.services import deliveries
 
 log = get_logger(__name__)
 
 ROUND_SECONDS: Final = 0.2
 SLOW_ROUND_SECONDS: Final = 1.0
 RARE_ROUND_SECONDS: Final = 10.0
+# Well below what is set aside ahead: see `services.quotas.LEAD_SECONDS`.
+METER_SECONDS: Final = 5.0
+CONSENT_SECONDS: Final = 2.0
 SWEEP_SECONDS: Final = 600.0
 WEB_LOOK_SECONDS: Final = 2.0
+# Whoever sets a clock right does it in steps smaller than this; a lease lasts for ten seconds.
+CLOCK_JUMP_SECONDS: Final = 2.0
 
 
 class Health:
-    """How long database and web have been well, as this loop has seen it."""
+    """How long database, web and the machine's clock have been well, as this loop has seen it."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._well_since = {"database": clock(), "web": clock()}
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock, self._wall = clock, wall
+        self._well_since = dict.fromkeys(("database", "web", "clock"), clock())
+        self._difference = wall() - clock()
+        self._jumped_at: float | None = None
 
     def note(self, part: str, *, is_well: bool) -> None:
         """What a look has shown."""
         if not is_well:
             self._well_since[part] = self._clock()
 
+    def look_at_clock(self) -> None:
+        """Notice a wall clock that jumped: leases and stops in the database were timed by it."""
+        difference = self._wall() - self._clock()
+        if abs(difference - self._difference) > CLOCK_JUMP_SECONDS:
+            log.warning("the clock jumped", seconds=round(difference - self._difference))
+            self.note("clock", is_well=False)
+            self._jumped_at = self._clock()
+        self._difference = difference
+
     @property
     def may_judge(self) -> bool:
-        """True after one whole fence period of seeing both well: only then silence means much."""
-        well_seconds = self._clock() - max(self._well_since.values())
-        return well_seconds >= FENCE_REPLACE_SECONDS
+        """True after one whole fence period of seeing all well: only then silence means much."""
+        return self._is_settled(max(self._well_since.values()))
+
+    @property
+    def is_clock_steady(self) -> bool:
+        """False for a fence period after the wall clock has jumped."""
+        return self._jumped_at is None or self._is_settled(self._jumped_at)
+
+    def _is_settled(self, since: float) -> bool:
+        return self._clock() - since >= FENCE_REPLACE_SECONDS
 
 
 class Every:
@@ -79,9 +120,14 @@ class ControlLoop:
         self._health = Health()
         self._slow = Every(SLOW_ROUND_SECONDS)
         self._rare = Every(RARE_ROUND_SECONDS)
+        self._consents = Every(CONSENT_SECONDS)
         self._sweep = Every(SWEEP_SECONDS)
+        self._meter = Every(METER_SECONDS)
         self._steady = SteadyClock()
         self._idle_loops = IdleLoopBuilder()
+        self._avatars = AvatarBuilder()
+        self._chores = ChoreRunner()
+        self._webhooks = SenderChild()
 
     def stop(self) -> None:
         """End after this round. Safe in a signal handler and from other threads."""
@@ -101,7 +147,10 @@ class ControlLoop:
 
     def close(self) -> None:
         """Release what is kept for the next round; runners are not touched."""
+        self._avatars.close()
         self._idle_loops.close()
+        self._chores.close()
+        self._webhooks.close()
         self._launcher.close()
 
     def _round(self) -> None:
@@ -123,25 +172,39 @@ class ControlLoop:
         launching.launch_due(self._launcher)
         if self._slow.is_due():
             self._slow_round()
+        if self._meter.is_due():
+            quotas.keep_accounts(timezone.now())
         if self._rare.is_due():
             self._rare_round()
 
     def _slow_round(self) -> None:
         now = timezone.now()
+        self._health.look_at_clock()  # after `now` is read: a jump between the two is seen
         may_judge = self._health.may_judge
         supervision.finish_stopped()
-        supervision.insist(self._launcher, now, may_judge=may_judge)
+        if self._health.is_clock_steady:
+            supervision.insist(self._launcher, now, may_judge=may_judge)
         if may_judge:
             supervision.judge_leases(now)
         airing.plan_airings(now)
+        if self._consents.is_due():
+            consents.end_without_consent(now)
         self._launcher.prepare()
+        if self._avatars.look():
+            self._idle_loops.hurry()
+        self._idle_loops.go_on()
+        self._webhooks.look()
 
     def _rare_round(self) -> None:
         self._idle_loops.look()
+        self._chores.look(may_delete=self._steady.is_trusted())
         supervision.mend_orphans()
+        storage.watch_storage()
         reaping.reap_shared_memory()
         reaping.trim_logs()
+        tickets.forget_expired_tickets()
         if self._steady.is_trusted() and self._sweep.is_due():
+            deliveries.sweep(timezone.now())
             if retention.sweep(timezone.now()):
                 self._idle_loops.forget()
         note_node(socket.gethostname())

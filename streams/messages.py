@@ -9,6 +9,7 @@ from uuid import UUID
 from django.urls import reverse
 
 from inference.protocol import PROTOCOL_VERSION
+from livestudio.common.signed_links import Kind, signature_of
 from streams.models import (
     Broadcast,
     BroadcastEvent,
@@ -21,7 +22,6 @@ from streams.models import (
     Show,
     Utterance,
 )
-from streams.signed_links import Kind, signature_of
 
 Json = dict[str, Any]
 VERSION = PROTOCOL_VERSION

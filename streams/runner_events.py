@@ -21,6 +21,8 @@ from livestudio.common.log import get_logger
 from streams.models import Broadcast, BroadcastOutput, BroadcastState, Recording, Utterance
 from streams.models.broadcast import REASON_MAX_CHARACTERS, UtteranceState
 from streams.services.lifecycle import finish_broadcast
+from streams.services.quotas import count_characters
+from streams.services.storage import note_recording
 from streams.socket_messages import (
     cursor_message,
     event_message,
@@ -29,6 +31,7 @@ from streams.socket_messages import (
     utterance_message,
 )
 from streams.states import move
+from streams.telling import TOLD_OUTPUT_STATES, tell_output, tell_said
 
 Handler = Callable[[Broadcast, Event], list[Json]]
 
@@ -107,6 +110,8 @@ def utterance_changed(broadcast: Broadcast, event: Event) -> list[Json]:
     utterance, _ = Utterance.objects.update_or_create(
         id=_utterance_id(broadcast, str(data["id"])), broadcast=broadcast, defaults=values
     )
+    if utterance.state == UtteranceState.SAID:
+        tell_said(broadcast, utterance)
     return [utterance_message(utterance)]
 
 
@@ -117,6 +122,7 @@ def output_changed(broadcast: Broadcast, event: Event) -> list[Json]:
     if row is None:
         log.warning("event of an unknown output", broadcast_id=str(broadcast.pk))
         return []
+    is_news = row.state != data["state"] and data["state"] in TOLD_OUTPUT_STATES
     row.state, row.reason = data["state"], str(data["reason"] or "")[:REASON_MAX_CHARACTERS]
     numbers = ("bitrate_kbps", "dropped", "reconnects")
     for name in numbers:
@@ -124,6 +130,8 @@ def output_changed(broadcast: Broadcast, event: Event) -> list[Json]:
             setattr(row, name, data[name])
     # Not `desired` nor the key: an operator may be changing them at this moment.
     row.save(update_fields=["state", "reason", *numbers, "updated_at"])
+    if is_news:
+        tell_output(broadcast, row)
     return [output_message(row)]
 
 
@@ -144,6 +152,14 @@ def recording_changed(broadcast: Broadcast, event: Event) -> list[Json]:
         defaults={**values, "ended_at": at if is_over else None},
         create_defaults={**values, "started_at": at, "ended_at": at if is_over else None},
     )
+    note_recording(recording)
+    return []
+
+
+def speech_made(broadcast: Broadcast, event: Event) -> list[Json]:
+    """A voice has made a sentence: its characters count. The event is stored once, so they do."""
+    engine, characters = str(event.data["engine"]), int(event.data["characters"])
+    count_characters(broadcast, engine, max(0, characters), happened_at(event))
     return []
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from typing import Any
+
+from django.db.models import Count, Max, QuerySet
+from django.db.models.functions import Coalesce
 
 from accounts.models import Organization
-from streams.models import Broadcast, Output, Picture, Show
+from livestudio.common.signed_links import current_period
+from streams.models import Broadcast, Output, Picture, Schedule, Show
 
 
 def list_shows(organization: Organization) -> QuerySet[Show]:
@@ -14,19 +18,29 @@ def list_shows(organization: Organization) -> QuerySet[Show]:
     return rows.select_related("schedule").prefetch_related("cues", "outputs")
 
 
+def show_version(show: Show) -> tuple[Any, ...]:
+    """What the JSON form of a show changes with, without its cues. show: with its schedule."""
+    cues = show.cues.aggregate(Count("pk"), Max("updated_at"))
+    outputs = show.outputs.through.objects.filter(show=show).values_list("output", flat=True)
+    schedule: Schedule | None = getattr(show, "schedule", None)
+    planned = schedule.updated_at if schedule else None
+    # The addresses of pictures in it change with the hour.
+    return (show.pk, show.updated_at, planned, *cues.values(), *outputs, current_period())
+
+
 def list_outputs(organization: Organization) -> QuerySet[Output]:
     return Output.objects.filter(organization=organization)
 
 
-def list_pictures(organization: Organization, kind: str | None = None) -> QuerySet[Picture]:
-    """Uploaded pictures of an organization, of one kind if it is given."""
-    rows = Picture.objects.filter(organization=organization)
-    return rows.filter(kind=kind) if kind else rows
+def list_pictures(organization: Organization) -> QuerySet[Picture]:
+    return Picture.objects.filter(organization=organization)
 
 
 def list_broadcasts(organization: Organization) -> QuerySet[Broadcast]:
-    """Broadcasts of an organization with their outputs."""
-    return Broadcast.objects.filter(organization=organization).prefetch_related("outputs")
+    """Broadcasts of an organization with their outputs, and `started_or_created_at`."""
+    rows: QuerySet[Broadcast] = Broadcast.objects.filter(organization=organization)
+    rows = rows.annotate(started_or_created_at=Coalesce("started_at", "created_at"))
+    return rows.prefetch_related("outputs")
 
 
 def find_live_broadcast(show: Show) -> Broadcast | None:

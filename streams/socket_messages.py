@@ -6,6 +6,7 @@ Rows have the same form here as over REST (`streams.messages`); `type` stands be
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 import typing
 from dataclasses import dataclass, field
@@ -112,6 +113,7 @@ class ErrorBody:
     message: str
     details: tuple[Json, ...] = ()
     retry_after_seconds: int | None = None
+    data: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,11 @@ _TYPE_OF: Final = {cls: name for name, cls in {**CONSOLE_SERVER, **WATCH_SERVER}
 
 class MessageError(ValueError):
     """A client's text is not a message of this version; the text says what is wrong."""
+
+
+def json_text(message: Json) -> str:
+    """A message as it is written to a socket."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
 
 
 def to_json(message: Any) -> Json:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from django.db import transaction
 from django.utils import timezone
 
 from streams.models import Broadcast, BroadcastState
 from streams.models.broadcast import FINAL_STATES, REASON_MAX_CHARACTERS
+from streams.telling import TOLD_STATES, tell_broadcast
 
 S = BroadcastState
 
@@ -37,8 +39,11 @@ def move(broadcast: Broadcast, to: str, reason: str = "", *, epoch: int | None =
     rows = Broadcast.objects.filter(pk=broadcast.pk, state__in=sources_of(to))
     if epoch is not None:
         rows = rows.filter(lease_epoch=epoch)
-    changed = rows.update(**_values(to, reason)) == 1
-    broadcast.refresh_from_db()
+    with transaction.atomic():
+        changed = rows.update(**_values(to, reason)) == 1
+        broadcast.refresh_from_db()
+        if changed and to in TOLD_STATES:
+            tell_broadcast(broadcast)
     return changed
 
 
@@ -47,4 +52,5 @@ def _values(to: str, reason: str) -> dict[str, Any]:
     values: dict[str, Any] = {"state": to, "reason": reason[:REASON_MAX_CHARACTERS]}
     if to in FINAL_STATES:
         values |= {"active_key": None, "ended_at": now, "next_launch_at": None}
+        values |= {"avatar_on_air": None, "voice_on_air": None}
     return values

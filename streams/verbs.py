@@ -143,8 +143,8 @@ def perform(
         raise NotFoundError(f"There is no command {name[:40]!r}. There are: {', '.join(VERBS)}.")
     require_permission(actor, verb.permission, broadcast.organization)
     values = check_body(verb.body, body)
-    # Two people may use the same key for different things.
-    key = f"{actor.pk}:{idempotency_key}" if idempotency_key else None
+    # Two people may use the same key for different things, and one for two verbs.
+    key = f"{actor.pk}:{name}:{idempotency_key}" if idempotency_key else None
     return verb.run(Call(broadcast, values, actor, key))
 
 
@@ -213,6 +213,8 @@ def _clip(call: Call) -> Answer:
         clip = get_row(clips, call.values["clip"], "clip")
     except NotFoundError as error:
         message = "The presenter on air does not have this clip."
+        if not clips.exists():
+            message = "The presenter on air has no clips."
         raise InvalidInputError.of("clip", message, "unknown_clip") from error
     speech.play_clip(**call.common, clip=clip)
     return Answer()

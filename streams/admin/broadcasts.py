@@ -11,10 +11,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.actor import signed_in
 from livestudio.common.admin import OrganizationScopedAdmin, OrganizationScopedInline, ReadOnly
 from livestudio.common.errors import DomainError
 from livestudio.common.reasons import translate_reason
-from streams.admin.actor import signed_in
 from streams.admin.cards import make_card
 from streams.admin.troubles import troubles_of
 from streams.messages import recording_json

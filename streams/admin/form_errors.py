@@ -11,6 +11,7 @@ from livestudio.common.errors import InvalidInputError
 # Fields that have another name in a form than over the API.
 _FORM_FIELDS: Final = {
     "overlays.clock.timezone": "clock_timezone",
+    "overlays.label.position": "label_position",
     "overlays.lower_third.name": "lower_third_name",
     "file": "upload",
     "card.picture": "card_picture",

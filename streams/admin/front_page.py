@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from streams.admin.actor import signed_in
+from accounts.actor import signed_in
 from streams.admin.cards import broadcasts_of, cards_of, occurrences_of
 from streams.admin.plans import SKIPPED, Stretch, stretches_of
 from streams.admin.troubles import recent_troubles

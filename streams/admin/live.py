@@ -16,10 +16,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.actor import signed_in
 from livestudio.common.admin import refusal_text
 from livestudio.common.errors import DomainError, NotFoundError
 from streams.access import get_broadcast_for
-from streams.admin.actor import signed_in
 from streams.admin.cards import cards_of
 from streams.services.commands import wait_for_result
 from streams.verbs import VERBS, perform

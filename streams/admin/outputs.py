@@ -9,9 +9,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from accounts.actor import signed_in
 from livestudio.common.admin import OneOrganizationForm, OrganizationScopedAdmin
 from livestudio.common.errors import DomainError
-from streams.admin.actor import signed_in
 from streams.admin.form_errors import with_form_errors
 from streams.models import Output
 from streams.models.output import STREAM_KEY_MAX_CHARACTERS
@@ -82,7 +82,7 @@ class OutputAdmin(OrganizationScopedAdmin):
         values = {name: form.cleaned_data[name] for name in names if name in form.cleaned_data}
         key = form.cleaned_data.get("stream_key") or ""
         if change:
-            stored = Output.objects.get(pk=obj.pk)
+            stored = Output.objects.for_organization(obj.organization).get(pk=obj.pk)
             update_output(
                 output=stored, values=values, stream_key=key or None, actor=signed_in(request)
             )

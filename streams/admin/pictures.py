@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from accounts.actor import signed_in
 from livestudio.common.admin import OneOrganizationForm, OrganizationScopedAdmin
-from streams.admin.actor import signed_in
 from streams.admin.form_errors import with_form_errors
 from streams.messages import picture_url
 from streams.models import Picture

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from accounts.actor import signed_in
 from accounts.audit import record
 from accounts.roles import has_permission
 from livestudio.common.admin import (
@@ -25,7 +26,6 @@ from livestudio.common.admin import (
 )
 from livestudio.common.errors import DomainError, NotFoundError
 from streams.access import get_show_for
-from streams.admin.actor import signed_in
 from streams.admin.cards import make_card
 from streams.admin.form_errors import with_form_errors
 from streams.admin.looks import BackgroundField, CardField
@@ -39,7 +39,7 @@ from streams.services.lengths import clock_text, estimate_cue_seconds, estimate_
 from streams.services.lifecycle import start_broadcast, stop_broadcast
 from streams.services.rundown import add_cues, check_cue
 from streams.services.schedule import plan_anew
-from streams.services.shows import archive_show, check_show
+from streams.services.shows import archive_show, check_show, record_label
 
 # A whole evening of talk; the cues of it have limits of their own.
 SCRIPT_MAX_CHARACTERS: Final = 200_000
@@ -75,7 +75,7 @@ class ShowForm(OneOrganizationForm):
         self.pasted_cues = read_script(script, self.instance.language)
 
 
-class CueForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+class CueForm(OneOrganizationForm):
     """A cue, checked by the parser that plays it."""
 
     card = CardField(label=gettext_lazy("product card"))
@@ -105,7 +105,9 @@ class CueInline(OrganizationScopedInline):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "card_picture":
-            kwargs["queryset"] = Picture.objects.filter(kind=PictureKind.CARD)
+            kwargs["queryset"] = Picture.objects.visible_to(signed_in(request)).filter(
+                kind=PictureKind.CARD
+            )
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
@@ -178,12 +180,14 @@ class ShowAdmin(OrganizationScopedAdmin):
         if db_field.name != "background":
             return super().formfield_for_dbfield(db_field, request, **kwargs)
         allowed = signed_in(request).organizations_where("show.edit")
-        own = Picture.objects.filter(kind=PictureKind.BACKGROUND, organization__in=allowed)
+        own = Picture.objects.filter(organization__in=allowed, kind=PictureKind.BACKGROUND)
         return BackgroundField(own, label=db_field.verbose_name)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "logo":
-            kwargs["queryset"] = Picture.objects.filter(kind=PictureKind.LOGO)
+            kwargs["queryset"] = Picture.objects.visible_to(signed_in(request)).filter(
+                kind=PictureKind.LOGO
+            )
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_urls(self) -> list[Any]:
@@ -252,6 +256,8 @@ class ShowAdmin(OrganizationScopedAdmin):
         super().save_model(request, obj, form, change)
         verb = "changed" if change else "created"
         record(signed_in(request), f"streams.show.{verb}", obj, data={"fields": form.changed_data})
+        before = form.initial.get("label_preset", "") if change else ""
+        record_label(obj, before=before, actor=signed_in(request))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

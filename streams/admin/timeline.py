@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.actor import signed_in
 from livestudio.common.reasons import translate_reason
-from streams.admin.actor import signed_in
 from streams.admin.plans import Stretch, show_zones, stretches_of, usual_zone
 from streams.admin.timeline_layout import Grid, Lane, Slot, draw_grid
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from inference.catalog import EXPRESSIONS, GESTURES
 from streams.messages import (
     broadcast_output_json,
+    cue_json,
     event_json,
     moment,
     output_json,
@@ -24,6 +26,7 @@ from streams.models.broadcast import (
     UtteranceState,
 )
 from streams.models.picture import PictureKind
+from streams.models.rundown import CueKind
 from streams.models.schedule import OccurrenceState
 from streams.services.occurrences import PlannedAiring
 
@@ -66,6 +69,31 @@ class RunnerAnswer(serializers.Serializer[Any]):
     workers = WorkerAnswer(many=True)
 
 
+class AiredCard(serializers.Serializer[Any]):
+    """The card of a cue as it was when the broadcast started."""
+
+    title = serializers.CharField()
+    text = serializers.CharField(allow_blank=True)
+    price = serializers.CharField(allow_blank=True)
+    url = serializers.CharField(allow_blank=True)
+    picture = serializers.UUIDField(allow_null=True)
+    image_url = serializers.CharField(allow_blank=True)
+
+
+class AiredCue(serializers.Serializer[Any]):
+    """A cue as it was when the broadcast started; they lie in the order of the rundown."""
+
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=CueKind.choices)
+    text = serializers.CharField(allow_blank=True)
+    expression = serializers.ChoiceField(choices=EXPRESSIONS)
+    gesture = serializers.ChoiceField(choices=GESTURES)
+    emotion = serializers.IntegerField()
+    clip = serializers.CharField(allow_null=True)
+    pause_seconds = serializers.FloatField()
+    card = AiredCard(allow_null=True)
+
+
 class BroadcastAnswer(serializers.Serializer[Any]):
     """One airing of a show. `runner` is there for those who operate it."""
 
@@ -84,7 +112,7 @@ class BroadcastAnswer(serializers.Serializer[Any]):
     metrics = serializers.DictField(allow_null=True)
     thumbnail_url = serializers.URLField()
     watch_url = serializers.URLField()
-    rundown = serializers.ListField(child=serializers.DictField())
+    rundown = AiredCue(many=True)
     runner = RunnerAnswer(required=False, allow_null=True)
 
 
@@ -167,11 +195,19 @@ class OccurrenceAnswer(serializers.Serializer[Any]):
         }
 
 
+class IceServerAnswer(serializers.Serializer[Any]):
+    """As `RTCPeerConnection` takes it."""
+
+    urls = serializers.ListField(child=serializers.CharField())
+    username = serializers.CharField(required=False)
+    credential = serializers.CharField(required=False)
+
+
 class TicketAnswer(serializers.Serializer[Any]):
     ticket = serializers.CharField()
     expires_in = serializers.IntegerField()
     broadcast = serializers.UUIDField()
-    ice_servers = serializers.ListField(child=serializers.DictField())
+    ice_servers = IceServerAnswer(many=True)
 
 
 class ShowAnswer(serializers.Serializer[Any]):
@@ -179,6 +215,13 @@ class ShowAnswer(serializers.Serializer[Any]):
 
     def to_representation(self, instance: Any) -> Json:
         return show_json(instance)
+
+
+class CueAnswer(serializers.Serializer[Any]):
+    """Rows of `Cue` in lists; single ones have the same shape."""
+
+    def to_representation(self, instance: Any) -> Json:
+        return cue_json(instance)
 
 
 class OutputAnswer(serializers.Serializer[Any]):

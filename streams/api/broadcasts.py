@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from accounts.endpoints import Endpoint
 from accounts.roles import has_permission, require_permission
-from livestudio.common.errors import InvalidInputError
+from livestudio.common.pagination import WholeList
 from streams import verbs
 from streams.access import get_broadcast_for, get_broadcast_output_for
 from streams.api.answers import (
@@ -26,9 +25,14 @@ from streams.api.answers import (
     UtteranceAnswer,
     base_url,
 )
-from streams.api.paging import OrderedPagination
-from streams.messages import Json, broadcast_json, broadcast_output_json, moment
-from streams.models import Broadcast, BroadcastState
+from streams.api.filters import (
+    BroadcastFilter,
+    EventFilter,
+    MetricFilter,
+    RecordingFilter,
+    UtteranceFilter,
+)
+from streams.messages import broadcast_json, broadcast_output_json, moment
 from streams.selectors import list_broadcasts
 from streams.services.commands import wait_for_result
 from streams.services.outputs import replace_key, start_output, stop_output
@@ -37,17 +41,15 @@ from streams.services.outputs import replace_key, start_output, stop_output
 class BroadcastsView(Endpoint):
     """Airings of the organization."""
 
-    pagination_class = OrderedPagination
+    filterset_class = BroadcastFilter
     ordering_fields = ("created_at", "started_at")
+    ordering_columns: ClassVar[dict[str, str]] = {"started_at": "started_or_created_at"}
 
-    @extend_schema(
-        parameters=[OpenApiParameter("state"), OpenApiParameter("show")],
-        responses=BroadcastAnswer(many=True),
-    )
+    @extend_schema(responses=BroadcastAnswer(many=True))
     def get(self, request: Any) -> Response:
         """One page, newest first. `?state=live,starting` and `?show=` narrow it."""
         require_permission(self.user, "broadcast.view", self.organization)
-        rows = _filtered(list_broadcasts(self.organization), request.query_params)
+        rows = self.filter_queryset(list_broadcasts(self.organization))
         is_operator = has_permission(self.user, "broadcast.steer", self.organization)
         page = self.paginate_queryset(rows) or []
         return self.get_paginated_response(
@@ -95,7 +97,7 @@ def make_verb_view(name: str, answer: type[serializers.Serializer[Any]] | None =
     body = verbs.VERBS[name].body
     view = type(f"{name.title().replace('_', '')}View", (VerbView,), {"verb": name})
     documented = extend_schema(
-        operation_id=f"broadcasts_{name}", request=body, responses={202: answer or verbs.EmptyBody}
+        operation_id=f"broadcast_{name}", request=body, responses={202: answer or verbs.EmptyBody}
     )
     # Of the class, not of `VerbView.post`: that one method would carry the last verb's schema.
     view = extend_schema_view(post=documented)(view)
@@ -120,11 +122,12 @@ VERB_VIEWS: dict[str, Any] = {
 class BroadcastOutputsView(Endpoint):
     """The outputs of an airing."""
 
+    pagination_class = WholeList
+
     @extend_schema(responses=BroadcastOutputAnswer(many=True))
     def get(self, request: Any, broadcast_id: UUID) -> Response:
         broadcast = get_broadcast_for(self.user, broadcast_id, "broadcast.view")
-        results = [broadcast_output_json(row) for row in broadcast.outputs.all()]
-        return Response({"next": None, "previous": None, "results": results})
+        return self.page(BroadcastOutputAnswer, broadcast.outputs.all())
 
     @extend_schema(request=verbs.AddOutputBody, responses={201: BroadcastOutputAnswer})
     def post(self, request: Any, broadcast_id: UUID) -> Response:
@@ -177,6 +180,8 @@ class ReplaceKeyView(Endpoint):
 class UtterancesView(Endpoint):
     """The transcript."""
 
+    filterset_class = UtteranceFilter
+
     @extend_schema(responses=UtteranceAnswer(many=True))
     def get(self, request: Any, broadcast_id: UUID) -> Response:
         """One page, newest first."""
@@ -187,24 +192,21 @@ class UtterancesView(Endpoint):
 class EventsView(Endpoint):
     """What the runner told."""
 
-    pagination_class = OrderedPagination
+    filterset_class = EventFilter
     ordering_fields = ("sequence",)
     ordering = ("-sequence", "-id")
 
-    @extend_schema(
-        parameters=[OpenApiParameter("after_sequence", int)], responses=EventAnswer(many=True)
-    )
+    @extend_schema(responses=EventAnswer(many=True))
     def get(self, request: Any, broadcast_id: UUID) -> Response:
         """One page, newest first; `?after_sequence=` leaves out what is known."""
         broadcast = get_broadcast_for(self.user, broadcast_id, "broadcast.view")
-        rows = broadcast.events.filter(sequence__gt=_sequence(request.query_params))
-        return self.page(EventAnswer, rows)
+        return self.page(EventAnswer, broadcast.events.all())
 
 
 class MetricsView(Endpoint):
     """Numbers of an airing."""
 
-    pagination_class = OrderedPagination
+    filterset_class = MetricFilter
     ordering_fields = ("at",)
     ordering = ("-at", "-id")
 
@@ -212,7 +214,7 @@ class MetricsView(Endpoint):
     def get(self, request: Any, broadcast_id: UUID) -> Response:
         """`latest`, and one page of samples over time, newest first."""
         broadcast = get_broadcast_for(self.user, broadcast_id, "broadcast.view")
-        page = self.paginate_queryset(broadcast.samples.all()) or []
+        page = self.paginate_queryset(self.filter_queryset(broadcast.samples.all())) or []
         samples = [{"at": moment(row.at), "values": row.values} for row in page]
         answer = self.get_paginated_response(samples)
         answer.data = {"latest": broadcast.metrics or None, **answer.data}
@@ -222,36 +224,10 @@ class MetricsView(Endpoint):
 class RecordingsView(Endpoint):
     """Files made of an airing."""
 
+    filterset_class = RecordingFilter
+
     @extend_schema(responses=RecordingAnswer(many=True))
     def get(self, request: Any, broadcast_id: UUID) -> Response:
         """One page, newest first."""
         broadcast = get_broadcast_for(self.user, broadcast_id, "recording.view")
         return self.page(RecordingAnswer, broadcast.recordings.all())
-
-
-def _filtered(rows: QuerySet[Broadcast], query: Any) -> QuerySet[Broadcast]:
-    if states := query.get("state"):
-        wanted = states.split(",")
-        unknown = [state for state in wanted if state not in BroadcastState.values]
-        if unknown:
-            allowed = ", ".join(BroadcastState.values)
-            message = f"There is no state {unknown[0][:40]!r}. Choose from: {allowed}."
-            raise InvalidInputError.of("state", message, "invalid_choice")
-        rows = rows.filter(state__in=wanted)
-    if show := query.get("show"):
-        rows = rows.filter(show=_uuid(show, "show"))
-    return rows
-
-
-def _uuid(text: str, field: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise InvalidInputError.of(field, "This is not an id.") from error
-
-
-def _sequence(query: Json) -> int:
-    text = query.get("after_sequence") or "0"
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise InvalidInputError.of("after_sequence", "Give a whole number, 0 or more.")
-    return int(text)

@@ -12,7 +12,7 @@ from accounts.endpoints import Endpoint
 from accounts.roles import require_permission
 from streams.access import get_output_for
 from streams.api.answers import OutputAnswer
-from streams.api.paging import OrderedPagination
+from streams.api.filters import OutputFilter
 from streams.api.serializers import OutputSerializer
 from streams.messages import output_json
 from streams.selectors import list_outputs
@@ -23,7 +23,7 @@ from streams.verbs import StreamKeyBody
 class OutputsView(Endpoint):
     """Destinations of the organization."""
 
-    pagination_class = OrderedPagination
+    filterset_class = OutputFilter
     ordering_fields = ("created_at", "name")
 
     @extend_schema(responses=OutputSerializer(many=True))

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import AllowAny
@@ -16,9 +16,10 @@ from rest_framework.response import Response
 from accounts.endpoints import Endpoint
 from accounts.roles import require_permission
 from livestudio.common.errors import NotFoundError
+from livestudio.common.signed_links import is_signed
 from streams.access import get_any_picture, get_picture_for
 from streams.api.answers import PictureAnswer
-from streams.api.paging import OrderedPagination
+from streams.api.filters import PictureFilter
 from streams.fields import ChoiceField
 from streams.models.picture import PictureKind
 from streams.selectors import list_pictures
@@ -27,9 +28,7 @@ from streams.services.pictures import (
     create_picture,
     delete_picture,
     read_picture,
-    too_heavy,
 )
-from streams.signed_links import is_signed
 
 # The other fields and the boundaries of a form beside its file.
 _FORM_MAX_BYTES: Final = PICTURE_MAX_BYTES + 64 * 1024
@@ -47,25 +46,20 @@ class PicturesView(Endpoint):
     """Pictures that shows and cards may name."""
 
     parser_classes: ClassVar[Any] = [MultiPartParser]
-    pagination_class = OrderedPagination
+    filterset_class = PictureFilter
     ordering_fields = ("created_at", "name")
+    body_max_bytes = _FORM_MAX_BYTES
 
-    @extend_schema(
-        parameters=[OpenApiParameter("kind", enum=PictureKind.values)],
-        responses=PictureAnswer(many=True),
-    )
+    @extend_schema(responses=PictureAnswer(many=True))
     def get(self, request: Any) -> Response:
         """One page of pictures, newest first."""
         require_permission(self.user, "show.view", self.organization)
-        kind = request.query_params.get("kind")
-        return self.page(PictureAnswer, list_pictures(self.organization, kind))
+        return self.page(PictureAnswer, list_pictures(self.organization))
 
     @extend_schema(request=PictureSerializer, responses={201: PictureAnswer})
     def post(self, request: Any) -> Response:
         """Upload one: at most 8 MB and 40 megapixels. Its file never changes afterwards."""
         require_permission(self.user, "show.edit", self.organization)
-        if int(request.META.get("CONTENT_LENGTH") or 0) > _FORM_MAX_BYTES:
-            raise too_heavy()
         values = self.valid(PictureSerializer)
         picture = create_picture(
             organization=self.organization,

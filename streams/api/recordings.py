@@ -11,12 +11,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 
 from accounts.endpoints import Endpoint
+from livestudio.common.signed_links import is_signed
 from streams.access import get_any_recording, get_recording_for
 from streams.api.ranges import serve_file
 from streams.api.watching import OneKindOfAnswer
 from streams.errors import SignInRequiredError
 from streams.services.recordings import recording_file
-from streams.signed_links import is_signed
 
 
 class RecordingFileView(Endpoint):

@@ -160,6 +160,14 @@ class ScheduleSerializer(serializers.Serializer[Any]):
     exdates = serializers.ListField(child=TextField(max_length=26), required=False)
     catch_up = ChoiceField(choices=CatchUp.choices, default=CatchUp.SKIP)
 
+    def to_internal_value(self, data: Any) -> Any:
+        if self.parent is None:
+            return super().to_internal_value(data)
+        # A plan is replaced whole, in a PATCH too: there the framework would ask for no field.
+        whole = ScheduleSerializer(data=data, context=self.context)
+        whole.is_valid(raise_exception=True)
+        return whole.validated_data
+
 
 class WarningSerializer(serializers.Serializer[Any]):
     """A clash or dead end in a plan that was saved all the same. show: the other one."""
@@ -202,11 +210,14 @@ class ShowSerializer(serializers.Serializer[Any]):
     )
     overlays = OverlaysSerializer(required=False)
     record = FlagField(default=False)
-    warnings = WarningSerializer(
-        many=True, read_only=True, required=False, help_text="In the answers to POST and PATCH."
-    )
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
+
+
+class SavedShowSerializer(ShowSerializer):
+    """A show as it was saved, with what to look at in its plan."""
+
+    warnings = WarningSerializer(many=True, read_only=True)
 
 
 class OutputSerializer(serializers.Serializer[Any]):

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 
@@ -15,20 +16,22 @@ from accounts.endpoints import Endpoint
 from accounts.models import Organization
 from accounts.roles import require_permission
 from livestudio.common.errors import InvalidInputError
+from livestudio.common.pagination import WholeList
 from streams.access import get_cue_for, get_show_for
-from streams.api.answers import BroadcastAnswer, OccurrenceAnswer, ShowAnswer, base_url
-from streams.api.paging import OrderedPagination
+from streams.api.answers import BroadcastAnswer, CueAnswer, OccurrenceAnswer, ShowAnswer, base_url
+from streams.api.filters import CueFilter, ShowFilter
 from streams.api.serializers import (
     CueOrderSerializer,
     CueSerializer,
     Json,
+    SavedShowSerializer,
     ShowSerializer,
     WarningSerializer,
     overlay_fields,
 )
 from streams.messages import broadcast_json, cue_json, show_json
 from streams.models import Show
-from streams.selectors import list_shows
+from streams.selectors import list_shows, show_version
 from streams.services import rundown, shows
 from streams.services.clashes import warnings_of
 from streams.services.lifecycle import start_broadcast
@@ -37,6 +40,8 @@ from streams.services.schedule import WINDOW_MAX
 from streams.services.shows import ShowDraft
 from streams.verbs import EmptyBody
 
+# 500 cues of 10,000 characters of three bytes, and what is around them.
+RUNDOWN_MAX_BYTES = 16 * 1024 * 1024
 _NESTED = ("cues", "outputs", "schedule", "overlays")
 
 
@@ -59,8 +64,9 @@ class _InOrganization(Endpoint):
 class ShowsView(_InOrganization):
     """Shows of the organization."""
 
-    pagination_class = OrderedPagination
+    filterset_class = ShowFilter
     ordering_fields = ("created_at", "title")
+    body_max_bytes = RUNDOWN_MAX_BYTES
 
     @extend_schema(responses=ShowSerializer(many=True))
     def get(self, request: Any) -> Response:
@@ -68,7 +74,7 @@ class ShowsView(_InOrganization):
         require_permission(self.user, "show.view", self.organization)
         return self.page(ShowAnswer, list_shows(self.organization))
 
-    @extend_schema(request=ShowSerializer, responses={201: ShowSerializer})
+    @extend_schema(request=ShowSerializer, responses={201: SavedShowSerializer})
     def post(self, request: Any) -> Response:
         """Make a show, with its cues."""
         require_permission(self.user, "show.edit", self.organization)
@@ -81,11 +87,16 @@ class ShowsView(_InOrganization):
 class ShowView(_InOrganization):
     """One show."""
 
+    body_max_bytes = RUNDOWN_MAX_BYTES
+
+    def version(self, request: Any, **kwargs: Any) -> tuple[Any, ...]:
+        return show_version(get_show_for(self.user, kwargs["show_id"], "show.view"))
+
     @extend_schema(responses=ShowSerializer)
     def get(self, request: Any, show_id: UUID) -> Response:
         return Response(show_json(self.show(show_id, "show.view")))
 
-    @extend_schema(request=ShowSerializer(partial=True), responses=ShowSerializer)
+    @extend_schema(request=ShowSerializer(partial=True), responses=SavedShowSerializer)
     def patch(self, request: Any, show_id: UUID) -> Response:
         """Change what is given. Given cues replace the rundown; what is on air stays as it is."""
         show = self.show(show_id, "show.edit")
@@ -103,10 +114,14 @@ class ShowView(_InOrganization):
 class CuesView(_InOrganization):
     """The cues of a show, in order."""
 
+    body_max_bytes = RUNDOWN_MAX_BYTES
+    pagination_class = WholeList
+    filterset_class = CueFilter
+
     @extend_schema(responses=CueSerializer(many=True))
     def get(self, request: Any, show_id: UUID) -> Response:
         show = self.show(show_id, "show.view")
-        return Response({"next": None, "previous": None, "results": _cues(show)})
+        return self.page(CueAnswer, show.cues.all())
 
     @extend_schema(request=CueSerializer(many=True), responses={201: CueSerializer(many=True)})
     def post(self, request: Any, show_id: UUID) -> Response:
@@ -158,13 +173,20 @@ class RundownView(_InOrganization):
 class OccurrencesView(_InOrganization):
     """When the show airs."""
 
+    pagination_class = WholeList
+    other_parameters = ("from", "to")
+
     @extend_schema(
-        parameters=[OpenApiParameter("from"), OpenApiParameter("to")],
+        parameters=[
+            OpenApiParameter("from", OpenApiTypes.DATETIME),
+            OpenApiParameter("to", OpenApiTypes.DATETIME),
+        ],
         responses=OccurrenceAnswer(many=True),
     )
     def get(self, request: Any, show_id: UUID) -> Response:
         """Starts from `from` (default now) up to `to` (default 30 days later), missed ones too."""
         show = self.show(show_id, "show.view")
+        self.filter_queryset(show.occurrences.none())
         since = _moment(request, "from") or timezone.now()
         until = _moment(request, "to") or since + timedelta(days=30)
         if until < since or until - since > WINDOW_MAX:
@@ -202,10 +224,6 @@ def _saved(show: Show) -> Json:
     """A show as it was saved, with what to look at in its plan."""
     fresh = list_shows(show.organization).get(pk=show.pk)
     return {**show_json(fresh), "warnings": WarningSerializer(warnings_of(fresh), many=True).data}
-
-
-def _cues(show: Show) -> list[Json]:
-    return [cue_json(cue) for cue in show.cues.all()]
 
 
 def _moment(request: Any, name: str) -> Any:

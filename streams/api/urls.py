@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from streams.api import broadcasts, outputs, pictures, recordings, shows, watching
+from streams.api import broadcasts, calendar, outputs, pictures, recordings, shows, watching
 
 _SHOW = "shows/<uuid:show_id>/"
 _OUTPUT = "outputs/<uuid:output_id>/"
 _BROADCAST = "broadcasts/<uuid:broadcast_id>/"
 _PICTURE = "pictures/<uuid:picture_id>/"
 _ON_AIR = _BROADCAST + _OUTPUT
+_ORGANIZATION = "organizations/<uuid:organization_id>/"
 
 urlpatterns = [
     path("shows/", shows.ShowsView.as_view(), name="shows"),
@@ -56,5 +57,8 @@ urlpatterns = [
         recordings.RecordingFileView.as_view(),
         name="recording-file",
     ),
+    path(f"{_ORGANIZATION}calendar/", calendar.CalendarAddressView.as_view(), name="calendar"),
+    # Without a slash: some programs know a calendar by the end of its address.
+    path(f"{_ORGANIZATION}calendar.ics", calendar.CalendarFileView.as_view(), name="calendar-file"),
     path("ws-tickets/", watching.TicketsView.as_view(), name="ws-tickets"),
 ]

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from accounts.credentials import credential_of
 from accounts.endpoints import Endpoint
 from livestudio.common.errors import NotFoundError
+from livestudio.common.signed_links import is_signed
 from streams.access import get_any_broadcast, get_broadcast_for, get_watchable_broadcast
 from streams.api.answers import TicketAnswer
 from streams.api.parsers import CandidatesParser, SdpParser
@@ -29,7 +30,6 @@ from streams.services import whep
 from streams.services.ice import ice_servers
 from streams.services.thumbnails import look_at_thumbnail
 from streams.services.tickets import TICKET_LIFE_SECONDS, create_ticket
-from streams.signed_links import is_signed
 
 SDP_TYPE = "application/sdp"
 

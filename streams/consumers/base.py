@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from abc import ABC, abstractmethod
@@ -9,14 +10,27 @@ from typing import Any, ClassVar, Final
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.utils import translation
+from django.utils.translation.trans_real import (
+    get_supported_language_variant,
+    parse_accept_lang_header,
+)
 
 from accounts.credentials import is_live
 from inference.protocol import CLOSE_BAD_TOKEN, CLOSE_FORBIDDEN, CLOSE_NOT_FOUND, Json
 from livestudio.common.errors import DomainError, ForbiddenError, NotFoundError
 from livestudio.common.log import get_logger
+from livestudio.common.reasons import translate_reason
 from streams.poke import broadcast_group, credential_group
 from streams.services.tickets import TicketGrant, TicketRefusedError, consume_ticket
-from streams.socket_messages import SUBPROTOCOL, TICKET_PREFIX, MessageError, from_json, to_json
+from streams.socket_messages import (
+    SUBPROTOCOL,
+    TICKET_PREFIX,
+    MessageError,
+    from_json,
+    json_text,
+    to_json,
+)
 
 log = get_logger(__name__)
 
@@ -127,13 +141,18 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
     async def left(self) -> None:
         """The socket has closed."""
 
+    def in_words(self, text: str) -> str:
+        """A refusal in the language that the handshake asked for; English where it named none."""
+        with translation.override(_language(self.scope)):
+            return translate_reason(text)
+
     async def tell(self, message: Any) -> None:
         """Send one server message (a dataclass of `socket_messages`)."""
         await self.tell_json(to_json(message))
 
     async def tell_json(self, message: Json) -> None:
         """Send one message in its JSON form."""
-        await self.send(text_data=json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+        await self.send(text_data=json_text(message))
 
     @property
     def _group(self) -> str:
@@ -158,6 +177,14 @@ def _ticket(offered: list[str]) -> str:
 
 def _origin(scope: Any) -> str:
     return str(dict(scope["headers"]).get(b"origin", b"").decode("latin-1"))
+
+
+def _language(scope: Any) -> str:
+    header = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+    for code, _weight in parse_accept_lang_header(header):
+        with contextlib.suppress(LookupError):
+            return get_supported_language_variant(code)
+    return "en"
 
 
 def _parse(text: str | None) -> Any:

@@ -10,10 +10,11 @@ from channels.db import database_sync_to_async
 
 from accounts.models import User
 from accounts.roles import ALL_PERMISSIONS, has_permission
+from accounts.scope import enter
 from inference.protocol import Json
 from livestudio.common.errors import DomainError, ForbiddenError, NotFoundError
 from livestudio.common.log import get_logger
-from streams.access import get_broadcast_for
+from streams.access import get_any_broadcast, get_broadcast_for
 from streams.consumers.base import TicketConsumer, close_code
 from streams.messages import VERSION, broadcast_json, event_json
 from streams.models import Broadcast, BroadcastEvent
@@ -51,6 +52,7 @@ class ConsoleConsumer(TicketConsumer):
         if grant.user is None:
             raise ForbiddenError
         self.user_id = grant.user.pk
+        enter(grant.user)
         self.checked_at = time.monotonic()
         await self.tell(await database_sync_to_async(self._welcome)())
 
@@ -61,7 +63,7 @@ class ConsoleConsumer(TicketConsumer):
             await self._command(message)
 
     async def refuse(self, message_id: str, reason: str) -> None:
-        error = ErrorBody("invalid", reason)
+        error = ErrorBody("invalid", self.in_words(reason))
         await self.tell(Result(message_id, ok=False, error=error))
 
     # --- from the client -------------------------------------------------------------------------
@@ -91,8 +93,17 @@ class ConsoleConsumer(TicketConsumer):
         )
 
     async def _refused(self, command: Command, error: DomainError) -> None:
-        details = tuple(asdict(detail) for detail in error.details)
-        body = ErrorBody(error.code, error.message, details, error.retry_after_seconds)
+        details = tuple(
+            {**asdict(detail), "message": self.in_words(str(detail.message))}
+            for detail in error.details
+        )
+        body = ErrorBody(
+            error.code,
+            self.in_words(str(error.message)),
+            details,
+            error.retry_after_seconds,
+            dict(error.data) if error.data else None,
+        )
         await self.tell(Result(command.id, ok=False, error=body))
         if not await self._may_stay():
             await self.close(self.refusal)
@@ -118,9 +129,9 @@ class ConsoleConsumer(TicketConsumer):
         if time.monotonic() - self.checked_at > RECHECK_SECONDS and not await self._may_stay():
             await self.close(self.refusal)
             return
-        for message in event["messages"]:
-            if message["type"] in CONSOLE_SERVER:
-                await self.tell_json(message)
+        for kind, text in event["texts"]:
+            if kind in CONSOLE_SERVER:
+                await self.send(text_data=text)
 
     async def broadcast_changed(self, event: Json) -> None:
         """The row was changed by a service: read it again."""
@@ -166,8 +177,9 @@ class ConsoleConsumer(TicketConsumer):
         return [event_json(row) for row in rows.order_by("sequence")[:REPLAY_MAX_EVENTS]]
 
     def _changes(self) -> list[Json]:
-        broadcast = Broadcast.objects.filter(pk=self.broadcast_id).first()
-        if broadcast is None:
+        try:
+            broadcast = get_any_broadcast(self.broadcast_id)
+        except NotFoundError:
             return []
         outputs = [output_message(row) for row in broadcast.outputs.order_by("created_at")]
         return [state_message(broadcast), cursor_message(broadcast), *outputs]

@@ -51,7 +51,7 @@ from streams.services import runner_link as service
 from streams.services.command_sending import CommandToSend, commands_to_send, note_sent
 from streams.services.signalling import send_to_viewer
 from streams.services.thumbnails import keep_thumbnail
-from streams.socket_messages import MetricsChanged, to_json
+from streams.socket_messages import MetricsChanged, json_text, to_json
 
 log = get_logger(__name__)
 
@@ -126,7 +126,7 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
             spec, acknowledged = await database_sync_to_async(service.welcome_runner)(
                 hello.broadcast, hello.lease_epoch, hello.pid
             )
-        except (service.StaleLeaseError, service.BroadcastGoneError, DatabaseError) as error:
+        except (*service.NOT_WELCOME, DatabaseError) as error:
             await self.close(_CLOSE_CODES.get(type(error), CLOSE_TRY_AGAIN))
             return
         except DomainError as error:
@@ -137,13 +137,20 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
         self._start()
 
     async def _give_up(self, error: DomainError) -> None:
-        """The plan cannot be carried out by any runner: say so in the row."""
+        """The plan cannot be carried out by any runner: say so in the row, and send this one away.
+
+        Not before the row says so: the control loop would launch the next one for the same end.
+        """
         assert self.claim is not None
-        with contextlib.suppress(DatabaseError):
+        log.warning("broadcast cannot go on", reason=error.message, **self._ids())
+        code = CLOSE_STALE_RUNNER
+        try:
             await database_sync_to_async(service.fail_broadcast)(
                 self.claim.broadcast, self.claim.lease_epoch, error.message
             )
-        await self.close(CLOSE_STALE_RUNNER)
+        except (*service.NOT_WELCOME, DatabaseError) as refusal:
+            code = _CLOSE_CODES.get(type(refusal), CLOSE_TRY_AGAIN)
+        await self.close(code)
 
     async def _join(self) -> None:
         assert self.claim is not None
@@ -182,7 +189,14 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
             case Thumbnail(jpeg=jpeg):
                 await self._keep_thumbnail(jpeg)
             case Signal():
-                await send_to_viewer(message)
+                await self._pass_on(message)
+
+    async def _pass_on(self, signal: Signal) -> None:
+        assert self.claim is not None
+        try:
+            await send_to_viewer(self.claim.broadcast, signal)
+        except DomainError as error:
+            log.warning("signal refused", reason=error.message, **self._ids())
 
     async def _keep_thumbnail(self, jpeg: str) -> None:
         assert self.claim is not None
@@ -200,9 +214,10 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
         """To every console and viewer of this broadcast."""
         assert self.claim is not None
         if told:
+            # As texts: hundreds of consoles take each apart and write it out again otherwise.
+            texts = [[message["type"], json_text(message)] for message in told]
             await self.channel_layer.group_send(
-                broadcast_group(self.claim.broadcast),
-                {"type": "broadcast.told", "messages": told},
+                broadcast_group(self.claim.broadcast), {"type": "broadcast.told", "texts": texts}
             )
 
     # --- in the background -----------------------------------------------------------------------
@@ -230,7 +245,7 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
         message = await self.to_store.get()
         assert self.claim is not None
         if isinstance(message, Result):
-            await database_sync_to_async(service.store_result)(message)
+            await database_sync_to_async(service.store_result)(self.claim.broadcast, message)
             return
         stored = await database_sync_to_async(service.store_events)(
             self.claim.broadcast, self.claim.lease_epoch, message.events
@@ -313,8 +328,7 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
     # --- small things ----------------------------------------------------------------------------
 
     async def _send(self, message: Any) -> None:
-        text = json.dumps(encode_message(message), ensure_ascii=False, separators=(",", ":"))
-        await self.send(text_data=text)
+        await self.send(text_data=json_text(encode_message(message)))
 
     def _ids(self) -> dict[str, Any]:
         assert self.claim is not None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 from typing import Any, ClassVar, Final
 
 from channels.db import database_sync_to_async
 
 from inference.protocol import Json, Signal, decode
-from livestudio.common.errors import DomainError
-from streams.access import get_watchable_broadcast
+from livestudio.common.errors import DomainError, NotFoundError
+from streams.access import get_any_broadcast, get_watchable_broadcast
 from streams.consumers.base import TicketConsumer
 from streams.errors import NotLiveError
 from streams.models import Broadcast
@@ -41,7 +43,7 @@ class WatchConsumer(TicketConsumer):
         broadcast = await database_sync_to_async(get_watchable_broadcast)(
             grant.user, self.broadcast_id
         )
-        group = signalling.viewer_group(self.viewer)
+        group = signalling.viewer_group(self.broadcast_id, self.viewer)
         await self.channel_layer.group_add(group, self.channel_name)
         await self._tell_state(broadcast)
 
@@ -51,7 +53,7 @@ class WatchConsumer(TicketConsumer):
             self.offering.cancel()
             await asyncio.gather(self.offering, return_exceptions=True)
         await self._bye()
-        group = signalling.viewer_group(self.viewer)
+        group = signalling.viewer_group(self.broadcast_id, self.viewer)
         await self.channel_layer.group_discard(group, self.channel_name)
 
     async def take(self, message: Any) -> None:
@@ -63,7 +65,7 @@ class WatchConsumer(TicketConsumer):
             await self._bye()
 
     async def refuse(self, message_id: str, reason: str) -> None:
-        await self.tell(Failure("invalid", reason))
+        await self.tell(Failure("invalid", self.in_words(reason)))
 
     # --- signalling ------------------------------------------------------------------------------
 
@@ -82,7 +84,7 @@ class WatchConsumer(TicketConsumer):
             )
         except DomainError as error:
             code = "signalling" if error.code in _SIGNALLING else error.code
-            await self.tell(Failure(code, error.message, error.retry_after_seconds))
+            await self.tell(Failure(code, self.in_words(error.message), error.retry_after_seconds))
             return
         await self.tell(Answer(str(answer.data.get("sdp", ""))))
 
@@ -101,8 +103,7 @@ class WatchConsumer(TicketConsumer):
             await signalling.tell(self.broadcast_id, self.viewer, "bye", {})
 
     def _require_on_air(self) -> None:
-        broadcast = Broadcast.objects.filter(pk=self.broadcast_id).only("state").first()
-        if broadcast is None or broadcast.is_over:
+        if get_any_broadcast(self.broadcast_id).is_over:
             raise NotLiveError(retry_after_seconds=10)
 
     # --- from the channel layer ------------------------------------------------------------------
@@ -128,20 +129,20 @@ class WatchConsumer(TicketConsumer):
         """State, captions and lips; nothing else of what consoles hear."""
         if self.grant is None:
             return
-        for message in event["messages"]:
-            if message["type"] == "state":
+        for kind, text in event["texts"]:
+            if kind == "state":
+                message = json.loads(text)
                 await self.tell(State(message["state"], message["reason"]))
-            elif message["type"] in HEARD:
-                await self.tell_json(message)
+            elif kind in HEARD:
+                await self.send(text_data=text)
 
     async def broadcast_changed(self, event: Json) -> None:
         """The row was changed by a service: read its state again."""
         if self.grant is None:
             return
-        rows = Broadcast.objects.filter(pk=self.broadcast_id)
-        broadcast = await database_sync_to_async(rows.first)()
-        if broadcast is not None:
-            await self._tell_state(broadcast)
+        with contextlib.suppress(NotFoundError):
+            read = database_sync_to_async(get_any_broadcast)
+            await self._tell_state(await read(self.broadcast_id))
 
     async def _tell_state(self, broadcast: Broadcast) -> None:
         await self.tell(State(broadcast.state, broadcast.reason))

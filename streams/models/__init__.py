@@ -13,6 +13,7 @@ from streams.models.broadcast import (
     MetricSample,
     Utterance,
 )
+from streams.models.calendar import CalendarAddress
 from streams.models.output import Output
 from streams.models.picture import Picture
 from streams.models.recording import Recording
@@ -26,6 +27,7 @@ __all__ = [
     "BroadcastEvent",
     "BroadcastOutput",
     "BroadcastState",
+    "CalendarAddress",
     "CommandState",
     "ConnectionTicket",
     "ControlCommand",

@@ -48,6 +48,8 @@ def new_cursor() -> dict[str, Any]:
 class Broadcast(OwnedModel):
     """One airing.
 
+    avatar_on_air, voice_on_air: from start to end, NULL after: a runner that dials again needs
+    them, whatever the show has been given since.
     active_key: the show's id from start to end, NULL after: at most one airing per show on every
     database. snapshot: the plan as it was at the start, see `services.runner_spec.take_snapshot`.
     lease_*: owned by the control loop and the runner link.
@@ -77,6 +79,22 @@ class Broadcast(OwnedModel):
     )
     reason = models.CharField(_("reason"), max_length=REASON_MAX_CHARACTERS, blank=True)
     active_key = models.UUIDField(null=True, unique=True, editable=False)
+    avatar_on_air = models.ForeignKey(
+        "avatars.Avatar",
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("avatar"),
+    )
+    voice_on_air = models.ForeignKey(
+        "voices.Voice",
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("voice"),
+    )
     desired_state = models.CharField(
         _("wanted"), max_length=10, choices=DesiredState, default=DesiredState.RUNNING
     )
@@ -113,7 +131,7 @@ class Broadcast(OwnedModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.snapshot.get('title') or self.show_id} ({self.state})"
+        return f"{self.snapshot.get('title') or self.show_id} ({self.get_state_display()})"
 
     @property
     def is_over(self) -> bool:
@@ -177,7 +195,7 @@ class BroadcastOutput(BaseModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.state})"
+        return f"{self.name} ({self.get_state_display()})"
 
 
 class UtteranceSource(models.TextChoices):
@@ -224,7 +242,7 @@ class Utterance(BaseModel):
         indexes = [models.Index(fields=["broadcast", "created_at"])]
 
     def __str__(self) -> str:
-        return f"{self.state}: {self.text[:40]}"
+        return f"{self.get_state_display()}: {self.text[:40]}"
 
 
 class BroadcastEvent(BaseModel):
@@ -299,7 +317,7 @@ class ControlCommand(BaseModel):
         indexes = [models.Index(fields=["broadcast", "state", "created_at"])]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.state})"
+        return f"{self.name} ({self.get_state_display()})"
 
 
 class MetricSample(BaseModel):

@@ -21,12 +21,25 @@ class CueKind(models.TextChoices):
     CLIP = "clip", _("Clip")
 
 
-def expression_choices() -> list[tuple[str, str]]:
-    return [(name, name) for name in EXPRESSIONS]
+# By the names of the contract.
+EXPRESSION_LABELS = {
+    "neutral": _("neutral"), "happy": _("happy"), "laugh": _("laughing"),
+    "surprised": _("surprised"), "sad": _("sad"), "angry": _("angry"),
+    "thinking": _("thinking"), "wink": _("winking"),
+}  # fmt: skip
+GESTURE_LABELS = {
+    "none": _("no gesture"), "wave": _("wave"), "point_left": _("point to the left"),
+    "point_right": _("point to the right"), "open_hands": _("open hands"),
+    "heart": _("heart of two hands"),
+}  # fmt: skip
 
 
-def gesture_choices() -> list[tuple[str, str]]:
-    return [(name, name) for name in GESTURES]
+def expression_choices() -> list[tuple[str, Any]]:
+    return [(name, EXPRESSION_LABELS[name]) for name in EXPRESSIONS]
+
+
+def gesture_choices() -> list[tuple[str, Any]]:
+    return [(name, GESTURE_LABELS[name]) for name in GESTURES]
 
 
 class Cue(BaseModel):

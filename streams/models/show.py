@@ -33,9 +33,11 @@ class Ends(models.TextChoices):
 
 
 class LabelPreset(models.TextChoices):
-    """What the AI label says; its words are in `streams.services.runner_spec`."""
+    """What the AI label says; its words and rules are in `streams.labels`."""
 
     BILINGUAL = "bilingual", _("AI-generated, in both languages")
+    CHINA = "china", _("China: AI生成 (GB 45438-2025)")
+    EU = "eu", _("European Union: AI-generated (AI Act, article 50)")
     GENERATED = "generated", _("AI-generated")
     PRESENTER = "presenter", _("AI presenter")
     NONE = "none", _("No label")

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 
 from accounts.roles import SYSTEM
 from inference.protocol import encode
@@ -124,11 +125,11 @@ def _plan(schedule: Schedule, now: datetime) -> int:
 
 
 def _revive(now: datetime) -> None:
-    """What was missed and still lies ahead was judged by a clock that was wrong."""
-    ahead = Occurrence.objects.filter(
-        state=OccurrenceState.MISSED, starts_at__gt=now + timedelta(minutes=1)
-    )
-    ahead.update(state=OccurrenceState.SCHEDULED, reason="")
+    """What was missed and still lies ahead, or was judged later than now: the clock was wrong."""
+    ahead = now + timedelta(minutes=1)
+    is_wrong = Q(starts_at__gt=ahead) | Q(updated_at__gt=ahead)
+    rows = Occurrence.objects.filter(is_wrong, state=OccurrenceState.MISSED)
+    rows.update(state=OccurrenceState.SCHEDULED, reason="")
 
 
 def _patience_seconds(row: Occurrence) -> float:
@@ -161,7 +162,7 @@ def _miss(row: Occurrence, reason: str) -> bool:
 def _claim(row: Occurrence, state: str, reason: str = "") -> bool:
     """Compare-and-set: of many loops one gets True."""
     rows = Occurrence.objects.filter(pk=row.pk, state=OccurrenceState.SCHEDULED)
-    return rows.update(state=state, reason=reason) == 1
+    return rows.update(state=state, reason=reason, updated_at=timezone.now()) == 1
 
 
 def _close(row: Occurrence, state: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What a host should know when a schedule is saved: clashes with other shows, and dead ends.
+"""What a host should know when a show is saved: no label, clashes with other shows, dead ends.
 
 Warnings, never refusals: only who saves knows whether two shows may share a presenter.
 """
@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from livestudio.common.errors import DomainError
 from streams.models import Output, Schedule, Show
 from streams.models.output import OutputKind
-from streams.models.show import Ends, RundownMode
+from streams.models.show import Ends, LabelPreset, RundownMode
 from streams.services.lengths import planned_length
 from streams.services.schedule import list_starts, unroll_schedule
 
@@ -33,6 +33,10 @@ SHOWS_MAX: Final = 500
 OPEN_LENGTH: Final = timedelta(minutes=60)
 
 TEXTS: Final[Mapping[str, Promise]] = {
+    "no_label": gettext_lazy(
+        "Viewers are not told that this show is made by AI. China, the EU and most platforms ask "
+        "for a visible label; that it was taken away is kept in the audit trail."
+    ),
     "no_start": gettext_lazy("No start lies ahead within a year: the show will not air by itself."),
     "exdate_unused": gettext_lazy("Left out, but the show would not air then anyway: %(dates)s."),
     "never_ends": gettext_lazy(
@@ -87,11 +91,15 @@ class Airing:
 
 
 def warnings_of(show: Show, now: datetime | None = None) -> list[PlanWarning]:
-    """What to tell about the saved schedule of a show; none without a schedule."""
-    schedule = Schedule.objects.filter(show=show).first()
-    if schedule is None or show.archived_at is not None:
+    """What to tell about a saved show: its label, and the clashes of its schedule."""
+    if show.archived_at is not None:
         return []
-    now = now or timezone.now()
+    unlabelled = [PlanWarning("no_label")] if show.label_preset == LabelPreset.NONE else []
+    schedule = Schedule.objects.filter(show=show).first()
+    return unlabelled + (_of_schedule(show, schedule, now or timezone.now()) if schedule else [])
+
+
+def _of_schedule(show: Show, schedule: Schedule, now: datetime) -> list[PlanWarning]:
     own = list(_airings(show, schedule, now))
     others = list(_others(show, now))
     found = [*_dead_ends(show, schedule, now), *_with_itself(own, schedule)]

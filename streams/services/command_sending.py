@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from inference.protocol import Json
+from livestudio.common.vault import VaultError
 from streams.models import BroadcastOutput, CommandState, ControlCommand
 from streams.services.commands import due_commands, finish_command, mark_sent
 from streams.services.runner_spec import open_command_args
@@ -40,6 +41,10 @@ def _open(command: ControlCommand) -> CommandToSend | None:
     except BroadcastOutput.DoesNotExist:
         gone = {"code": "not_found", "message": "This output has left the broadcast."}
         finish_command(command.pk, ok=False, error=gone)
+        return None
+    except VaultError as error:
+        told = {"code": error.code, "message": error.message}
+        finish_command(command.pk, ok=False, error=told)
         return None
     return CommandToSend(
         str(command.pk), command.name, args, is_first=command.state == CommandState.PENDING

@@ -163,6 +163,12 @@ def read_answer(command: ControlCommand) -> dict[str, Any] | None:
     raise CommandFailedError(message)
 
 
+def limited_stop(broadcast: Broadcast) -> ControlCommand | None:
+    """The first stop with a limit of its own: later ones do not prolong it."""
+    stops = broadcast.commands.filter(name="stop").order_by("created_at")
+    return next((stop for stop in stops if stop.args.get("limit_seconds") is not None), None)
+
+
 def _create(broadcast: Broadcast, order: Order, actor: User | SystemActor) -> ControlCommand:
     try:
         with transaction.atomic():  # a savepoint: the request's transaction survives the collision

@@ -41,8 +41,10 @@ def ice_spec(broadcast: str) -> IceSpec:
 
 
 def _with_credentials(server: Json, name: str, seconds: int) -> Json:
+    urls = server["urls"]
+    server = {**server, "urls": [urls] if isinstance(urls, str) else list(urls)}
     if "secret" not in server:
-        return dict(server)
+        return server
     username = f"{int(time.time()) + seconds}:{name}"
     digest = hmac.digest(str(server["secret"]).encode(), username.encode(), hashlib.sha1)
     kept = {key: value for key, value in server.items() if key != "secret"}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
+from avatars.bundles import engine_settings
+from avatars.models import Avatar
 from inference.catalog import get_profile
 from inference.protocol import SAMPLE_RATE_HZ
 from livestudio.common.log import get_logger
@@ -46,7 +50,18 @@ class IdleLoopBuilder:
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, ...]] = set()
+        self._files = _files()
         self._child: subprocess.Popen[bytes] | None = None
+        self._is_urgent = False
+
+    def hurry(self) -> None:
+        """A presenter has a new version: until all loops are drawn, `go_on` looks too."""
+        self._is_urgent = True
+
+    def go_on(self) -> None:
+        """Called every second; costs nothing unless there is a hurry."""
+        if self._is_urgent:
+            self.look()
 
     def look(self) -> None:
         """Start the next build when none runs."""
@@ -54,8 +69,17 @@ class IdleLoopBuilder:
             return
         if self._child is not None and self._child.returncode != 0:
             log.warning("an idle loop could not be drawn", exit_status=self._child.returncode)
+        self._notice_changes(is_ours=self._child is not None)
         arguments = next((item for item in _looks() if item not in self._seen), None)
+        self._is_urgent = self._is_urgent and arguments is not None
         self._child = None if arguments is None else self._start(arguments)
+
+    def _notice_changes(self, *, is_ours: bool) -> None:
+        """A loop that somebody else changed or deleted may be damaged: look at all again."""
+        files = _files()
+        if files != self._files and not is_ours:
+            self.forget()
+        self._files = files
 
     def forget(self) -> None:
         """Look at every loop again: some may have been deleted."""
@@ -79,12 +103,23 @@ class IdleLoopBuilder:
         )
 
 
+def _files() -> set[tuple[str, int, int]]:
+    """Name, size and time of every drawn loop on this host."""
+    found = set()
+    for path in Path(settings.CACHE_DIR).glob("idle-*"):
+        with contextlib.suppress(FileNotFoundError):  # replaced in this moment
+            facts = path.stat()
+            found.add((path.name, facts.st_size, facts.st_mtime_ns))
+    return found
+
+
 def _looks() -> Iterator[tuple[str, ...]]:
-    shows = Show.objects.filter(archived_at=None).select_related("avatar")
-    for show in shows.only("profile", "background", "avatar__engine", "avatar__settings"):
+    # What is being built has no pictures yet.
+    shows = Show.objects.filter(archived_at=None, avatar__state=Avatar.State.READY)
+    for show in shows.select_related("avatar").only("profile", "background", "avatar"):
         yield build_arguments(
             engine=show.avatar.engine,
-            avatar_settings=show.avatar.settings,
+            avatar_settings=engine_settings(show.avatar),
             profile=show.profile,
             background=background_of(show.background),
         )

@@ -23,6 +23,8 @@ log = get_logger(__name__)
 
 # After the n-th launch in a row that failed; jittered by half, so that many do not come at once.
 BACK_OFF_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 4.0)
+# No pause is longer. A launch planned for later than this was timed by a clock that was wrong.
+_LONGEST_PAUSE: Final = timedelta(seconds=1.5 * BACK_OFF_SECONDS[-1])
 MAX_LAUNCHES: Final = len(BACK_OFF_SECONDS) + 1
 # A runner that was on air this long counts as healthy: its end begins a new row of launches.
 SETTLED_SECONDS: Final = 30.0
@@ -67,7 +69,8 @@ _NOT_ENDING: Final = (*LAUNCHABLE, BroadcastState.LIVE)
 def _due(now: datetime) -> list[Broadcast]:
     never_launched = Q(lease_epoch=0, state=BroadcastState.STARTING)
     rows = Broadcast.objects.filter(state__in=LAUNCHABLE, desired_state=DesiredState.RUNNING)
-    return list(rows.filter(never_launched | Q(next_launch_at__lte=now)).order_by("created_at"))
+    is_due = Q(next_launch_at__lte=now) | Q(next_launch_at__gt=now + _LONGEST_PAUSE)
+    return list(rows.filter(never_launched | is_due).order_by("created_at"))
 
 
 def _claim(launcher: Launcher, broadcast: Broadcast) -> Runner | None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.audit import record
 from accounts.models import User
 from accounts.roles import SystemActor, require_permission
-from inference.protocol import OutputState
+from inference.protocol import Json, OutputState
 from streams.errors import BroadcastAlreadyLiveError
 from streams.models import (
     Broadcast,
@@ -27,14 +27,17 @@ from streams.models import (
 from streams.models.broadcast import OutputDesired, UtteranceState
 from streams.poke import poke_consoles, poke_control_loop
 from streams.services.commands import Order, expire_commands, issue_command, require_on_air
+from streams.services.quotas import close_account, open_account
 from streams.services.readiness import require_ready
 from streams.services.runner_spec import take_snapshot
 from streams.states import move
+from streams.telling import tell_broadcast
 
 When = Literal["now", "sentence_end"]
 
 STOP_DEADLINE_SECONDS: Final = 300.0
 STOPPED: Final[OutputState] = "stopped"
+STOPPED_BY_OPERATOR: Final = "stopped by the operator"
 
 
 def start_broadcast(
@@ -42,7 +45,8 @@ def start_broadcast(
 ) -> Broadcast:
     """Open a broadcast in `starting`; the control loop launches its runner.
 
-    Raises ShowNotReadyError (400) naming what is missing, BroadcastAlreadyLiveError (409).
+    Raises ShowNotReadyError (400) naming what is missing, BroadcastAlreadyLiveError (409),
+    QuotaExceededError (409).
     """
     require_permission(actor, "broadcast.start", show.organization)
     require_ready(show)
@@ -50,7 +54,9 @@ def start_broadcast(
         broadcast = _open(show, actor, occurrence)
         for output in show.outputs.order_by("created_at"):
             attach_output(broadcast, output)
+        open_account(broadcast)
         record(actor, "streams.broadcast.started", broadcast)
+        tell_broadcast(broadcast, "started")
         transaction.on_commit(poke_control_loop)
     return broadcast
 
@@ -61,10 +67,13 @@ def stop_broadcast(
     actor: User | SystemActor,
     when: When = "sentence_end",
     idempotency_key: str | None = None,
+    reason: str = STOPPED_BY_OPERATOR,
+    limit_seconds: float | None = None,
 ) -> ControlCommand:
     """Ask the runner to end; the control loop sees to it that it does. Raises NotLiveError.
 
-    May be repeated: `now` after `sentence_end` makes it quicker.
+    May be repeated: `now` after `sentence_end` makes it quicker. reason: shown to whoever looks.
+    limit_seconds: the control loop ends a runner that takes longer; None = its usual time.
     """
     require_permission(actor, "broadcast.start", broadcast.organization)
     require_on_air(broadcast)
@@ -72,10 +81,12 @@ def stop_broadcast(
         Broadcast.objects.filter(pk=broadcast.pk).update(
             desired_state=DesiredState.STOPPED, stop_requested_at=timezone.now()
         )
-        move(broadcast, BroadcastState.STOPPING, "stopped by the operator")
-        command = issue_command(
-            broadcast=broadcast, order=_stop_order(when, idempotency_key), actor=actor
-        )
+        move(broadcast, BroadcastState.STOPPING, reason)
+        args: Json = {"when": when, "reason": reason}
+        if limit_seconds is not None:
+            args["limit_seconds"] = limit_seconds
+        order = Order("stop", args, idempotency_key, STOP_DEADLINE_SECONDS)
+        command = issue_command(broadcast=broadcast, order=order, actor=actor)
         record(actor, "streams.broadcast.stopped", broadcast, data={"when": when})
         transaction.on_commit(lambda: _ring_all(broadcast.pk))
     return command
@@ -92,6 +103,7 @@ def finish_broadcast(
     with transaction.atomic():
         if not move(broadcast, state, reason):
             return False
+        close_account(broadcast)
         expire_commands(broadcast)
         _close_transcript(broadcast)
         broadcast.outputs.exclude(state="failed").update(state=STOPPED, bitrate_kbps=None)
@@ -122,17 +134,14 @@ def _open(show: Show, actor: User | SystemActor, occurrence: Occurrence | None) 
                 occurrence=occurrence,
                 started_by=actor if isinstance(actor, User) else None,
                 active_key=show.pk,
+                avatar_on_air=show.avatar,
+                voice_on_air=show.voice,
                 snapshot=take_snapshot(show),
                 recording_wanted=show.record,
                 started_at=timezone.now(),
             )
     except IntegrityError as error:
         raise BroadcastAlreadyLiveError from error
-
-
-def _stop_order(when: When, idempotency_key: str | None) -> Order:
-    args = {"when": when, "reason": "stopped by the operator"}
-    return Order("stop", args, idempotency_key, STOP_DEADLINE_SECONDS)
 
 
 def _close_transcript(broadcast: Broadcast) -> None:

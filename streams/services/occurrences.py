@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from accounts.models import Organization
+from livestudio.common.errors import DomainError
 from streams.models import Broadcast, Occurrence, Schedule, Show
 from streams.models.schedule import OccurrenceState
 from streams.services.schedule import LISTED_MAX, list_starts
@@ -23,6 +28,7 @@ class PlannedAiring:
     state: str
     reason: str = ""
     broadcast: UUID | None = None
+    ended_at: datetime | None = None
 
 
 def list_occurrences(show: Show, since: datetime, until: datetime) -> list[PlannedAiring]:
@@ -32,12 +38,45 @@ def list_occurrences(show: Show, since: datetime, until: datetime) -> list[Plann
     then: rows remain when the schedule is changed or cleared.
     """
     schedule = Schedule.objects.filter(show=show).first()
+    rows = _rows(since, until).filter(show=show)[:LISTED_MAX]
+    return _merged(schedule, rows, since, until)
+
+
+def list_airings(
+    organization: Organization, since: datetime, until: datetime
+) -> list[tuple[Show, PlannedAiring]]:
+    """As `list_occurrences`, of every show that is not put away; in a few queries."""
+    shows = Show.objects.filter(organization=organization, archived_at=None)
+    rows: dict[UUID, list[Occurrence]] = defaultdict(list)
+    for row in _rows(since, until).filter(show__in=shows):
+        rows[row.show_id].append(row)
+    shows = shows.filter(Q(schedule__isnull=False) | Q(pk__in=rows))
+    found: list[tuple[Show, PlannedAiring]] = []
+    for show in shows.select_related("schedule", "avatar").prefetch_related("cues"):
+        schedule: Schedule | None = getattr(show, "schedule", None)
+        found += ((show, item) for item in _readable(schedule, rows[show.pk], since, until))
+    return sorted(found, key=lambda pair: (pair[1].at, pair[0].pk))
+
+
+def _readable(
+    schedule: Schedule | None, rows: list[Occurrence], since: datetime, until: datetime
+) -> list[PlannedAiring]:
+    try:
+        return _merged(schedule, rows, since, until)
+    except DomainError:  # a zone that was taken away; the page of the show says so
+        return _merged(None, rows, since, until)
+
+
+def _rows(since: datetime, until: datetime) -> QuerySet[Occurrence]:
+    rows = Occurrence.objects.filter(starts_at__gte=since, starts_at__lt=until)
+    return rows.exclude(state=OccurrenceState.DROPPED).select_related("broadcast")
+
+
+def _merged(
+    schedule: Schedule | None, rows: Iterable[Occurrence], since: datetime, until: datetime
+) -> list[PlannedAiring]:
     zone = ZoneInfo(schedule.timezone) if schedule else UTC
-    rows = show.occurrences.exclude(state=OccurrenceState.DROPPED).select_related("broadcast")
-    found = {
-        row.starts_at: _of_row(row, zone)
-        for row in rows.filter(starts_at__gte=since, starts_at__lt=until)[:LISTED_MAX]
-    }
+    found = {row.starts_at: _of_row(row, zone) for row in rows}
     if schedule is not None:
         for at in list_starts(schedule, max(since, timezone.now()), until):
             found.setdefault(at, _planned(at, zone))
@@ -48,7 +87,12 @@ def _of_row(row: Occurrence, zone: tzinfo) -> PlannedAiring:
     broadcast: Broadcast | None = getattr(row, "broadcast", None)
     local = row.starts_at.astimezone(zone).replace(tzinfo=None)
     return PlannedAiring(
-        row.starts_at, local, row.state, row.reason, broadcast.pk if broadcast else None
+        row.starts_at,
+        local,
+        row.state,
+        row.reason,
+        broadcast.pk if broadcast else None,
+        broadcast.ended_at if broadcast else None,
     )
 
 

@@ -21,6 +21,8 @@ from accounts.models import Organization, User
 from accounts.roles import SystemActor, require_permission
 from inference.tool_client import ToolError, run_tool
 from livestudio.common.errors import InvalidInputError, NotFoundError, UnavailableError
+from metering.services.counting import require_room
+from metering.services.storage import forget_files, note_file
 from streams.errors import PictureInUseError
 from streams.models import Broadcast, Cue, Picture, Show
 from streams.models.broadcast import FINAL_STATES
@@ -54,11 +56,17 @@ def create_picture(
 
 
 def keep_picture(picture: Picture, rewritten: Rewritten, actor: Actor) -> Picture:
-    """Save a picture whose upload was rewritten and whose maker may do this."""
+    """Save a picture whose upload was rewritten and whose maker may do this.
+
+    Raises QuotaExceededError when there is no room for it.
+    """
     picture.width_px, picture.height_px = rewritten.width_px, rewritten.height_px
-    picture.file.save(f"x.{rewritten.format}", ContentFile(rewritten.content), save=False)
+    size_bytes = len(rewritten.content)
     with transaction.atomic():
+        require_room(picture.organization_id, "storage_bytes", size_bytes)
+        picture.file.save(f"x.{rewritten.format}", ContentFile(rewritten.content), save=False)
         picture.save()
+        note_file(picture.organization_id, "picture", picture.pk, size_bytes)
         record(actor, "streams.picture.created", picture, data={"name": picture.name})
     return picture
 
@@ -94,6 +102,7 @@ def delete_picture(*, picture: Picture, actor: Actor) -> None:
         raise PictureInUseError(_("This picture is used by: %s.") % ", ".join(users[:5]))
     with transaction.atomic():
         record(actor, "streams.picture.deleted", picture, data={"name": picture.name})
+        forget_files("picture", [picture.pk])
         picture.delete()
         transaction.on_commit(lambda: picture.file.delete(save=False))
 
@@ -161,7 +170,7 @@ def check_show_pictures(show: Show) -> None:
     _check(show.logo, show.organization_id, PictureKind.LOGO, "logo")
     key = as_picture_id(show.background)
     if key is not None:
-        picture = Picture.objects.filter(pk=key).first()
+        picture = Picture.objects.for_organization(show.organization).filter(pk=key).first()
         if picture is None:
             raise _no_such_picture("background")
         _check(picture, show.organization_id, PictureKind.BACKGROUND, "background")

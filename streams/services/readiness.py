@@ -7,13 +7,17 @@ from typing import Final
 
 from django.conf import settings
 
+from accounts.errors import OrganizationEndingError
 from inference.catalog import EngineKind, get_engine
 from livestudio.common.errors import ErrorDetail
+from livestudio.common.vault import VaultError
 from streams.errors import ShowNotReadyError
 from streams.models import Cue, Show
 from streams.models.output import OutputKind
 from streams.models.rundown import CueKind
 from streams.models.show import Ends
+from streams.services.consent_rules import consent_obstacles
+from voices.selectors import speaking_chain
 
 READY: Final = "ready"
 
@@ -35,12 +39,15 @@ def obstacles(show: Show) -> Iterator[ErrorDetail]:
     yield from _cue_obstacles(show, cues)
     yield from _avatar_obstacles(show)
     yield from _voice_obstacles(show)
+    yield from consent_obstacles(show)
     yield from _output_obstacles(show)
 
 
 def _plan_obstacles(show: Show, cues: list[Cue]) -> Iterator[ErrorDetail]:
     if show.archived_at is not None:
         yield ErrorDetail("", "archived", "The show was deleted.")
+    if show.organization.delete_after is not None:
+        yield ErrorDetail("", "organization_ending", OrganizationEndingError.message)
     has_speech = any(cue.kind == CueKind.SPEECH and cue.text.strip() for cue in cues)
     if not cues and show.ends != Ends.MANUAL:
         message = "The rundown is empty: add a cue, or let the show end by hand."
@@ -73,6 +80,10 @@ def _voice_obstacles(show: Show) -> Iterator[ErrorDetail]:
     if voice.state != READY:
         yield ErrorDetail("voice", "not_ready", f"The voice {voice.name} is {voice.state}.")
     yield from _engine_obstacles("voice", "speech", voice.engine)
+    try:
+        speaking_chain(voice)
+    except VaultError as error:
+        yield ErrorDetail("voice", error.code, error.message)
 
 
 def _engine_obstacles(field: str, kind: EngineKind, name: str) -> Iterator[ErrorDetail]:

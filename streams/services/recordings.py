@@ -9,8 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.roles import SystemActor
+from accounts.roles import SystemActor, require_permission
 from livestudio.common.errors import NotFoundError
+from metering.services.counting import require_room
 from streams.models import Broadcast, ControlCommand, Recording
 from streams.models.recording import RecordingState
 from streams.services.commands import Order
@@ -24,8 +25,14 @@ def set_recording(
     actor: User | SystemActor,
     idempotency_key: str | None = None,
 ) -> ControlCommand:
-    """Begin or end recording; a runner that comes back later does what was said last."""
+    """Begin or end recording; a runner that comes back later does what was said last.
+
+    Raises QuotaExceededError when there is no room to begin.
+    """
+    require_permission(actor, "broadcast.steer", broadcast.organization)
     with transaction.atomic():
+        if on:
+            require_room(broadcast.organization_id, "storage_bytes", 1)
         command = steer(broadcast, Order("record", {"on": on}, idempotency_key), actor)
         Broadcast.objects.filter(pk=broadcast.pk).update(recording_wanted=on)
     return command

@@ -20,6 +20,7 @@ from django.conf import settings
 
 from inference.services import active_runners
 from livestudio.common.log import get_logger
+from metering.services.storage import forget_files
 from streams.models import Broadcast, Recording
 from streams.models.broadcast import FINAL_STATES
 from streams.models.recording import RecordingState
@@ -81,8 +82,10 @@ def delete_recordings(now: datetime) -> int:
     paths = list(islice(old, DELETED_PER_SWEEP))
     # The rows first: whoever is killed in between finds the files again, but never such rows.
     rows = Recording.objects.filter(path__in=[str(path.relative_to(folder)) for path in paths])
+    keys = list(rows.values_list("pk", flat=True))
     rows.update(state=RecordingState.DELETED, reason=DELETED_BY_AGE)
     deleted = sum(_unlink(path) for path in paths)
+    forget_files("recording", keys)
     for part in {path.parent for path in paths}:
         _remove_empty(part)
     return deleted

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils import timezone
 
 from accounts.audit import record
 from accounts.models import User
@@ -19,6 +20,7 @@ from streams.models import Broadcast, ControlCommand, Cue, Show
 from streams.services.cards import check_card
 from streams.services.commands import Order
 from streams.services.speech import check_text, steer
+from streams.telling import tell_show
 
 CUES_MAX: Final = 500
 SPEECH: Final[CueKind] = "speech"
@@ -37,6 +39,7 @@ def add_cues(*, show: Show, cues: Sequence[CueValues], actor: Actor) -> list[Cue
         lone = len(cues) == 1
         created = append_cues(show, cues, lambda index: "" if lone else f"{index}.")
         record(actor, "streams.cue.added", show, data={"cues": [str(cue.pk) for cue in created]})
+        tell_show(show, "changed")
     return created
 
 
@@ -73,6 +76,7 @@ def update_cue(*, cue: Cue, values: CueValues, actor: Actor) -> Cue:
     with transaction.atomic():
         cue.save()
         record(actor, "streams.cue.changed", cue.show, data={"cue": str(cue.pk)})
+        tell_show(cue.show, "changed")
     return cue
 
 
@@ -81,6 +85,7 @@ def delete_cue(*, cue: Cue, actor: Actor) -> None:
     require_permission(actor, "show.edit", cue.show.organization)
     with transaction.atomic():
         record(actor, "streams.cue.deleted", cue.show, data={"cue": str(cue.pk)})
+        tell_show(cue.show, "changed")
         cue.delete()
 
 
@@ -91,9 +96,11 @@ def reorder_cues(*, show: Show, order: Sequence[UUID], actor: Actor) -> list[Cue
         Show.objects.select_for_update().get(pk=show.pk)
         known = {cue.pk: cue for cue in show.cues.all()}
         _check_order(known, order)
+        now = timezone.now()
         for position, cue_id in enumerate(order):
-            Cue.objects.filter(pk=cue_id).update(position=position)
+            Cue.objects.filter(pk=cue_id).update(position=position, updated_at=now)
         record(actor, "streams.rundown.reordered", show)
+        tell_show(show, "changed")
     return list(show.cues.all())
 
 

@@ -24,12 +24,18 @@ from inference.protocol import (
 from inference.services import has_been_live
 from inference.tokens import make_run_token
 from livestudio.common.log import get_logger
-from streams.models import Broadcast, BroadcastEvent, BroadcastState, DesiredState
+from streams.models import (
+    Broadcast,
+    BroadcastEvent,
+    BroadcastState,
+    ControlCommand,
+    DesiredState,
+)
 from streams.runner_events import apply_event, happened_at
 from streams.services.commands import finish_command
 from streams.services.lifecycle import finish_broadcast
 from streams.services.metrics import keep_metrics
-from streams.services.runner_spec import build_runner_spec
+from streams.services.runner_spec import SpecUnavailableError, build_runner_spec
 from streams.socket_messages import state_message
 from streams.states import move
 
@@ -46,6 +52,14 @@ class BroadcastGoneError(Exception):
     """The broadcast does not exist (any more)."""
 
 
+class PlanUnreadableError(Exception):
+    """The plan of a show on air cannot be read now: another version of the web may read it."""
+
+
+# Why a runner that dials is closed; each has its close code at the door.
+NOT_WELCOME: Final = (StaleLeaseError, BroadcastGoneError, PlanUnreadableError)
+
+
 @dataclass(slots=True)
 class Stored:
     """acknowledged: the last sequence that is safe; told: texts for consoles and viewers."""
@@ -55,15 +69,17 @@ class Stored:
 
 
 def welcome_runner(broadcast_id: UUID | str, lease_epoch: int, pid: int) -> tuple[RunnerSpec, int]:
-    """The spec with a new token, and the last event stored. Raises StaleLeaseError and others."""
+    """The spec with a new token, and the last event stored.
+
+    Raises one of NOT_WELCOME, or a DomainError: no runner can carry out this plan (docs/adr/0036).
+    """
     broadcast = _current(broadcast_id, lease_epoch)
     if broadcast.desired_state == DesiredState.STOPPED and not has_been_live(
         broadcast.pk, lease_epoch
     ):
         raise StaleLeaseError  # stopped before it was on air: it must not open its outputs
     _renew(broadcast, {"runner_pid": pid})
-    token = make_run_token(str(broadcast.pk), lease_epoch)
-    return build_runner_spec(broadcast, token=token), broadcast.acknowledged_sequence
+    return _readable_spec(broadcast), broadcast.acknowledged_sequence
 
 
 def renew_spec(broadcast_id: UUID | str, lease_epoch: int) -> tuple[RunnerSpec, int]:
@@ -102,12 +118,15 @@ def renew_lease(broadcast_id: UUID | str, lease_epoch: int, heartbeat: Heartbeat
     return []
 
 
-def store_result(result: Result) -> None:
-    """Keep the runner's answer to a command; a repeated one changes nothing."""
+def store_result(broadcast_id: UUID | str, result: Result) -> None:
+    """Keep the runner's answer to a command of its broadcast; a repeated one changes nothing."""
     try:
         key = UUID(result.id)
     except ValueError:
         log.warning("answer to an unknown command")
+        return
+    if not ControlCommand.objects.filter(pk=key, broadcast__pk=broadcast_id).exists():
+        log.warning("answer to a command of another broadcast", broadcast_id=str(broadcast_id))
         return
     finish_command(key, ok=result.ok, error=result.error, data=result.data)
 
@@ -131,6 +150,18 @@ def _current(broadcast_id: UUID | str, lease_epoch: int, *, for_update: bool = F
     if broadcast.lease_epoch != lease_epoch:
         raise StaleLeaseError
     return broadcast
+
+
+def _readable_spec(broadcast: Broadcast) -> RunnerSpec:
+    """A plan that cannot be read ends an airing that has not begun, never one that is seen."""
+    token = make_run_token(str(broadcast.pk), broadcast.lease_epoch)
+    try:
+        return build_runner_spec(broadcast, token=token)
+    except (LookupError, TypeError, ValueError) as error:
+        log.exception("plan not readable", broadcast_id=str(broadcast.pk))
+        if has_been_live(broadcast.pk, broadcast.lease_epoch):
+            raise PlanUnreadableError from error
+        raise SpecUnavailableError("The plan of this broadcast cannot be read.") from error
 
 
 def _renew(broadcast: Broadcast, values: dict[str, Any]) -> None:

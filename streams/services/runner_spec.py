@@ -7,7 +7,10 @@ from typing import Any, Final, Literal, cast
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext, override
 
+from avatars.bundles import engine_settings as face_settings
+from avatars.bundles import playable_clips
 from avatars.models import Avatar
 from inference.catalog import Profile, get_profile
 from inference.protocol import (
@@ -29,6 +32,7 @@ from inference.protocol import (
 )
 from livestudio.common import vault
 from livestudio.common.errors import ConflictError
+from streams.labels import label_text
 from streams.models import (
     Broadcast,
     BroadcastOutput,
@@ -38,21 +42,20 @@ from streams.models import (
     Schedule,
     Show,
 )
-from streams.models.broadcast import CommandState, OutputDesired, UtteranceSource, UtteranceState
+from streams.models.broadcast import (
+    REASON_MAX_CHARACTERS,
+    BroadcastOutputState,
+    CommandState,
+    OutputDesired,
+    UtteranceSource,
+    UtteranceState,
+)
 from streams.models.output import OutputKind
-from streams.models.show import LabelPreset
 from streams.services.ice import ice_spec
 from streams.services.pictures import background_of, find_picture, picture_path
 from voices.models import Voice
-from voices.selectors import engine_settings
+from voices.selectors import speaking_chain
 
-# The implicit and explicit labels of generated content name AI in the words viewers read.
-LABELS: Final[dict[str, dict[str, str]]] = {
-    LabelPreset.BILINGUAL: {"zh-CN": "AI 生成 · AI-generated", "en-US": "AI-generated · AI 生成"},
-    LabelPreset.GENERATED: {"zh-CN": "内容由 AI 生成", "en-US": "AI-generated"},
-    LabelPreset.PRESENTER: {"zh-CN": "AI 数字人主播", "en-US": "AI presenter"},
-    LabelPreset.NONE: {"zh-CN": "", "en-US": ""},
-}
 MAIN_RENDITION: Final = "main"
 # Of the clock in a show without a schedule; the schedule's own default.
 DEFAULT_ZONE: Final = "Asia/Shanghai"
@@ -156,26 +159,44 @@ def open_command_args(command: ControlCommand) -> Json:
 
 
 def output_spec(row: BroadcastOutput) -> OutputSpec:
-    """One destination with its key opened."""
-    waits = row.desired == OutputDesired.WAITING_FOR_KEY
+    """One destination with its key opened; one that cannot be opened is waited for.
+
+    The broadcast goes on: a secret that was lost costs one destination until it is pasted again.
+    """
+    waits, stream_key = row.desired == OutputDesired.WAITING_FOR_KEY, ""
+    if not waits:
+        try:
+            with override("en"):  # reasons in rows are English, see livestudio.common.reasons
+                stream_key = open_stream_key(row)
+        except vault.VaultError as error:
+            waits = True
+            _wait_for_key(row, error.message)
     return OutputSpec(
         id=str(row.pk),
         name=row.name,
         kind="file" if row.kind == "file" else "rtmp",
         url=_file_path(row) if row.kind == OutputKind.FILE else row.url,
-        stream_key="" if waits else open_stream_key(row),
+        stream_key=stream_key,
         rendition=MAIN_RENDITION,
         desired=cast(Literal["live", "waiting_for_key", "stopped"], row.desired),
     )
 
 
 def open_stream_key(row: BroadcastOutput) -> str:
-    """The key of this airing, else the output's own."""
+    """The key of this airing, else the output's own. Raises VaultError."""
+    name = gettext("stream key of “%(output)s”") % {"output": row.name}
     if row.sealed_stream_key:
-        return vault.open_from(row, "sealed_stream_key")
+        return vault.open_from(row, "sealed_stream_key", name=name)
     if row.output is None:
         return ""
-    return vault.open_from(row.output, "sealed_stream_key")
+    return vault.open_from(row.output, "sealed_stream_key", name=name)
+
+
+def _wait_for_key(row: BroadcastOutput, reason: str) -> None:
+    """As with an output whose key comes each day: it goes live when the key is pasted."""
+    row.desired, row.reason = OutputDesired.WAITING_FOR_KEY, reason[:REASON_MAX_CHARACTERS]
+    row.state = BroadcastOutputState.WAITING_FOR_KEY
+    row.save(update_fields=["desired", "state", "reason", "updated_at"])
 
 
 def rendition_of(profile: Profile) -> RenditionSpec:
@@ -196,7 +217,7 @@ def _overlays(show: Show) -> OverlaySpec:
     values: dict[str, Any] = {
         "captions": show.captions,
         "title": show.overlay_title,
-        "label_text": LABELS[show.label_preset][show.language],
+        "label_text": label_text(show),
         "label_position": show.label_position,
         "logo": {"picture": str(logo), "position": show.logo_position} if logo else None,
         "lower_third": {"name": name, "role": show.lower_third_role} if name else None,
@@ -250,24 +271,27 @@ def _avatar_spec(avatar_id: str) -> AvatarSpec:
     avatar = Avatar.objects.filter(pk=avatar_id).first()
     if avatar is None:
         raise SpecUnavailableError("The presenter of this broadcast does not exist any more.")
-    return AvatarSpec(id=str(avatar.pk), engine=avatar.engine, settings=dict(avatar.settings))
+    return AvatarSpec(
+        id=str(avatar.pk),
+        engine=avatar.engine,
+        settings=face_settings(avatar),
+        clips=playable_clips(avatar),
+    )
 
 
 def _voice_specs(voice_id: str) -> tuple[VoiceSpec, ...]:
-    """The voice and its fallbacks, in order; fallbacks that are not ready are left out."""
+    """The voice and its fallbacks, in order; what is not ready or has lost its key is left out."""
     voice = Voice.objects.filter(pk=voice_id).first()
     if voice is None:
         raise SpecUnavailableError("The voice of this broadcast does not exist any more.")
-    links = voice.fallback_links.select_related("fallback").order_by("position")
-    spares = [link.fallback for link in links if link.fallback.state == Voice.State.READY]
     return tuple(
         VoiceSpec(
             id=str(item.pk),
             engine=item.engine,
             language=item.language,
-            settings=engine_settings(item),
+            settings=opened,
         )
-        for item in (voice, *spares)
+        for item, opened in speaking_chain(voice)
     )
 
 

@@ -18,12 +18,14 @@ from accounts.roles import SystemActor, require_permission
 from inference.catalog import BACKGROUNDS
 from livestudio.common.errors import ErrorDetail, InvalidInputError
 from streams.errors import ShowOnAirError
+from streams.labels import misplaced
 from streams.models import Output, Show
 from streams.models.broadcast import FINAL_STATES
-from streams.models.show import Ends
+from streams.models.show import Ends, LabelPreset
 from streams.services.pictures import as_picture_id, check_show_pictures
 from streams.services.rundown import append_cues, check_cue
 from streams.services.schedule import replace_schedule
+from streams.telling import tell_show
 
 Actor = User | SystemActor
 
@@ -51,12 +53,15 @@ def create_show(*, organization: Organization, draft: ShowDraft, actor: Actor) -
     with transaction.atomic():
         _write(show, draft)
         record(actor, "streams.show.created", show, data={"title": show.title})
+        record_label(show, before="", actor=actor)
+        tell_show(show, "created")
     return show
 
 
 def update_show(*, show: Show, draft: ShowDraft, actor: Actor) -> Show:
     """Change a plan. Given cues replace the rundown; what is on air keeps its own copy."""
     require_permission(actor, "show.edit", show.organization)
+    label_before = show.label_preset
     for name, value in draft.values.items():
         setattr(show, name, value)
     with transaction.atomic():
@@ -65,6 +70,8 @@ def update_show(*, show: Show, draft: ShowDraft, actor: Actor) -> Show:
         _write(show, draft)
         _check_kept_cues(show, draft)
         record(actor, "streams.show.changed", show, data={"fields": sorted(draft.values)})
+        record_label(show, before=label_before, actor=actor)
+        tell_show(show, "changed")
     return show
 
 
@@ -80,6 +87,13 @@ def archive_show(*, show: Show, actor: Actor) -> None:
         show.save(update_fields=["archived_at", "updated_at"])
         replace_schedule(show, None)
         record(actor, "streams.show.archived", show)
+        tell_show(show, "deleted")
+
+
+def record_label(show: Show, *, before: str, actor: Actor) -> None:
+    """Somebody takes the AI label away: who and when stays in the trail. before: of the preset."""
+    if show.label_preset == LabelPreset.NONE != before:
+        record(actor, "streams.show.label_off", show, data={"before": before})
 
 
 def check_show(show: Show) -> None:
@@ -102,6 +116,8 @@ def check_show(show: Show) -> None:
     if show.lower_third_role and not show.lower_third_name:
         message = _("A role line needs a name line above it.")
         details.append(ErrorDetail("overlays.lower_third.name", "required", message))
+    if message := misplaced(show):
+        details.append(ErrorDetail("overlays.label.position", "not_allowed", message))
     if show.ends == Ends.AFTER_DURATION and not show.duration_minutes:
         message = "Say how many minutes the show lasts."
         details.append(ErrorDetail("duration_minutes", "required", message))

@@ -1,11 +1,13 @@
 """WebRTC signalling between a viewer and the runner: request, answer, 5 s; no row, no replay.
 
-Groups: `runner.<broadcast>` takes `runner.signal`; `viewer.<viewer>` gets `viewer.signal`.
+Groups: `runner.<broadcast>` takes `runner.signal`; `viewer.<broadcast>.<viewer>` gets
+`viewer.signal`: a runner reaches the viewers of its own broadcast, whatever it says.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from typing import Any, Final
 from uuid import UUID
@@ -35,12 +37,16 @@ class SignallingFailedError(UnavailableError):
 
 
 _NOT_LIVE_RETRY_SECONDS: Final = 2
+# What a group of the channel layer may be called, with room for the rest of its name.
+_VIEWER: Final = re.compile(r"[A-Za-z0-9_-]{1,48}")
 _CODEC_CODES: Final = frozenset({"no_h264", "codec_unsupported", "not_acceptable"})
 
 
-def viewer_group(viewer: str) -> str:
-    """The group that answers to this viewer go to."""
-    return f"viewer.{viewer}"
+def viewer_group(broadcast_id: UUID | str, viewer: str) -> str:
+    """The group that answers to this viewer of a broadcast go to. Raises InvalidInputError."""
+    if not _VIEWER.fullmatch(viewer):
+        raise InvalidInputError("This is not the id of a viewer.")
+    return f"viewer.{broadcast_id}.{viewer}"
 
 
 def new_viewer() -> str:
@@ -64,7 +70,7 @@ async def request(
     """
     layer: Any = get_channel_layer()
     channel = await layer.new_channel()
-    await layer.group_add(viewer_group(viewer), channel)
+    await layer.group_add(viewer_group(broadcast_id, viewer), channel)
     signal = Signal(viewer, secrets.token_hex(8), kind, data)
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -76,7 +82,7 @@ async def request(
             await tell(broadcast_id, viewer, "bye", {})
         raise RunnerUnreachableError(retry_after_seconds=2) from error
     finally:
-        await layer.group_discard(viewer_group(viewer), channel)
+        await layer.group_discard(viewer_group(broadcast_id, viewer), channel)
     raise_refusal(answer)
     return answer
 
@@ -110,11 +116,14 @@ async def send_to_runner(broadcast_id: UUID | str, signal: Signal) -> None:
     await layer.group_send(runner_group(broadcast_id), message)
 
 
-async def send_to_viewer(signal: Signal) -> None:
-    """Hand a runner's signal to whoever speaks for the viewer."""
+async def send_to_viewer(broadcast_id: UUID | str, signal: Signal) -> None:
+    """Hand a runner's signal to whoever speaks for a viewer of its broadcast.
+
+    Raises InvalidInputError.
+    """
     layer: Any = get_channel_layer()
     message = {"type": "viewer.signal", "signal": encode(signal)}
-    await layer.group_send(viewer_group(signal.viewer), message)
+    await layer.group_send(viewer_group(broadcast_id, signal.viewer), message)
 
 
 def raise_refusal(signal: Signal) -> None:

@@ -16,6 +16,7 @@ from livestudio.common.errors import InvalidInputError
 from streams.models import Broadcast, ControlCommand, Utterance
 from streams.models.broadcast import UtteranceSource
 from streams.services.commands import Order, find_command, issue_command, require_on_air
+from streams.services.quotas import require_characters
 
 SAY_MAX_CHARACTERS: Final = 2000
 RESUME_MAX_SECONDS: Final = 600.0
@@ -48,7 +49,7 @@ def say(
     """Queue one utterance and answer at once; it is spoken at the next sentence end.
 
     With `interrupt` it is spoken now and the cut sentence is said again afterwards. Raises
-    NotLiveError, InvalidInputError for text that cannot be spoken.
+    NotLiveError, InvalidInputError for text that cannot be spoken, QuotaExceededError.
     """
     require_permission(actor, "broadcast.steer", broadcast.organization)
     require_on_air(broadcast)
@@ -57,6 +58,7 @@ def say(
         known = find_command(broadcast, idempotency_key)
         if known is not None and known.name == "say":
             return Utterance.objects.get(pk=known.args["utterance"])
+        require_characters(broadcast, speech.text)
         utterance = Utterance.objects.create(
             broadcast=broadcast, source=UtteranceSource.OPERATOR, text=speech.text
         )

@@ -24,6 +24,7 @@ from livestudio.common.log import get_logger
 from streams.models import Broadcast, BroadcastState, DesiredState
 from streams.models.broadcast import FINAL_STATES
 from streams.poke import poke_consoles
+from streams.services.commands import limited_stop
 from streams.services.launching import plan_relaunch
 from streams.services.lifecycle import finish_broadcast
 from streams.services.recordings import close_left_open
@@ -37,6 +38,8 @@ STOP_NOW_SECONDS: Final = 15.0
 STOP_SENTENCE_SECONDS: Final = 90.0
 OVER_SECONDS: Final = 15.0
 KILL_AFTER_SECONDS: Final = 10.0
+# Of a stop with a limit of its own: nobody waits for recordings to be closed.
+KILL_SOON_SECONDS: Final = 2.5
 # Silent this long although it runs and web and database are well: it hangs.
 HUNG_SECONDS: Final = 60.0
 EVENTS_PER_READ: Final = 500
@@ -90,7 +93,7 @@ def insist(launcher: Launcher, now: datetime, *, may_judge: bool) -> None:
     for runner in active_runners():
         broadcast = Broadcast.objects.filter(pk=runner.broadcast).first()
         if runner.stop_asked_at is not None:
-            if now - runner.stop_asked_at > timedelta(seconds=KILL_AFTER_SECONDS):
+            if _is_past(runner.stop_asked_at, _kill_after_seconds(broadcast), now):
                 stop_runner(launcher, runner, is_forced=True)
         elif _should_have_ended(runner, broadcast, now):
             stop_runner(launcher, runner, is_forced=False)
@@ -161,7 +164,14 @@ def _should_have_ended(runner: Runner, broadcast: Broadcast | None, now: datetim
         return _is_past(broadcast.ended_at, OVER_SECONDS, now)
     if broadcast.desired_state != DesiredState.STOPPED:
         return False
+    if limited := limited_stop(broadcast):
+        return _is_past(limited.created_at, limited.args["limit_seconds"], now)
     return _is_past(broadcast.stop_requested_at, _patience_seconds(broadcast), now)
+
+
+def _kill_after_seconds(broadcast: Broadcast | None) -> float:
+    is_limited = broadcast is not None and limited_stop(broadcast) is not None
+    return KILL_SOON_SECONDS if is_limited else KILL_AFTER_SECONDS
 
 
 def _patience_seconds(broadcast: Broadcast) -> float:

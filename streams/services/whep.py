@@ -13,6 +13,7 @@ from streams.errors import NotLiveError
 from streams.models import Broadcast, BroadcastState
 from streams.services import signalling
 
+VIEWER_MAX_CHARACTERS: Final = 64
 VIEWER_KEPT_SECONDS: Final = 24 * 3600
 CANDIDATES_MAX: Final = 50
 NOT_LIVE_RETRY_SECONDS: Final = 2
@@ -94,7 +95,8 @@ def _check_offer(offer: str) -> None:
 
 
 def _require_viewer(broadcast_id: UUID, viewer: str) -> None:
-    if cache.get(_key(viewer)) != str(broadcast_id):
+    # A name in the address may be longer than a key of the cache.
+    if len(viewer) > VIEWER_MAX_CHARACTERS or cache.get(_key(viewer)) != str(broadcast_id):
         raise NotFoundError("There is no such viewer (any more).")
 
 

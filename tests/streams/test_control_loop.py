@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from avatars.models import Avatar, AvatarBuild
+from inference.builds import BuildEvent
 from streams import control_loop
 from streams.control_loop import ControlLoop, Health, web_is_well
 from streams.models import Broadcast
 from streams.services import retention, supervision
+from streams.services.idle_loops import IdleLoopBuilder
 from streams.services.lifecycle import start_broadcast
 from tests.factories import Cast
 from tests.streams.launcher import PaperLauncher
@@ -79,6 +82,47 @@ def test_old_files_are_swept_once_the_clock_is_trusted(
     loop.close()
 
     assert not old.exists()
+
+
+class FinishedJob:
+    """A build whose child has left its bundle."""
+
+    def poll(self) -> list[BuildEvent]:
+        return [BuildEvent("done", {"clips": []})]
+
+    def cancel(self) -> None: ...
+
+
+def test_loop_of_a_new_version_is_drawn_in_the_round_that_finds_it(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = ControlLoop(PaperLauncher())
+    show = make_show(cast.organization, cast.alice)
+    build = AvatarBuild.objects.create(avatar=show.avatar, number=1, state="building")
+    drawn: list[tuple[str, ...]] = []
+    monkeypatch.setattr(IdleLoopBuilder, "_start", lambda _, look: drawn.append(look))
+    loop._slow_round()
+    assert drawn == []
+
+    job: Any = FinishedJob()
+    loop._avatars._build, loop._avatars._job = build, job
+    loop._slow_round()
+    loop.close()
+
+    assert len(drawn) == 1
+    assert AvatarBuild.objects.get().is_current
+
+
+def test_loop_that_stops_gives_its_build_back(cast: Cast) -> None:
+    avatar = Avatar.objects.filter(organization=cast.organization)[0]
+    build = AvatarBuild.objects.create(avatar=avatar, number=1, state="building")
+    loop = ControlLoop(PaperLauncher())
+    job: Any = FinishedJob()
+    loop._avatars._build, loop._avatars._job = build, job
+
+    loop.close()
+
+    assert AvatarBuild.objects.get().state == "queued"
 
 
 def run_rounds(monkeypatch: pytest.MonkeyPatch, step: Callable[[ControlLoop, int], None]) -> None:

@@ -6,20 +6,20 @@ import json
 import multiprocessing
 import os
 import random
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from scripts.provision.paths import ROOT
 from streams import control_loop
+from tests.forks import shared_database
 from tests.streams import storm
 from tests.streams.storm import Report
 
@@ -61,25 +61,6 @@ def _kill(process: Process) -> None:
 
 
 # --- a small one, in forks of this process -------------------------------------------------------
-
-
-@contextmanager
-def shared_database(folder: Path) -> Iterator[None]:
-    """Let forks see the database of the tests: SQLite's lies in memory, so it moves to a file."""
-    memory, name = connection.connection, connection.settings_dict["NAME"]
-    if connection.vendor != "sqlite":
-        connections.close_all()
-        yield
-        return
-    file = sqlite3.connect(folder / "storm.sqlite3")
-    memory.backup(file)
-    file.close()
-    connection.connection, connection.settings_dict["NAME"] = None, str(folder / "storm.sqlite3")
-    try:
-        yield
-    finally:
-        connection.connection.close()
-        connection.connection, connection.settings_dict["NAME"] = memory, name
 
 
 def fork_loop() -> Process:

@@ -170,7 +170,7 @@ def test_interrupt_without_an_answer_is_503_and_stays_queued(
     error = error_of(answer)
     assert (answer.status_code, error["code"]) == (503, "runner_unreachable")
     assert answer["Retry-After"] == "2"
-    assert "stays queued" in error["message"]
+    assert "排队" in error["message"]
     assert now[0] == pytest.approx(2.0, abs=0.05)
     assert command_of(broadcast).state == "pending"
 
@@ -230,6 +230,15 @@ def test_clip_plays_a_motion_of_the_presenter(
     assert bob.post(path, {"clip": str(clip.pk)}).status_code == 202
     assert command_of(broadcast).args == {"clip": "bow_1"}
     assert error_of(bob.post(path, {"clip": str(uuid4())}))["details"][0]["code"] == "unknown_clip"
+
+
+def test_presenter_without_clips_says_so(broadcast: Broadcast, bob: Client) -> None:
+    refused = error_of(bob.post(f"broadcasts/{broadcast.pk}/clip/", {"clip": str(uuid4())}))
+
+    (detail,) = refused["details"]
+    assert (detail["code"], detail["field"]) == ("unknown_clip", "clip")
+    assert detail["message"] == "The presenter on air has no clips."
+    assert not broadcast.commands.exists()
 
 
 def test_record_is_kept_for_a_relaunch(broadcast: Broadcast, bob: Client) -> None:

@@ -109,6 +109,7 @@ async def browser(
     *,
     ticket: str | None = None,
     origin: str = ORIGIN,
+    language: str = "",
 ) -> AsyncIterator[Socket]:
     """A browser's socket, opened with a fresh ticket unless one is given."""
     if ticket is None:
@@ -118,7 +119,7 @@ async def browser(
     communicator = WebsocketCommunicator(
         application,
         f"/ws/v1/broadcasts/{broadcast.pk}/{purpose}/",
-        headers=[(b"origin", origin.encode())],
+        headers=[(b"origin", origin.encode()), (b"accept-language", language.encode())],
         subprotocols=["livestudio.v1", f"ticket.{ticket}"],
     )
     connected, subprotocol = await communicator.connect(5)

@@ -110,6 +110,28 @@ async def test_refused_commands_say_what_is_wrong(live: Broadcast, cast: Cast) -
             assert result["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("zh-CN,en;q=0.8", ("文本不是 JSON。", "没有命令 'dance'。可用的有：stop")),
+        ("en", ("The text is not JSON.", "There is no command 'dance'. There are: stop")),
+        ("", ("The text is not JSON.", "There is no command 'dance'. There are: stop")),
+    ],
+)
+async def test_refusals_are_in_the_language_of_the_handshake(
+    live: Broadcast, cast: Cast, language: str, words: tuple[str, str]
+) -> None:
+    async with browser(live, "console", cast.bob, language=language) as console:
+        await console.receive("welcome")
+        await console.communicator.send_to(text_data="{")
+        text = await console.receive("result")
+        await console.send({"type": "command", "id": "1", "name": "dance", "args": {}})
+        command = await console.receive("result")
+
+    assert text["error"]["message"] == words[0]
+    assert command["error"]["message"].startswith(words[1])
+
+
 async def test_viewer_may_look_but_not_steer(live: Broadcast, cast: Cast) -> None:
     dora = await in_database(add_member, cast.organization, Role.VIEWER, "dora")
     async with browser(live, "console", dora) as console:

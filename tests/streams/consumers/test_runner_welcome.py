@@ -6,11 +6,22 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.db import DatabaseError
+from django.utils import timezone, translation
 
 from inference.models import Runner
-from inference.protocol import Cursor, Heartbeat, Result, decode_message
+from inference.protocol import (
+    CLOSE_STALE_RUNNER,
+    PROTOCOL_VERSION,
+    Cursor,
+    Heartbeat,
+    Hello,
+    Result,
+    decode_message,
+)
+from livestudio.common.reasons import translate_reason
 from streams.consumers import runner_link as consumer_module
+from streams.consumers.runner_link import CLOSE_TRY_AGAIN
 from streams.models import Broadcast, ControlCommand
 from streams.services import ice
 from streams.services.lifecycle import stop_broadcast
@@ -125,3 +136,71 @@ async def test_line_of_the_operator_survives_two_crashes(live: Broadcast, cast: 
             await runner.emit(started, queued)
 
             assert [each.utterance for each in welcome.spec.says] == [str(said.pk)]
+
+
+async def close_code_of_hello(broadcast: Broadcast) -> int:
+    """What a runner that dials is closed with, as each of its next dials would be."""
+    epoch = broadcast.lease_epoch
+    async with runner_peer(broadcast) as runner:
+        await runner.tell(Hello(runner.broadcast, epoch, PROTOCOL_VERSION, 1))
+        return await runner.close_code()
+
+
+@pytest.mark.parametrize("part", ["avatar", "voice"])
+async def test_redial_without_presenter_or_voice_ends_the_broadcast_with_the_reason(
+    live: Broadcast, cast: Cast, part: str
+) -> None:
+    await note_launch(live, live.lease_epoch, live_at=timezone.now())
+    gone = {**live.snapshot, part: str(live.pk)}  # as after a loss of rows: services refuse it
+    await Broadcast.objects.filter(pk=live.pk).aupdate(snapshot=gone)
+
+    assert await close_code_of_hello(live) == CLOSE_STALE_RUNNER
+
+    row = await Broadcast.objects.aget(pk=live.pk)
+    assert row.state == "failed"
+    name = {"avatar": "presenter", "voice": "voice"}[part]
+    assert row.reason == f"The {name} of this broadcast does not exist any more."
+    assert row.active_key is None
+    with translation.override("zh-hans"):
+        assert "不存在" in translate_reason(row.reason)
+    # A runner that did not hear it is sent away as well, and the row keeps its reason.
+    assert await close_code_of_hello(live) == CLOSE_STALE_RUNNER
+    assert (await Broadcast.objects.aget(pk=live.pk)).reason == row.reason
+
+
+async def test_plan_that_cannot_be_read_ends_what_is_not_on_air(broadcast: Broadcast) -> None:
+    await note_launch(broadcast, broadcast.lease_epoch)
+    await Broadcast.objects.filter(pk=broadcast.pk).aupdate(snapshot={"title": "of an old version"})
+
+    assert await close_code_of_hello(broadcast) == CLOSE_STALE_RUNNER
+
+    row = await Broadcast.objects.aget(pk=broadcast.pk)
+    assert (row.state, row.reason) == ("failed", "The plan of this broadcast cannot be read.")
+
+
+async def test_plan_that_cannot_be_read_leaves_a_show_on_air(live: Broadcast) -> None:
+    await note_launch(live, live.lease_epoch, live_at=timezone.now())
+    await Broadcast.objects.filter(pk=live.pk).aupdate(snapshot={"title": "of a newer version"})
+
+    assert await close_code_of_hello(live) == CLOSE_TRY_AGAIN
+
+    assert (await Broadcast.objects.aget(pk=live.pk)).state == "live"
+    await Broadcast.objects.filter(pk=live.pk).aupdate(snapshot=live.snapshot)
+    async with runner_peer(live) as runner:
+        await runner.hello()
+
+
+async def test_end_that_cannot_be_written_is_tried_again(
+    live: Broadcast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = {**live.snapshot, "voice": str(live.pk)}
+    await Broadcast.objects.filter(pk=live.pk).aupdate(snapshot=gone)
+
+    def refuse(*args: Any) -> None:
+        raise DatabaseError("read only")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(consumer_module.service, "fail_broadcast", refuse)
+        assert await close_code_of_hello(live) == CLOSE_TRY_AGAIN
+    assert await close_code_of_hello(live) == CLOSE_STALE_RUNNER
+    assert (await Broadcast.objects.aget(pk=live.pk)).state == "failed"

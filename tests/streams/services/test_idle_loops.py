@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,47 @@ def test_each_look_is_drawn_once(cast: Cast, tmp_path: Path, settings: LazySetti
 
     assert looks == [True, False]
     assert len(list(tmp_path.glob("idle-puppet-*.i420"))) == 1
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_damaged_loop_is_drawn_again_at_the_next_look(
+    cast: Cast, tmp_path: Path, settings: LazySettings, is_deleted: bool
+) -> None:
+    settings.CACHE_DIR = tmp_path
+    make_show(cast.organization, cast.alice, profile="mobile")
+    builder = Builder()
+    assert [builder.look_and_wait() for _ in range(2)] == [True, False]
+    (loop,) = tmp_path.glob("idle-puppet-*.i420")
+    size = loop.stat().st_size
+
+    if is_deleted:
+        loop.unlink()
+    else:
+        os.truncate(loop, size // 2)
+
+    assert [builder.look_and_wait() for _ in range(2)] == [True, False]
+    assert loop.stat().st_size == size
+
+
+def test_between_the_rounds_only_a_hurry_draws(
+    cast: Cast, tmp_path: Path, settings: LazySettings
+) -> None:
+    settings.CACHE_DIR = tmp_path
+    make_show(cast.organization, cast.alice, profile="mobile")
+    builder = Builder()
+
+    builder.go_on()
+    assert builder._child is None
+    builder.hurry()
+    builder.go_on()
+    assert builder._child is not None
+    assert builder._child.wait(timeout=120) == 0
+    builder.go_on()
+
+    assert builder._child is None
+    make_show(cast.organization, cast.alice, profile="hd")
+    builder.go_on()
+    assert builder._child is None, "all is drawn: the hurry is over"
 
 
 def test_arguments_say_the_frame_duration_in_samples() -> None:
