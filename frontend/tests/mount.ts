@@ -5,6 +5,15 @@ import { createMemoryHistory, createRouter } from 'vue-router'
 
 import { i18n } from '@/i18n'
 
+// jsdom has dialogs without their methods.
+HTMLDialogElement.prototype.showModal = function () {
+  this.open = true
+}
+HTMLDialogElement.prototype.close = function () {
+  this.open = false
+  this.dispatchEvent(new Event('close'))
+}
+
 export const blankPage = { template: '<p>page</p>' }
 
 /** A router with the app's names and nothing behind them. */

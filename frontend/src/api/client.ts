@@ -3,6 +3,7 @@ import type {
   Broadcast,
   BroadcastEvent,
   BroadcastState,
+  CalendarAddress,
   CommandArguments,
   CommandName,
   Me,
@@ -10,8 +11,11 @@ import type {
   Page,
   Picture,
   Pronunciation,
+  PronunciationDraft,
   Show,
+  SignIn,
   Ticket,
+  Usage,
   Utterance,
   Voice,
 } from './schema'
@@ -125,7 +129,7 @@ async function getPages<T>(path: string, query: Record<string, string> = {}, pag
 export async function signIn(username: string, password: string, code = ''): Promise<void> {
   const device_name = navigator.userAgent.slice(0, 80)
   const body = { username, password, client: 'browser', device_name, ...(code && { code }) }
-  const answer = await postJson<{ access: string }>('auth/token/', body)
+  const answer = await postJson<SignIn>('auth/token/', body)
   credentials.access = answer.access
 }
 
@@ -140,7 +144,7 @@ export function renewSession(): Promise<boolean> {
 async function renewOnce(): Promise<boolean> {
   credentials.access = null
   try {
-    const answer = await postJson<{ access: string }>('auth/token/refresh/', {})
+    const answer = await postJson<SignIn>('auth/token/refresh/', {})
     credentials.access = answer.access
     return true
   } catch (error) {
@@ -163,13 +167,7 @@ export function forgetAccess(): void {
   credentials.access = null
 }
 
-export async function getMe(): Promise<Me> {
-  const raw = await getJson<Partial<Me> & { user?: { username?: string } }>('me/')
-  return {
-    username: raw.username ?? raw.user?.username ?? '',
-    organizations: raw.organizations ?? [],
-  }
-}
+export const getMe = () => getJson<Me>('me/')
 
 // --- shows and broadcasts ---
 
@@ -180,6 +178,13 @@ export const listOutputs = () => getPages<Output>('outputs/')
 export function listBroadcasts(states: readonly BroadcastState[]): Promise<Broadcast[]> {
   return getPages<Broadcast>('broadcasts/', { state: states.join(',') })
 }
+
+/** What the organization may use, and has used. */
+export const getUsage = (organization: string) => getJson<Usage>(`organizations/${organization}/usage/`)
+
+/** A new secret address for calendar programs; the one before opens nothing any more. */
+export const renewCalendarAddress = (organization: string) =>
+  postJson<CalendarAddress>(`organizations/${organization}/calendar/`, {})
 
 export const getBroadcast = (id: string) => getJson<Broadcast>(`broadcasts/${id}/`)
 
@@ -234,7 +239,7 @@ export async function previewVoice(voice: string, text: string): Promise<Blob> {
   return (await request(`voices/${voice}/preview/`, init)).blob()
 }
 
-export function createPronunciation(word: Omit<Pronunciation, 'id'>): Promise<Pronunciation> {
+export function createPronunciation(word: PronunciationDraft): Promise<Pronunciation> {
   return postJson<Pronunciation>('pronunciations/', word)
 }
 

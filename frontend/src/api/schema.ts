@@ -1,240 +1,88 @@
-/** The shapes of the public contract, version 1, that this app reads and writes. */
+/** Short names for the shapes of the API, all of them generated (`npm run generate:api`). */
 
-export const EXPRESSIONS = [
-  'neutral',
-  'happy',
-  'laugh',
-  'surprised',
-  'sad',
-  'angry',
-  'thinking',
-  'wink',
-] as const
-export const GESTURES = ['none', 'wave', 'point_left', 'point_right', 'open_hands', 'heart'] as const
+import type { components } from './openapi'
 
-export type Expression = (typeof EXPRESSIONS)[number]
-export type Gesture = (typeof GESTURES)[number]
-export type CueKind = 'speech' | 'pause' | 'clip'
-export type BroadcastState = 'starting' | 'live' | 'recovering' | 'stopping' | 'ended' | 'failed'
-export type ScriptState = 'running' | 'held' | 'paused' | 'finished'
-export type OutputState =
-  | 'connecting'
-  | 'live'
-  | 'retrying'
-  | 'waiting_for_key'
-  | 'failed'
-  | 'stopped'
-export type UtteranceState =
-  | 'queued'
-  | 'speaking'
-  | 'said'
-  | 'interrupted'
-  | 'dropped'
-  | 'failed'
-export type UtteranceSource = 'script' | 'operator' | 'answer'
+type Schemas = components['schemas']
 
-export interface ErrorDetail {
-  field: string | null
+export type Expression = Schemas['ExpressionEnum']
+export type Gesture = Schemas['GestureEnum']
+export type CueKind = Schemas['CueKindEnum']
+export type BroadcastState = Schemas['BroadcastAnswerStateEnum']
+export type ScriptState = Schemas['ScriptEnum']
+export type OutputState = Schemas['BroadcastOutputAnswerStateEnum']
+export type UtteranceState = Schemas['UtteranceStateEnum']
+export type UtteranceSource = Schemas['SourceEnum']
+
+/** In the order in which they are offered. A missing or unknown one does not compile. */
+export const EXPRESSIONS = namesOf<Expression>({
+  neutral: 0,
+  happy: 1,
+  laugh: 2,
+  surprised: 3,
+  sad: 4,
+  angry: 5,
+  thinking: 6,
+  wink: 7,
+})
+export const GESTURES = namesOf<Gesture>({
+  none: 0,
+  wave: 1,
+  point_left: 2,
+  point_right: 3,
+  open_hands: 4,
+  heart: 5,
+})
+
+export type Usage = Schemas['UsageAnswer']
+export type Meter = Schemas['MeterAnswer']
+export type CalendarAddress = Schemas['NewCalendarAddressAnswer']
+
+export type ErrorBody = Omit<Schemas['Error']['error'], 'code' | 'details'> & {
+  /** Of the server's list, or one of the page's own such as `network`. */
   code: string
-  message: string
-}
-
-export interface ErrorBody {
-  code: string
-  message: string
   details?: ErrorDetail[]
 }
+export type ErrorDetail = Schemas['Error']['error']['details'][number]
 
-export interface Page<T> {
-  next: string | null
-  previous: string | null
-  results: T[]
-}
+export type Page<T> = Omit<Schemas['PaginatedShowList'], 'results'> & { results: T[] }
 
-export interface Organization {
-  id: string
-  name: string
-  role?: string
-}
-
-export interface Me {
-  username: string
-  organizations: Organization[]
-}
-
-/** A product card shown while its cue is on air. picture: id of an uploaded one. */
-export interface Card {
-  title: string
-  text?: string
-  price?: string
-  url?: string
-  picture?: string | null
-}
-
-export interface Picture {
-  id: string
-  name: string
-  image_url: string
-}
-
-/** `position` is absent in the rundown of a broadcast, which lies in order. */
-export interface Cue {
-  id: string
-  position?: number
-  kind: CueKind
-  text: string
-  expression: Expression
-  gesture: Gesture
-  emotion: number
-  clip: string | null
-  pause_seconds: number
-  card?: Card | null
-}
-
-export interface Show {
-  id: string
-  title: string
-  avatar: string
-  voice: string
-  language: string
-  profile: string
-  visibility: 'public' | 'unlisted' | 'private'
-  rundown_mode: 'once' | 'loop'
-  cues: Cue[]
-  outputs: string[]
-  overlays?: { captions: boolean }
-  record: boolean
-}
-
-export interface Voice {
-  id: string
-  name: string
-  engine: string
-  language: string
-  state: 'building' | 'ready' | 'failed'
-  failure_reason?: string
-  fallbacks: string[]
-}
-
-/** How a word is read; voice null = by every voice of the language. */
-export interface Pronunciation {
-  id: string
-  language: string
-  voice: string | null
-  text: string
-  reading: string
-}
-
-export interface Output {
-  id: string
-  name: string
-  kind: string
-  url: string
-  key_hint: string | null
-  key_per_broadcast: boolean
-}
-
-export interface BroadcastOutput {
-  id: string
-  output: string
-  name?: string
-  state: OutputState
-  reason: string
-  bitrate_kbps: number | null
-  dropped: number | null
-  reconnects: number | null
-}
-
-export interface Cursor {
-  cue: string | null
-  sentence: number
-  loop: number
-}
-
-export interface WorkerProcess {
-  kind: string
-  pid: number
-}
-
-export type Metrics = Record<string, unknown>
-
-export interface Broadcast {
-  id: string
-  show: string
-  state: BroadcastState
-  reason: string
-  started_at: string | null
-  first_frame_at: string | null
-  ended_at: string | null
-  cursor: Cursor | null
-  script: ScriptState
-  outputs: BroadcastOutput[]
-  metrics: Metrics | null
-  /** Title and cues as they were when the broadcast started. */
-  title?: string
-  rundown?: Cue[]
-  record?: boolean
-  thumbnail_url: string | null
-  watch_url: string
-  runner?: { pid: number; lease_epoch: number; workers: WorkerProcess[] } | null
-}
-
-export interface Utterance {
-  id: string
-  source: UtteranceSource
-  cue: string | null
-  sentence: number | null
-  loop: number | null
-  text: string
-  generation: number
-  state: UtteranceState
-  started_at: string | null
-  media_time_ms: number | null
-  played_ms: number | null
-  duration_ms: number | null
-}
-
-export interface BroadcastEvent {
-  sequence: number
-  kind: string
-  at: string
-  data: Record<string, unknown>
-}
-
-export interface Caption {
-  utterance: string
-  text: string
-  start_ms: number
-  end_ms: number
-}
-
-export interface Ticket {
-  ticket: string
-  expires_in: number
-  /** The airing that a show's watch page was resolved to, where the server says so. */
-  broadcast?: string
-  ice_servers?: RTCIceServer[]
-}
+export type Organization = Schemas['Membership']
+export type Me = Schemas['Me']
+export type SignIn = Schemas['SignIn']
+export type Card = Schemas['Card']
+export type Picture = Schemas['PictureAnswer']
+/** Of a show or of a broadcast; those of a show have a `position` too. */
+export type Cue = Schemas['AiredCue'] & Partial<Pick<Schemas['Cue'], 'position'>>
+export type Show = Schemas['Show']
+export type Voice = Schemas['Voice']
+export type Pronunciation = Schemas['Pronunciation']
+export type PronunciationDraft = Schemas['PronunciationWriteRequest']
+export type Output = Schemas['Output']
+export type BroadcastOutput = Schemas['BroadcastOutputAnswer']
+export type Cursor = Schemas['CursorAnswer']
+export type Metrics = NonNullable<Broadcast['metrics']>
+export type Broadcast = Schemas['BroadcastAnswer']
+export type Utterance = Schemas['UtteranceAnswer']
+export type BroadcastEvent = Schemas['EventAnswer']
+export type Ticket = Schemas['TicketAnswer']
 
 /** Arguments of each command: the bodies of the REST verbs of the same name. */
 export interface CommandArguments {
-  stop: { when: 'now' | 'sentence_end' }
-  say: {
-    text: string
-    interrupt: boolean
-    expression?: Expression
-    gesture?: Gesture
-    emotion?: number
-  }
-  interrupt: { resume_after_seconds: number | null }
+  stop: Schemas['StopBodyRequest']
+  say: Schemas['SayBodyRequest']
+  interrupt: Schemas['InterruptBodyRequest']
   pause: Record<string, never>
   resume: Record<string, never>
   skip: Record<string, never>
-  take: { cue: string }
-  expression: { name: Expression }
-  gesture: { name: Gesture }
-  clip: { clip: string }
-  record: { on: boolean }
+  take: Schemas['TakeBodyRequest']
+  expression: Schemas['ExpressionBodyRequest']
+  gesture: Schemas['GestureBodyRequest']
+  clip: Schemas['ClipBodyRequest']
+  record: Schemas['RecordBodyRequest']
 }
 
 export type CommandName = keyof CommandArguments
+
+function namesOf<T extends string>(order: Record<T, number>): readonly T[] {
+  return Object.keys(order) as T[]
+}

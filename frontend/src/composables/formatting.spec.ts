@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
 
-import { clockText, numberText, secondsText, timeText } from './formatting'
+import { amountText, clockText, numberText, secondsText, timeText } from './formatting'
 
 describe('formatting', () => {
   it.each([
@@ -17,6 +17,16 @@ describe('formatting', () => {
     expect(numberText(2514.26, 1)).toBe('2,514.3')
     expect(numberText(null)).toBe('–')
     expect(numberText(Number.NaN)).toBe('–')
+  })
+
+  it.each([
+    ['storage_bytes', 0, '0 B'],
+    ['storage_bytes', 1536, '1.5 kB'],
+    ['storage_bytes', 53_687_091_200, '50 GB'],
+    ['broadcast_minutes', 1234.5, '1,234.5'],
+    ['avatars', 3, '3'],
+  ])('reads an amount of %s', (meter, amount, text) => {
+    expect(amountText(meter, amount)).toBe(text)
   })
 
   it('reads seconds and times of day', () => {

@@ -27,3 +27,13 @@ export function numberText(value: number | null, digits = 0): string {
   if (value === null || !Number.isFinite(value)) return '–'
   return value.toLocaleString('en-US', { maximumFractionDigits: digits })
 }
+
+const SIZES = ['B', 'kB', 'MB', 'GB', 'TB']
+
+/** An amount of a meter: bytes in the unit that fits, all else with its thousands apart. */
+export function amountText(meter: string, amount: number): string {
+  if (meter !== 'storage_bytes') return numberText(amount, 1)
+  const step = amount < 1024 ? 0 : Math.min(SIZES.length - 1, Math.floor(Math.log2(amount) / 10))
+  const size = amount / 1024 ** step
+  return `${numberText(size, size < 10 ? 1 : 0)} ${SIZES[step]}`
+}

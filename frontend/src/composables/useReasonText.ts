@@ -8,6 +8,11 @@ interface Pattern {
   chinese: string
 }
 
+/** Reasons that programs compare; whoever reads gets the sentence. */
+const CODES: Record<string, string> = {
+  quota_minutes: 'The broadcast minutes of the day were used up.',
+  quota_tts_characters: 'The characters for voice servers were used up.',
+}
 const PART = /\{(\w+)\}/g
 const EXACT = new Map(Object.entries(table).filter(([english]) => !/\{\w+\}/.test(english)))
 /** The most telling first: the longest once its variable parts are left out. */
@@ -42,6 +47,7 @@ export function useReasonText() {
   const { locale } = useI18n()
   return (text: string | null | undefined): string => {
     if (!text) return ''
-    return locale.value === 'zh-CN' ? chineseReason(text) : text
+    const sentence = CODES[text] ?? text
+    return locale.value === 'zh-CN' ? chineseReason(sentence) : sentence
   }
 }

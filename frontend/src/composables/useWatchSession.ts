@@ -1,6 +1,6 @@
 import { onBeforeUnmount, onMounted, ref, shallowRef, type Ref } from 'vue'
 
-import type { Caption } from '@/api/schema'
+import type { Caption } from '@/realtime/messages'
 import { FIRST_STATUS, WatchSession, type WatchStatus } from '@/realtime/watchSession'
 
 /** Longest time a caption stays when the next one does not come. */

@@ -2,13 +2,20 @@ import type {
   Broadcast,
   BroadcastEvent,
   BroadcastOutput,
-  Caption,
   Cursor,
   ErrorBody,
   Metrics,
   ScriptState,
   Utterance,
 } from '@/api/schema'
+
+/** A line as it is heard. */
+export interface Caption {
+  utterance: string
+  text: string
+  start_ms: number
+  end_ms: number
+}
 
 export interface ResultMessage {
   id: string

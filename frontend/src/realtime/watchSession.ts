@@ -1,9 +1,10 @@
 import { ApiError } from '@/api/errors'
-import type { BroadcastState, Caption } from '@/api/schema'
+import type { BroadcastState } from '@/api/schema'
 
 import { Backoff } from './backoff'
 import { FrameWatch, type Stall } from './frameWatch'
 import { ViewerPeer, type FailedStep } from './viewerPeer'
+import type { Caption } from './messages'
 import {
   isHarmless,
   refusalOfApiError,

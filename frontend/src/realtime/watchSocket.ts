@@ -1,6 +1,6 @@
-import type { BroadcastState, Caption, Ticket } from '@/api/schema'
+import type { BroadcastState, Ticket } from '@/api/schema'
 
-import { bodyOf } from './messages'
+import { bodyOf, type Caption } from './messages'
 import { openTicketSocket, parseMessage } from './ticketSocket'
 
 const OPEN_DEADLINE_MS = 5_000

@@ -10,6 +10,7 @@ import type {
   BroadcastOutput,
   CommandArguments,
   CommandName,
+  Cue,
   Cursor,
   Metrics,
   Show,
@@ -50,7 +51,7 @@ export const useConsoleStore = defineStore('console', () => {
   const canReplaceKey = computed(() => allows('broadcast.replace_key'))
   const title = computed(() => broadcast.value?.title || show.value?.title || '')
   /** The rundown on air is the one the broadcast started with, even if the show was edited since. */
-  const cues = computed(() => broadcast.value?.rundown ?? show.value?.cues ?? [])
+  const cues = computed<Cue[]>(() => broadcast.value?.rundown ?? show.value?.cues ?? [])
   const lastSequence = computed(() => events.value.at(-1)?.sequence ?? 0)
 
   function allows(permission: string): boolean {

@@ -3,7 +3,7 @@ import { computed, ref, shallowRef } from 'vue'
 
 import * as api from '@/api/client'
 import { toApiError, type ApiError } from '@/api/errors'
-import type { Pronunciation, Voice } from '@/api/schema'
+import type { Pronunciation, PronunciationDraft, Voice } from '@/api/schema'
 
 export const LANGUAGES = ['zh-CN', 'en-US'] as const
 /** The engine that needs nothing and sounds like a machine. */
@@ -68,7 +68,7 @@ export const useVoicesStore = defineStore('voices', () => {
     heard.value = ''
   }
 
-  async function add(word: Omit<Pronunciation, 'id'>): Promise<void> {
+  async function add(word: PronunciationDraft): Promise<void> {
     const made = await api.createPronunciation(word)
     words.value = [made, ...words.value]
   }

@@ -12,14 +12,7 @@ import ConsoleView from './ConsoleView.vue'
 const server = useFakeServer()
 beforeEach(async () => {
   installFakePeer()
-  // jsdom has dialogs without their methods, and no media playback.
-  HTMLDialogElement.prototype.showModal = function () {
-    this.open = true
-  }
-  HTMLDialogElement.prototype.close = function () {
-    this.open = false
-    this.dispatchEvent(new Event('close'))
-  }
+  // jsdom has no media playback.
   HTMLMediaElement.prototype.play = () => Promise.resolve()
   await signIn('alice', 'correct-horse')
 })

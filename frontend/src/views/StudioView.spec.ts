@@ -6,6 +6,8 @@ import { IDS } from '../../tests/fake-server/server.mjs'
 import { mountApp } from '../../tests/mount'
 import { eventually, useFakeServer } from '../../tests/useFakeServer'
 
+import { useSessionStore } from '@/stores/session'
+
 import StudioView from './StudioView.vue'
 
 const server = useFakeServer()
@@ -63,5 +65,20 @@ describe('StudioView', () => {
 
     await eventually(() => expect(wrapper.text()).toContain('No shows yet'))
     expect(wrapper.text()).toContain('Nothing on air')
+  })
+
+  it('offers the calendar address to those who plan shows', async () => {
+    const { wrapper } = await mountStudio()
+    const session = useSessionStore()
+    session.organizations = [{ id: IDS.organization, name: 'Galaxy', role: 'operator', permissions: [] }]
+    session.chooseOrganization(IDS.organization)
+    await wrapper.vm.$nextTick()
+    expect(wrapper.find('[data-testid=calendar]').exists()).toBe(false)
+
+    session.organizations = [{ id: IDS.organization, name: 'Galaxy', role: 'producer', permissions: [] }]
+    await wrapper.vm.$nextTick()
+    await wrapper.get('[data-testid=calendar]').trigger('click')
+
+    expect(wrapper.find('[data-testid=calendar-renew]').exists()).toBe(true)
   })
 })

@@ -1,3 +1,4 @@
+import type { Organization } from '@/api/schema'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { signIn } from '@/api/client'
@@ -26,10 +27,10 @@ beforeEach(async () => {
   await signIn('alice', 'correct-horse')
 })
 
-async function mountVoices(role = 'owner') {
+async function mountVoices(role: Organization['role'] = 'owner') {
   const mounted = mountApp(VoicesView)
   const session = useSessionStore()
-  session.organizations = [{ id: IDS.organization, name: 'Galaxy', role }]
+  session.organizations = [{ id: IDS.organization, name: 'Galaxy', role, permissions: [] }]
   session.chooseOrganization(IDS.organization)
   await eventually(() => expect(mounted.wrapper.findAll('[data-testid=word]')).toHaveLength(3))
   return mounted.wrapper

@@ -16,6 +16,9 @@ const EVENTS = [
   { sequence: 6, kind: 'worker', at, data: { kind: 'speech', state: 'died', reason: 'exit status 1' } },
   { sequence: 7, kind: 'clock.rebased', at, data: { gap_ms: 1540 } },
   { sequence: 8, kind: 'brand.new', at, data: { state: 'odd' } },
+  { sequence: 9, kind: 'speech.made', at, data: { engine: 'edge', characters: 12 } },
+  { sequence: 10, kind: 'quota.warning', at, data: { meter: 'broadcast_minutes', used: 48, limit: 60, resets_at: at } },
+  { sequence: 11, kind: 'quota.reached', at, data: { meter: 'storage_bytes', used: 2147483648, limit: 2147483648, resets_at: null } },
 ]
 
 const mountLog = () => mountApp(EventLog, { props: { events: EVENTS, names: { o1: 'Bilibili' } } }).wrapper
@@ -25,6 +28,8 @@ describe('EventLog', () => {
     const rows = mountLog().findAll('li p').map((row) => row.text())
 
     expect(rows).toEqual([
+      'The storage is full: 2 GB of 2 GB. Recording stops',
+      'Broadcast minutes of the day are running out: 48 of 60',
       'brand_new.odd',
       'The machine stood still for 1.5 s',
       "The voice's process died and is replacedexit status 1",

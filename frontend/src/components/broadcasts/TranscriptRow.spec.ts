@@ -16,6 +16,7 @@ function mountRow(fields: Partial<Utterance>) {
     text: '你好',
     generation: 1,
     state: 'said',
+    reason: '',
     started_at: null,
     media_time_ms: 0,
     played_ms: null,

@@ -1,4 +1,5 @@
 import type { BroadcastEvent } from '@/api/schema'
+import { amountText } from '@/composables/formatting'
 
 export type EventTone = 'good' | 'warn' | 'bad' | 'quiet'
 
@@ -15,13 +16,14 @@ export interface EventLine {
 }
 
 // Cursor and sentence events have their own panels; here they would bury the rest.
-const HIDDEN = new Set(['cursor', 'utterance'])
+const HIDDEN = new Set(['cursor', 'utterance', 'speech.made'])
 const BAD = new Set(['failed', 'died'])
 const WARN = new Set(['retrying', 'waiting_for_key', 'held', 'paused'])
 const GOOD = new Set(['live', 'recording', 'finished', 'running'])
 
 function toneOf(kind: string, state: string): EventTone {
-  if (kind === 'clock.rebased' || kind === 'viewer.failed') return 'warn'
+  if (kind === 'clock.rebased' || kind === 'viewer.failed' || kind === 'quota.warning') return 'warn'
+  if (kind === 'quota.reached') return 'bad'
   if (BAD.has(state)) return 'bad'
   if (WARN.has(state)) return 'warn'
   return GOOD.has(state) ? 'good' : 'quiet'
@@ -31,6 +33,7 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 
 function keyOf(kind: string, data: Record<string, unknown>, state: string): string {
   if (kind === 'runner.started') return Number(data.lease_epoch) > 1 ? 'replaced' : 'started'
+  if (kind.startsWith('quota.')) return text(data.meter)
   if (kind === 'worker') return `${text(data.kind)}_${state}`
   return state || 'happened'
 }
@@ -41,6 +44,8 @@ function lineOf({ sequence, at, kind, data }: BroadcastEvent, names: Record<stri
     name: text(data.name) || names[text(data.id)] || '',
     seconds: (Number(data.gap_ms ?? 0) / 1000).toFixed(1),
     step: text(data.step),
+    used: amountText(text(data.meter), Number(data.used ?? 0)),
+    limit: amountText(text(data.meter), Number(data.limit ?? 0)),
   }
   const key = `events.${kind.replace('.', '_')}.${keyOf(kind, data, state)}`
   return { sequence, at, key, values, reason: text(data.reason), tone: toneOf(kind, state), count: 1 }

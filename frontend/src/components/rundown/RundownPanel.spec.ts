@@ -6,7 +6,7 @@ import { mountApp } from '../../../tests/mount'
 
 import RundownPanel from './RundownPanel.vue'
 
-const blank = { kind: 'speech', expression: 'neutral', gesture: 'none', emotion: 3, clip: null, pause_seconds: 0 } as const
+const blank = { kind: 'speech', expression: 'neutral', gesture: 'none', emotion: 3, clip: null, pause_seconds: 0, card: null } as const
 const cues: Cue[] = [
   { ...blank, id: 'b', position: 1, text: '第一句。第二句！第三句。' },
   { ...blank, id: 'a', position: 0, text: '[wave]开场白。' },
