@@ -35,7 +35,8 @@ RUN DATA_DIR=/tmp/build python manage.py collectstatic --noinput && rm -r /tmp/b
 ENV MODE=production DATA_DIR=/data
 VOLUME /data
 EXPOSE 8000
-CMD ["daphne", "-b", "0.0.0.0", "-p", "8000", "livestudio.asgi:application"]
+# Behind a proxy that overwrites X-Forwarded-For: see deploy/nginx/.
+CMD ["daphne", "-b", "0.0.0.0", "-p", "8000", "--proxy-headers", "livestudio.asgi:application"]
 
 # One live broadcast. Has no database driver and no web settings; the token comes on stdin.
 # With neural presenters: docker build --target runner --build-arg REQUIREMENTS=neural .
