@@ -15,10 +15,20 @@ import pytest
 
 from scripts.provision.paths import ROOT
 
-PACKAGES = ("livestudio", "accounts", "avatars", "voices", "streams", "inference")
+PACKAGES = (
+    "livestudio",
+    "accounts",
+    "metering",
+    "avatars",
+    "voices",
+    "webhooks",
+    "streams",
+    "inference",
+)
 RUNNER_SIDE = (
     "catalog",
     "egress",
+    "egress_http",
     "engines",
     "gpu",
     "media",
@@ -94,7 +104,7 @@ def test_runner_side_loads_neither_django_nor_torch_nor_an_app() -> None:
     loaded = top_level_modules_after("", modules)
 
     assert not loaded & {"django", "rest_framework", "channels", "daphne", *NEURAL_PACKAGES}
-    assert not loaded & {"livestudio", "accounts", "avatars", "voices", "streams"}
+    assert not loaded & {"livestudio", "accounts", "metering", "avatars", "voices", "streams"}
 
 
 def test_web_side_loads_neither_torch_nor_a_codec() -> None:
@@ -225,3 +235,23 @@ def brought_by(names: set[str]) -> set[str]:
     """Distributions that those of `names` require themselves (asgiref comes with Django)."""
     lines = [line for name in names for line in requires(name) or [] if "extra ==" not in line]
     return {normalised(re.split(r"[^A-Za-z0-9_.-]", line)[0]) for line in lines}
+
+
+def test_ffmpeg_opens_nothing_that_a_user_names() -> None:
+    """A demuxer would follow concat:, subfile: and playlists wherever they lead."""
+    found = {
+        f"{path.relative_to(ROOT)}: {ast.unparse(call.args[0])}"
+        for path in sources(*PACKAGES)
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) in ("av.open", "cv2.VideoCapture", "cv2.VideoWriter")
+    }
+
+    # All by a fixed format: files of ours that are written, bytes of ours in memory, and an upload
+    # by what its first bytes say, with no protocol to reach anything else.
+    assert found == {
+        "inference/media/footage.py: whole",
+        "inference/engines/face/avatar_preview.py: str(path)",
+        "inference/outputs/recorder.py: str(path)",
+        "inference/outputs/recorder.py: io.BytesIO(sample)",
+    }

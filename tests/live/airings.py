@@ -24,6 +24,7 @@ TONE_SECONDS = 1.0
 RECOVERY_SECONDS = 120.0
 # The outputs connect while nothing is said yet.
 SILENCE_SECONDS = 2.0
+FRAME_MS = 1000 / 15  # of the profile `mobile`
 
 
 @dataclass(slots=True)
@@ -126,6 +127,11 @@ class Airing:
         assert min(steps) > 0
         assert max(steps) < 1000 + still_ms
 
+    def missing_pictures(self) -> int:
+        """Pictures that should have arrived between the first and the last one, and did not."""
+        times = [picture.pts_ms for picture in self.reader.recorded.pictures]
+        return round((times[-1] - times[0]) / FRAME_MS) + 1 - len(times)
+
     def check_untouched(self, *, runner: int) -> None:
         """As if nothing had happened to anybody: heard, said and pushed without a break.
 
@@ -158,31 +164,42 @@ def three_airings(
 
     push_urls: for the first ones instead of the server's own.
     """
-    platform = studio.platform
-    voice = platform.make_voice("testtone", seconds=TONE_SECONDS)
-    pause = {"kind": "pause", "pause_seconds": SILENCE_SECONDS}
-    texts = tuple(f"Sentence number {number}." for number in range(1, sentences + 1))
-    cues = [pause, *({"text": text} for text in texts)]
     urls = [*push_urls, *[server.push_url] * 3][:3]
     with ExitStack() as stack:
-        airings = []
-        for number, url in enumerate(urls):
-            key = f"{name}-{number}"
-            show = platform.make_test_show(
-                output=platform.make_output(url, key),
-                voice=voice,
-                cues=cues,
-                profile="mobile",
-                ends="after_rundown",
-                record=True,
-            )
-            reader = stack.enter_context(RtmpReader(server.url(key), wants_cards=False))
-            broadcast = str(platform.call("POST", f"shows/{show}/start/", {})["id"])
-            stack.callback(platform.stop, broadcast)
-            airings.append(Airing(studio, broadcast, reader, texts))
+        airings = [
+            start_airing(stack, studio, server, f"{name}-{at}", push_url=url, sentences=sentences)
+            for at, url in enumerate(urls)
+        ]
         for airing in airings:
             airing.wait_for_said(1)
         yield airings
+
+
+def start_airing(
+    stack: ExitStack,
+    studio: Studio,
+    server: RtmpServer,
+    key: str,
+    *,
+    push_url: str = "",
+    sentences: int = SENTENCES,
+) -> Airing:
+    """One broadcast, pushed, recorded and heard by a reader; stopped with the stack."""
+    platform = studio.platform
+    texts = tuple(f"Sentence number {number}." for number in range(1, sentences + 1))
+    pause = {"kind": "pause", "pause_seconds": SILENCE_SECONDS}
+    show = platform.make_test_show(
+        output=platform.make_output(push_url or server.push_url, key),
+        voice=platform.make_voice("testtone", seconds=TONE_SECONDS),
+        cues=[pause, *({"text": text} for text in texts)],
+        profile="mobile",
+        ends="after_rundown",
+        record=True,
+    )
+    reader = stack.enter_context(RtmpReader(server.url(key), wants_cards=False))
+    broadcast = str(platform.call("POST", f"shows/{show}/start/", {})["id"])
+    stack.callback(platform.stop, broadcast)
+    return Airing(studio, broadcast, reader, texts)
 
 
 def children(studio: Studio, word: str) -> list[int]:

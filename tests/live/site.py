@@ -51,12 +51,14 @@ class Site:
         }
         self._access = ""
 
-    def manage(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    def manage(
+        self, *arguments: str, program: str = "manage.py", **options: Any
+    ) -> subprocess.Popen[bytes]:
         """A management command in the background, its output in the data folder."""
         log = (self.folder / f"{arguments[0]}.log").open("ab")
         with log:
             return subprocess.Popen(
-                [sys.executable, "manage.py", *arguments],
+                [sys.executable, program, *arguments],
                 cwd=ROOT,
                 env={**self.environment, **options},
                 stdin=subprocess.DEVNULL,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks.platform import Platform
@@ -60,15 +61,17 @@ class Parts:
 
 
 @contextmanager
-def open_parts(*, link_port: Callable[[int], int] = int) -> Iterator[tuple[Studio, Parts]]:
+def open_parts(
+    *, link_port: Callable[[int], int] = int, control: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[Studio, Parts]]:
     """An installation in parts; every process of it has ended afterwards.
 
-    link_port: from the web's port to the one that runners dial.
+    link_port: from the web's port to the one that runners dial. control: its program or variables.
     """
     with new_site() as site:
         site.migrate()
         parts = Parts(site, site.start_web())
-        control = site.manage("run_control", PORT=str(link_port(site.port)))
+        control = site.manage("run_control", PORT=str(link_port(site.port)), **control)
         try:
             platform = Platform(site.base_url)
             platform.register()

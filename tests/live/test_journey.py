@@ -128,8 +128,8 @@ def test_watch_page_of_nothing_says_so(studio: Studio, browser: Browser) -> None
 
 def _sign_in(studio: Studio, browser: Browser) -> Page:
     page = open_page(browser, f"{studio.platform.base_url}/studio/")
-    page.get_by_test_id("username").fill(studio.platform._name)
-    page.get_by_test_id("password").fill(studio.platform._password)
+    page.get_by_test_id("username").fill(studio.platform.name)
+    page.get_by_test_id("password").fill(studio.platform.password)
     page.get_by_test_id("sign-in").click()
     return page
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.live.airings import Airing, children, three_airings
+from tests.live.airings import children, three_airings
 from tests.live.site import wait_until
 from tests.live.studio import Studio, open_parts
 from tests.services import RtmpServer
@@ -15,7 +15,6 @@ from tests.services import RtmpServer
 pytestmark = [pytest.mark.live, pytest.mark.long]
 
 RESTARTS = 20
-FRAME_MS = 1000 / 15  # of the profile `mobile`
 # In sentences of a second and a third: longer than the restarts take on a busy machine.
 LONG_SHOW = 80
 
@@ -37,7 +36,7 @@ def test_twenty_restarts_of_the_web_lose_no_picture_and_no_sentence(
         for airing, runner in zip(airings, runners, strict=True):
             airing.check_untouched(runner=runner)
             # A loaded machine may skip pictures, and counts them; the network may lose none.
-            assert _missing(airing) <= airing.row["metrics"]["dropped"]
+            assert airing.missing_pictures() <= airing.row["metrics"]["dropped"]
 
 
 def test_all_parts_of_one_broadcast_die_at_once(studio: Studio, rtmp_server: RtmpServer) -> None:
@@ -99,9 +98,3 @@ def test_runner_dies_while_web_and_control_loop_are_dead(
         hurt.check_heard_after_relaunch()
         for airing, runner in zip(others, runners[1:], strict=True):
             airing.check_untouched(runner=runner)
-
-
-def _missing(airing: Airing) -> int:
-    """Pictures that should have arrived between the first and the last one, and did not."""
-    times = [picture.pts_ms for picture in airing.reader.recorded.pictures]
-    return round((times[-1] - times[0]) / FRAME_MS) + 1 - len(times)

@@ -80,8 +80,8 @@ def test_studio_and_watch_page_are_accessible(
     page.goto(f"{base}/studio/")
     page.get_by_test_id("username").wait_for()
     faults["sign-in"] = check(page)
-    page.get_by_test_id("username").fill(studio.platform._name)
-    page.get_by_test_id("password").fill(studio.platform._password)
+    page.get_by_test_id("username").fill(studio.platform.name)
+    page.get_by_test_id("password").fill(studio.platform.password)
     page.get_by_test_id("sign-in").click()
     page.get_by_test_id("show-card").first.wait_for()
     faults["studio"] = check(page)
@@ -111,8 +111,8 @@ def test_admin_is_accessible(studio: Studio, broadcast: str, context: BrowserCon
 
     page.goto(f"{base}/admin/")
     faults["admin sign-in"] = check(page)
-    page.fill("[name=username]", studio.platform._name)
-    page.fill("[name=password]", studio.platform._password)
+    page.fill("[name=username]", studio.platform.name)
+    page.fill("[name=password]", studio.platform.password)
     page.click("[type=submit]")
     for place in (
         "",

@@ -1,0 +1,86 @@
+"""Minutes run out on air: the sentence is said whole, then the closing line, then it is over."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.live.site import Site, wait_until
+from tests.live.studio import Studio
+
+pytestmark = pytest.mark.long
+
+LEFT_SECONDS = 24
+CLOSING = "That is all for today."
+PLAN = f"""
+from django.utils import timezone
+from accounts.models import Organization
+from accounts.roles import SYSTEM
+from metering.models import Plan
+from metering.services import plans
+from metering.services.counting import Holder, count
+plan = Plan.objects.create(name="Small")
+plans.set_plan_limits(plan=plan, limits={{"broadcast_minutes": 1}}, actor=SYSTEM)
+for organization in Organization.objects.all():
+    plans.assign_plan(organization=organization, plan=plan, actor=SYSTEM)
+    plans.set_closing(
+        organization=organization, values={{"closing_line_en": {CLOSING!r}}}, actor=SYSTEM
+    )
+    used = 60 - {LEFT_SECONDS}
+    count(Holder(organization.pk, "earlier"), "broadcast_minutes", used, now=timezone.now())
+"""
+
+
+def run_python(site: Site, code: str) -> None:
+    assert site.manage("shell", "-c", code).wait(60) == 0, site.log("shell")
+
+
+def events(site: Site, broadcast: str) -> list[tuple[str, Any]]:
+    sql = "SELECT kind, data FROM streams_broadcastevent WHERE broadcast_id = ? ORDER BY sequence"
+    return [(kind, json.loads(data)) for kind, data in site.query(sql, broadcast.replace("-", ""))]
+
+
+def counter(site: Site, broadcast: str, meter: str) -> tuple[int, int]:
+    """Used and reserved of the organization; a test may run over midnight."""
+    sql = (
+        "SELECT SUM(used), SUM(reserved) FROM metering_counter WHERE meter = ? AND"
+        " organization_id = (SELECT organization_id FROM streams_broadcast WHERE id = ?)"
+    )
+    used, reserved = site.query(sql, meter, broadcast.replace("-", ""))[0]
+    return int(used), int(reserved)
+
+
+def test_minutes_that_run_out_end_a_show_behind_a_whole_sentence(studio: Studio) -> None:
+    platform, site = studio.platform, studio.site
+    run_python(site, PLAN)
+    show = studio.make_small_show(
+        "one. two. three.", rundown_mode="loop", ends="manual", language="en-US"
+    )
+    broadcast = str(platform.call("POST", f"shows/{show}/start/", {})["id"])
+
+    wait_until(lambda: platform.broadcast(broadcast)["state"] == "ended", "the end", seconds=60)
+
+    row = platform.broadcast(broadcast)
+    assert row["reason"] == "quota_minutes"
+    lines = platform.utterances(broadcast)
+    assert [line["state"] for line in lines] == ["said"] * len(lines)
+    assert all(line["played_ms"] == line["duration_ms"] for line in lines)
+    assert [line["text"] for line in lines].index(CLOSING) == len(lines) - 1
+    assert lines[-2]["source"] == "script"
+    told = events(site, broadcast)
+    kinds = [kind for kind, _ in told]
+    assert kinds.count("quota.reached") == 1
+    reached = next(data for kind, data in told if kind == "quota.reached")
+    assert (reached["meter"], reached["limit"]) == ("broadcast_minutes", 1.0)
+    stopping = next(data for kind, data in told if data.get("state") == "stopping")
+    assert stopping["reason"] == "quota_minutes"
+    used, reserved = counter(site, broadcast, "broadcast_minutes")
+    assert reserved == 0
+    assert 60 - LEFT_SECONDS < used <= 60
+    characters = sum(data["characters"] for kind, data in told if kind == "speech.made")
+    assert counter(site, broadcast, "builtin_tts_characters") == (characters, 0)
+    status, refused = platform._request("POST", f"shows/{show}/start/", {})
+    assert (status, refused["error"]["code"]) == (409, "quota_exceeded")
+    assert refused["error"]["data"]["meter"] == "broadcast_minutes"

@@ -1,0 +1,1 @@
+"""Who may do what, asked of every door: API, websockets, admin, keys. See CONTRIBUTING.md."""

@@ -1,0 +1,1 @@
+"""What a hostile tenant, viewer or network tries: forged tokens, injections, files, floods."""
