@@ -35,6 +35,7 @@ PROGRAMS: Final[dict[str, tuple[list[str], list[str]]]] = {
     "capacity": ([], ["--seconds", "8", "--first", "2", "--most", "2"]),
     "skew": ([], ["--seconds", "20"]),
     "demo_start": ([], []),
+    "api": ([], ["--seconds", "3"]),
 }
 _DOCUMENT: Final = ROOT / "docs" / "performance.md"
 _PACKAGES: Final = ("av", "aiortc", "numpy", "opencv-python-headless", "Django", "channels")

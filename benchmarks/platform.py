@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import secrets
+import ssl
 import subprocess
 import sys
 import time
@@ -45,27 +46,35 @@ class ClockPair:
 
 
 class Platform:
-    """A signed-in customer of one installation."""
+    """A signed-in customer of one installation. tls: for https, whom to trust."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, *, tls: ssl.SSLContext | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         parts = urlsplit(self.base_url)
-        if parts.scheme != "http" or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BenchmarkError(f"--base-url is http://host:port, not {base_url!r}")
-        self._address = (parts.hostname, parts.port or 80)
-        self._name = f"bench_{secrets.token_hex(4)}"
-        self._password = secrets.token_urlsafe(16)
-        self._access = ""
+        self._address = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+        self._tls = tls or (ssl.create_default_context() if parts.scheme == "https" else None)
+        self.name = f"bench_{secrets.token_hex(4)}"
+        self.password = secrets.token_urlsafe(16)
+        self.access = ""
         self._signed_in_at = 0.0
 
     def register(self) -> None:
         """A new customer with an organization of their own, which they own."""
         person = {
-            "username": self._name, "email": f"{self._name}@example.org",
-            "password": self._password, "organization": self._name,
+            "username": self.name, "email": f"{self.name}@example.org",
+            "password": self.password, "organization": self.name,
         }  # fmt: skip
-        self._access = self.call("POST", "auth/register/", person)["access"]
+        self.access = self.call("POST", "auth/register/", person)["access"]
         self._signed_in_at = time.monotonic()
+
+    def at(self, base_url: str, *, tls: ssl.SSLContext | None = None) -> Platform:
+        """The same customer at another address of the same installation."""
+        other = Platform(base_url, tls=tls)
+        other.name, other.password = self.name, self.password
+        other.access, other._signed_in_at = self.access, self._signed_in_at
+        return other
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One REST call below /api/v1/; the parsed answer. Raises BenchmarkError when refused."""
@@ -84,9 +93,8 @@ class Platform:
     def download(self, path: str) -> bytes:
         """A file below /api/v1/. Raises BenchmarkError when it is refused."""
         self._stay_signed_in()
-        connection = http.client.HTTPConnection(*self._address, timeout=60)
-        with closing(connection):
-            headers = {"Authorization": f"Bearer {self._access}"}
+        with closing(self._connect(60)) as connection:
+            headers = {"Authorization": f"Bearer {self.access}"}
             connection.request("GET", f"/api/v1/{path}", headers=headers)
             response = connection.getresponse()
             raw = response.read()
@@ -97,38 +105,55 @@ class Platform:
     def _request(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         self._stay_signed_in()
         headers = {"Content-Type": "application/json"}
-        if self._access:
-            headers["Authorization"] = f"Bearer {self._access}"
-        connection = http.client.HTTPConnection(*self._address, timeout=30)
-        with closing(connection):
+        if self.access:
+            headers["Authorization"] = f"Bearer {self.access}"
+        with closing(self._connect(30)) as connection:
             text = None if body is None else json.dumps(body)
             connection.request(method, f"/api/v1/{path}", text, headers)
             response = connection.getresponse()
             raw = response.read()
             return response.status, json.loads(raw) if raw else None
 
+    def _connect(self, timeout_seconds: float) -> http.client.HTTPConnection:
+        if self._tls is None:
+            return http.client.HTTPConnection(*self._address, timeout=timeout_seconds)
+        return http.client.HTTPSConnection(
+            *self._address, timeout=timeout_seconds, context=self._tls
+        )
+
     def _stay_signed_in(self) -> None:
         """Access tokens last five minutes; a new one is fetched between measurements."""
-        if not self._access or time.monotonic() - self._signed_in_at < 120:
+        if not self.access or time.monotonic() - self._signed_in_at < 120:
             return
         self._signed_in_at = time.monotonic()
-        self._access = ""
-        login = {"username": self._name, "password": self._password}
-        self._access = self.call("POST", "auth/token/", login)["access"]
+        self.access = ""
+        login = {"username": self.name, "password": self.password}
+        self.access = self.call("POST", "auth/token/", login)["access"]
 
     def upload(self, kind: str, path: Path) -> str:
         """A picture for cards, logos or backgrounds; its id."""
+        return self._post_form("pictures/", {"kind": kind.encode()}, {"file": path})
+
+    def upload_film(self, engine: str, film: Path, landmarks: Path) -> str:
+        """A presenter that is then being built of a film; its id."""
+        fields = {"name": secrets.token_hex(4).encode(), "engine": engine.encode()}
+        return self._post_form("avatars/", fields, {"file": film, "landmarks": landmarks})
+
+    def _post_form(self, path: str, fields: dict[str, bytes], files: dict[str, Path]) -> str:
+        """The id of what a form with files makes. Raises BenchmarkError when it is refused."""
         self._stay_signed_in()
         edge = secrets.token_hex(16)
-        head = f'--{edge}\r\nContent-Disposition: form-data; name="'
-        fields = f'{head}kind"\r\n\r\n{kind}\r\n{head}file"; filename="{path.name}"\r\n\r\n'
-        body = fields.encode() + path.read_bytes() + f"\r\n--{edge}--\r\n".encode()
+        parts = [(f'name="{name}"', value) for name, value in fields.items()]
+        parts += [(f'name="{n}"; filename="{f.name}"', f.read_bytes()) for n, f in files.items()]
+        head = f"--{edge}\r\nContent-Disposition: form-data; "
+        lines = (f"{head}{named}\r\n\r\n".encode() + value + b"\r\n" for named, value in parts)
+        body = b"".join(lines) + f"--{edge}--\r\n".encode()
         headers = {
             "Content-Type": f"multipart/form-data; boundary={edge}",
-            "Authorization": f"Bearer {self._access}",
+            "Authorization": f"Bearer {self.access}",
         }
-        with closing(http.client.HTTPConnection(*self._address, timeout=60)) as connection:
-            connection.request("POST", "/api/v1/pictures/", body, headers)
+        with closing(self._connect(60)) as connection:
+            connection.request("POST", f"/api/v1/{path}", body, headers)
             response = connection.getresponse()
             answer = json.loads(response.read())
         if response.status != 201:
