@@ -18,6 +18,7 @@ class EngineEntry:
     tagged: its sound codes number and generation, so it is never cached by text.
     needs_audio: a face that follows the sound itself, not visemes.
     builder: dotted path `module:callable` of what makes its avatars from an upload; empty = none.
+    It is called as `musetalk.building:build_bundle` is.
     is_remote: a server makes the sound; what it is sent counts against `tts_characters`.
     needs_consent: it shows or sounds like a real person, whose consent must be on record.
     """
@@ -60,7 +61,7 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         "inference.engines.face.musetalk.engine:create_engine",
         gpu_memory_mib=4096,
         needs_audio=True,
-        builder="inference.engines.face.musetalk.official:load_encoder",
+        builder="inference.engines.face.musetalk.building:build_bundle",
         needs_consent=True,
     ),
     EngineEntry(
@@ -71,7 +72,7 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         "inference.engines.face.musetalk.tiny:create_engine",
         test_only=True,
         needs_audio=True,
-        builder="inference.engines.face.musetalk.tiny:load_encoder",
+        builder="inference.engines.face.musetalk.building:build_bundle",
     ),
     EngineEntry(
         "speech",

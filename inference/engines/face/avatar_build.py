@@ -6,11 +6,13 @@ The result is a folder with a bundle; it appears under its name only when all of
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +20,11 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from inference.catalog import get_engine
 from inference.child_environment import child_environment
 from inference.engines.base import EngineError, Json
 from inference.engines.face.avatar_preview import write_preview_film
-from inference.engines.face.musetalk.building import Footage, Report, build_bundle
+from inference.engines.face.musetalk.building import Footage, Report
 from inference.engines.face.musetalk.bundle import FRAMES, Manifest, write_manifest
 
 _DECODE_SECONDS: Final = 600
@@ -91,13 +94,20 @@ def _build(request: BuildRequest, work: Path, report: Report) -> Manifest:
     pictures = np.memmap(work / FRAMES, np.uint8, mode="r")
     frames = pictures.reshape(facts["frames"], rows, facts["width_px"])
     footage = Footage(frames, facts["frame_rate"], request.landmarks)
-    manifest = build_bundle(
-        work, footage, request.engine, request.settings, request.options, report
-    )
+    build = _builder(request.engine)
+    manifest = build(work, footage, request.engine, request.settings, request.options, report)
     for note in manifest.notes:
         report(84, "checks", note)
     _write_previews(request, work, frames, manifest, report)
     return manifest
+
+
+def _builder(engine: str) -> Callable[..., Manifest]:
+    module, _, name = get_engine("face", engine).builder.partition(":")
+    if not module:
+        raise EngineError("no_builder", f"Avatars of {engine} are not built.", retryable=False)
+    found: Callable[..., Manifest] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def _write_previews(

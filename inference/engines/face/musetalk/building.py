@@ -135,11 +135,9 @@ def _write_latents(
 
 
 def load_encoder(engine: str, settings: Json) -> tuple[Encoder, int]:
-    """What the catalog names for building avatars of an engine. Raises EngineError."""
-    module, _, name = get_engine("face", engine).builder.partition(":")
-    if not module:
-        raise EngineError("no_builder", f"Avatars of {engine} are not built.", retryable=False)
-    loaded: tuple[Encoder, int] = getattr(importlib.import_module(module), name)(settings)
+    """`load_encoder` of an engine's own module, and the px of its faces. Raises EngineError."""
+    module = importlib.import_module(get_engine("face", engine).factory.partition(":")[0])
+    loaded: tuple[Encoder, int] = module.load_encoder(settings)
     return loaded
 
 

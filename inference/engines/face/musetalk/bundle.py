@@ -5,7 +5,10 @@
     boxes.npy      (n, 4) int32 px: x0 y0 x1 y1 of each face, ends excluded
     rois.npy       (n, 4) int32 px, even: the part of each picture that its mask covers
     masks.npy      uint8, the masks of all ROIs one after the other, row by row
-    latents.npy    (n, 8, height, width) float16 of the networks
+    and one of what its engine was given of each frame:
+    latents.npy    (n, 8, height, width) float16 of MuseTalk's networks
+    faces.npy      (n, side, side, 3) uint8 BGR, the faces as Wav2Lip sees them
+    points.npy     (n, 68, 2) float32 px, the points that a photo is moved by
 
 Nothing in it is executable: JSON and plain arrays only. What does not fit its manifest is refused.
 """
@@ -26,7 +29,11 @@ from inference.engines.base import EngineError, Json
 FORMAT: Final = "livestudio-face-bundle"
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
-ARRAYS: Final = ("boxes.npy", "rois.npy", "masks.npy", "latents.npy")
+ARRAYS: Final = ("boxes.npy", "rois.npy", "masks.npy")
+LATENTS: Final = "latents.npy"
+FACES: Final = "faces.npy"
+POINTS: Final = "points.npy"
+GIVEN: Final[dict[str, Any]] = {LATENTS: np.float16, FACES: np.uint8, POINTS: np.float32}
 FRAMES: Final = "frames.i420"
 PREVIEWS: Final = ("preview.png", "preview.mp4")
 REQUIRED: Final = (FRAMES, *ARRAYS)
@@ -71,7 +78,8 @@ class Clip:
 class Manifest:
     """What a bundle says about itself. frame_rate: of the pictures, per second.
 
-    version: of the networks that made the latents. notes: what the host should know of the build.
+    version: of the networks that made the latents. face_px, latent_px: sides of what they see, 0
+    where there are none. notes: what the host should know of the build.
     """
 
     engine: str
@@ -118,13 +126,33 @@ class Film:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """An open bundle; its arrays are mapped read-only."""
+    """An open bundle; its arrays are mapped read-only. given: what its engine has of each frame."""
 
     folder: Path
     manifest: Manifest
     film: Film
-    latents: Latents
+    given: dict[str, Any]
     digest: str
+
+    @property
+    def latents(self) -> Latents:
+        """(n, 8, height, width). Raises BundleError when it was built for an engine without."""
+        return self._given(LATENTS)
+
+    @property
+    def faces(self) -> Pixels:
+        """(n, side, side, 3) BGR. Raises BundleError."""
+        return self._given(FACES)
+
+    @property
+    def points(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """(n, 68, 2) px. Raises BundleError."""
+        return self._given(POINTS)
+
+    def _given(self, name: str) -> Any:
+        if name not in self.given:
+            raise BundleError(f"it has no {name}: it was built for another engine.")
+        return self.given[name]
 
 
 def open_bundle(folder: Path, *, verify_hashes: bool = False) -> Bundle:
@@ -134,11 +162,23 @@ def open_bundle(folder: Path, *, verify_hashes: bool = False) -> Bundle:
     for name, entry in manifest.files.items():
         _check_file(folder / name, entry, verify_hash=verify_hashes)
     film = open_film(folder, manifest)
-    latents = _array(folder / "latents.npy", np.float16)
-    side = manifest.latent_px
-    if latents.shape != (manifest.frames, 8, side, side):
-        raise BundleError("its latents do not have the shape of its faces.")
-    return Bundle(folder, manifest, film, latents, hashlib.sha256(raw).hexdigest()[:20])
+    given = {
+        name: _array(folder / name, dtype)
+        for name, dtype in GIVEN.items()
+        if name in manifest.files
+    }
+    _check_given(manifest, given)
+    return Bundle(folder, manifest, film, given, hashlib.sha256(raw).hexdigest()[:20])
+
+
+def _check_given(manifest: Manifest, given: dict[str, Any]) -> None:
+    latent, face = manifest.latent_px, manifest.face_px
+    shapes = {LATENTS: (8, latent, latent), FACES: (face, face, 3), POINTS: (68, 2)}
+    for name, array in given.items():
+        if array.shape != (manifest.frames, *shapes[name]):
+            raise BundleError(f"its {name} does not have the shape of its faces.")
+    if POINTS in given and not np.isfinite(given[POINTS]).all():
+        raise BundleError("its points are no numbers.")
 
 
 def open_film(folder: Path, manifest: Manifest) -> Film:
@@ -177,7 +217,7 @@ def make_film(frames: Pixels, boxes: Numbers, rois: Numbers, masks: Pixels) -> F
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Describe the files that lie in `folder`; last of all, a bundle without it is none."""
-    names = [*REQUIRED, *(name for name in PREVIEWS if (folder / name).is_file())]
+    names = [*REQUIRED, *(name for name in (*GIVEN, *PREVIEWS) if (folder / name).is_file())]
     files = {
         name: {"bytes": (folder / name).stat().st_size, "sha256": file_hash(folder / name)}
         for name in names
@@ -225,8 +265,8 @@ def _parse_values(values: Json) -> Manifest:
         height_px=height,
         frames=frames,
         frame_rate=_number(values, "frame_rate", 1, 60),
-        face_px=_number(values, "face_px", 8, 1024),
-        latent_px=_number(values, "latent_px", 1, 128),
+        face_px=_number(values, "face_px", 0, 1024),
+        latent_px=_number(values, "latent_px", 0, 128),
         clips=_clips(values["clips"], frames),
         options=dict(values.get("options", {})),
         notes=tuple(str(note)[:300] for note in values.get("notes", ())[:50]),
@@ -257,8 +297,10 @@ def _clips(values: Any, frames: int) -> tuple[Clip, ...]:
 
 def _files(values: Json) -> dict[str, Json]:
     names = set(values)
-    if not set(REQUIRED) <= names or not names <= {*REQUIRED, *PREVIEWS}:
+    if not set(REQUIRED) <= names or not names <= {*REQUIRED, *GIVEN, *PREVIEWS}:
         raise ValueError("it must name the files of a bundle and no others")
+    if len(names & set(GIVEN)) != 1:
+        raise ValueError(f"it must hold one of {', '.join(GIVEN)}")
     total = 0
     for entry in values.values():
         total += _number(entry, "bytes", 1, MAX_BYTES)

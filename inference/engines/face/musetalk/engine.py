@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -116,6 +116,11 @@ def create_engine(setup: FaceSetup) -> MuseTalkEngine:
     # By name: PyTorch takes seconds and a gigabyte, and the idle painter below needs none of it.
     opened: Renderer = importlib.import_module(_RENDERER).open_renderer(setup, bundle)
     return open_engine(setup, bundle, opened)
+
+
+def load_encoder(settings: Json) -> Any:
+    """What prepares an avatar, and the px of its faces. Raises WeightsError, EngineError."""
+    return importlib.import_module(_RENDERER).load_encoder(settings)
 
 
 def open_engine(setup: FaceSetup, bundle: Bundle, renderer: Renderer) -> MuseTalkEngine:
