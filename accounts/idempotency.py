@@ -18,7 +18,8 @@ from livestudio.common import vault
 from livestudio.common.errors import InvalidInputError
 
 KEY_MAX_CHARACTERS = 128
-_SEALED = "sealed answer"
+# What a sealed body is bound to; the name it had when it still lay in `body`.
+_SEALED_AS = "body"
 KEPT_FOR = timedelta(hours=24)
 # A request that has not answered by then died with its process.
 ANSWER_WITHIN = timedelta(seconds=60)
@@ -46,17 +47,21 @@ def claim(*, user: User, key: str, scope: str, fingerprint: str) -> IdempotencyR
 
 def complete(record: IdempotencyRecord, *, status: int, body: Any, is_secret: bool = False) -> None:
     """Keep the answer. body: plain JSON. is_secret: it holds what no row may show."""
+    sealed = ""
     if is_secret:
-        body = {_SEALED: vault.seal(json.dumps(body), vault.context_of(record, "body"))}
-    IdempotencyRecord.objects.filter(pk=record.pk).update(status=status, body=body)
+        sealed = vault.seal(json.dumps(body), vault.context_of(record, _SEALED_AS))
+        body = None
+    rows = IdempotencyRecord.objects.filter(pk=record.pk)
+    rows.update(status=status, body=body, sealed_body=sealed)
 
 
 def body_of(record: IdempotencyRecord) -> Any:
     """The body that was kept. Raises VaultError."""
-    if not isinstance(record.body, dict) or set(record.body) != {_SEALED}:
+    if not record.sealed_body:
         return record.body
     try:
-        return json.loads(vault.open_sealed(record.body[_SEALED], vault.context_of(record, "body")))
+        context = vault.context_of(record, _SEALED_AS)
+        return json.loads(vault.open_sealed(record.sealed_body, context))
     except vault.VaultError as error:
         message = "The first answer cannot be read any more. Send it with a new Idempotency-Key."
         raise vault.VaultError(message) from error

@@ -416,7 +416,8 @@ class AuditEntry(BaseModel):
 class IdempotencyRecord(BaseModel):
     """The answer that was given to one POST with an Idempotency-Key, to be given again.
 
-    scope: SHA-256 of the organization and the address that were asked.
+    scope: SHA-256 of the organization and the address that were asked. sealed_body: in place of
+    body, where it holds what no row may show.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
@@ -425,6 +426,7 @@ class IdempotencyRecord(BaseModel):
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(null=True)
     body = models.JSONField(null=True)
+    sealed_body = SealedTextField()
 
     class Meta:
         constraints = (

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+from typing import Any
+
 import pytest
+from django.core.management import call_command
 from django.test import Client as Browser
 from django.utils import translation
 from rest_framework.test import APIClient
@@ -11,6 +15,7 @@ from accounts.models import IdempotencyRecord, TotpDevice
 from accounts.services import two_factor
 from livestudio.common import vault
 from livestudio.common.reasons import translate_reason
+from livestudio.env import generate_field_key
 from streams.models import Output
 from streams.services.runner_spec import build_runner_spec
 from tests.accounts.test_two_factor import code_of
@@ -90,10 +95,31 @@ def test_a_lost_answer_of_an_idempotency_key_is_told() -> None:
     path = f"/api/v1/organizations/{cast.organization.pk}/api-keys/"
     body = {"name": "CI", "scopes": ["show.view"]}
     client.post(path, body, format="json", headers={"Idempotency-Key": "k"})
-    record = IdempotencyRecord.objects.get()
-    record.body = dict.fromkeys(record.body, "damaged")
-    record.save()
+    IdempotencyRecord.objects.update(sealed_body="damaged")
 
     repeated = client.post(path, body, format="json", headers={"Idempotency-Key": "k"})
 
     assert (repeated.status_code, error_of(repeated)["code"]) == (409, "secret_unreadable")
+
+
+def test_the_answer_of_an_idempotency_key_outlives_the_old_key(settings: Any) -> None:
+    """`rotate_keys` takes it along: the old key may go at once, not a day later."""
+    old, new = generate_field_key(), generate_field_key()
+    settings.FIELD_KEYS = [old]
+    cast = make_cast()
+    path = f"/api/v1/organizations/{cast.organization.pk}/api-keys/"
+    body = {"name": "CI", "scopes": ["show.view"]}
+
+    def ask() -> Any:
+        headers = {"Idempotency-Key": "k"}
+        return api_client(cast.alice).post(path, body, format="json", headers=headers)
+
+    first = ask()
+    settings.FIELD_KEYS = [new, old]
+    call_command("rotate_keys", stdout=io.StringIO())
+    settings.FIELD_KEYS = [new]
+    repeated = ask()
+
+    assert repeated["Idempotency-Replayed"] == "true"
+    assert repeated.json() == first.json()
+    assert first.json()["key"] not in str(list(IdempotencyRecord.objects.values()))
