@@ -15,7 +15,7 @@ from metering.errors import moment
 from metering.hooks import PRESENT
 from metering.limits import limits_of, plan_of, zone_of
 from metering.meters import METERS, WARN_SHARE, Meter
-from metering.models import Counter, UsageEntry
+from metering.models import Counter, OrganizationQuota, UsageEntry
 from metering.periods import day_of, end_of
 
 Json = dict[str, Any]
@@ -52,6 +52,17 @@ def meters_json(organization_id: UUID, now: datetime) -> list[Json]:
         resets_at = moment(end_of(today, zone)) if meter.kind == "day" else None
         found.append(_meter_json(meter, limits[name], used, counter.reserved, resets_at))
     return found
+
+
+def quota_json(organization_id: UUID) -> Json:
+    """The plan, when the day begins, and how shows end when their minutes run out."""
+    rows = OrganizationQuota.objects.filter(organization=organization_id)
+    quota, plan = rows.first() or OrganizationQuota(), plan_of(organization_id)
+    own = ("timezone", "closing", "closing_line_zh", "closing_line_en")
+    return {
+        "plan": plan.name if plan else None,
+        **{name: str(getattr(quota, name)) for name in own},
+    }
 
 
 def parse_days(query: Any, today: date) -> tuple[date, date]:

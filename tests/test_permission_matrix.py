@@ -141,6 +141,8 @@ ROWS = [
     Row("exports", "get", MANAGE),
     Row("exports", "post", MANAGE),
     Row("export-file", "get", SECRET),
+    Row("quota", "get", "organization.view"),
+    Row("quota", "patch", MANAGE, lambda world: {"closing": "card"}),
     Row("usage", "get", "organization.view"),
     Row("usage-broadcasts", "get", "organization.view"),
     Row("usage-csv", "get", "organization.view"),

@@ -132,11 +132,10 @@ class OrganizationView(SureEndpoint):
         organizations.rename_organization(organization=found, name=name, actor=self.user)
         return self.rendered(OrganizationAnswer, found)
 
-    @extend_schema(responses={202: OrganizationAnswer})
+    @extend_schema(request=DeletionSerializer, responses={202: OrganizationAnswer})
     def delete(self, request: Request, organization_id: UUID) -> Response:
         """Delete it with every row and file, seven days from now; `restore/` takes that back.
 
-        The body: `{name, password, code?, without_export?}`, the name as it is written.
         409 `organization_on_air` while something is on air, `export_required` without an export of
         the last 24 hours (or `without_export`).
         """

@@ -8,6 +8,11 @@ from metering.api import views
 
 urlpatterns = [
     path(
+        "organizations/<uuid:organization_id>/quota/",
+        views.QuotaView.as_view(),
+        name="quota",
+    ),
+    path(
         "organizations/<uuid:organization_id>/usage/",
         views.UsageView.as_view(),
         name="usage",

@@ -15,13 +15,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import get_organization_for
+from accounts.access import get_managed_organization, get_organization_for
 from accounts.endpoints import Endpoint
 from accounts.models import Organization
 from accounts.roles import require_permission
 from metering import selectors
 from metering.meters import METERS
-from metering.models import UsageEntry
+from metering.models import CLOSING_LINE_MAX_CHARACTERS, Closing, UsageEntry
+from metering.services import plans
 from metering.services.counting import today
 
 CSV_MAX_ROWS: Final = 50_000
@@ -130,3 +131,40 @@ class UsageTableView(_UsageEndpoint):
         answer["Content-Disposition"] = 'attachment; filename="usage.csv"'
         answer["Cache-Control"] = "no-store"
         return answer
+
+
+class QuotaAnswer(serializers.Serializer[Any]):
+    """plan null: none, so nothing is limited. Empty closing lines: the built-in ones are said."""
+
+    plan = serializers.CharField(allow_null=True, read_only=True)
+    timezone = serializers.CharField(
+        max_length=64, help_text="Where its day begins, such as `Asia/Shanghai`."
+    )
+    closing = serializers.ChoiceField(
+        choices=Closing.choices, help_text="How a show ends when its minutes run out."
+    )
+    closing_line_zh = serializers.CharField(
+        max_length=CLOSING_LINE_MAX_CHARACTERS, allow_blank=True
+    )
+    closing_line_en = serializers.CharField(
+        max_length=CLOSING_LINE_MAX_CHARACTERS, allow_blank=True
+    )
+
+
+class QuotaView(Endpoint):
+    serializer_class = QuotaAnswer
+
+    @extend_schema(responses={200: QuotaAnswer})
+    def get(self, request: Request, organization_id: UUID) -> Response:
+        """The plan, when the organization's day begins, and how its shows end."""
+        organization = get_organization_for(self.user, organization_id)
+        require_permission(self.user, "organization.view", organization)
+        return Response(selectors.quota_json(organization.pk))
+
+    @extend_schema(request=QuotaAnswer(partial=True), responses={200: QuotaAnswer})
+    def patch(self, request: Request, organization_id: UUID) -> Response:
+        """Change what is given; the plan is set by the administrators of the site."""
+        organization = get_managed_organization(self.user, organization_id)
+        values = self.valid(QuotaAnswer, partial=True)
+        plans.set_closing(organization=organization, values=values, actor=self.user)
+        return Response(selectors.quota_json(organization.pk))

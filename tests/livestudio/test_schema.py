@@ -98,6 +98,21 @@ def test_headers_that_are_honoured_are_told(
     assert "X-Organization" in {item["name"] for item in of_lists["parameters"]}
 
 
+def test_a_delete_tells_the_body_that_it_wants(
+    schema: Any, operations: list[tuple[str, str, dict[str, Any]]]
+) -> None:
+    with_body = {
+        operation["operationId"]: operation["requestBody"]
+        for _, method, operation in operations
+        if method == "delete" and "requestBody" in operation
+    }
+
+    (reference,) = with_body.pop("delete_organization")["content"]["application/json"].values()
+    body = schema["components"]["schemas"][reference["$ref"].rpartition("/")[2]]
+    assert set(body["required"]) == {"password", "name"}
+    assert with_body == {}
+
+
 def test_sign_in_is_told(schema: Any) -> None:
     schemes = schema["components"]["securitySchemes"]
 

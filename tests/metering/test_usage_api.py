@@ -194,6 +194,31 @@ def test_owner_sets_the_closing_line_in_the_admin_but_not_the_plan(
     assert quota.timezone == "Europe/Berlin"
 
 
+def test_owner_sets_day_and_closing_line_over_rest_but_not_the_plan(
+    cast: Cast, limit: Limit
+) -> None:
+    plan, address = limit(voices=4), f"/api/v1/organizations/{cast.organization.pk}/quota/"
+    owner, operator = api_client(cast.alice), api_client(cast.bob)
+    before = operator.get(address).json()
+
+    given = {"timezone": "Europe/Berlin", "closing_line_en": "Good night.", "plan": "Big"}
+    changed = owner.patch(address, given)
+    wrong = owner.patch(address, {"timezone": "Mars/Base"}, headers={"Accept-Language": "zh-CN"})
+
+    assert before == {
+        "plan": plan.name, "timezone": "Asia/Shanghai", "closing": "spoken",
+        "closing_line_zh": "", "closing_line_en": "",
+    }  # fmt: skip
+    assert changed.json() == {
+        **before, "timezone": "Europe/Berlin", "closing_line_en": "Good night.",
+    }  # fmt: skip
+    assert operator.get(address).json() == changed.json()
+    assert operator.patch(address, {"closing": "card"}).status_code == 403
+    (detail,) = wrong.json()["error"]["details"]
+    assert (detail["field"], detail["code"]) == ("timezone", "unknown_zone")
+    assert detail["message"] == "没有时区 Mars/Base，请写成 Asia/Shanghai 这样。"
+
+
 def test_superuser_edits_plans_and_assigns_them(cast: Cast) -> None:
     root = User.objects.create_superuser("root_user", "root@example.org", "x")
     browser = Browser()

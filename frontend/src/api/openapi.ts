@@ -1037,7 +1037,6 @@ export interface paths {
         /**
          * @description Delete it with every row and file, seven days from now; `restore/` takes that back.
          *
-         *     The body: `{name, password, code?, without_export?}`, the name as it is written.
          *     409 `organization_on_air` while something is on air, `export_required` without an export of
          *     the last 24 hours (or `without_export`).
          */
@@ -1273,6 +1272,24 @@ export interface paths {
         head?: never;
         /** @description Give a member another role. An organization keeps at least one owner. */
         patch: operations["update_member"];
+        trace?: never;
+    };
+    "/api/v1/organizations/{organization_id}/quota/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The plan, when the organization's day begins, and how its shows end. */
+        get: operations["get_quota"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** @description Change what is given; the plan is set by the administrators of the site. */
+        patch: operations["update_quota"];
         trace?: never;
     };
     "/api/v1/organizations/{organization_id}/restore/": {
@@ -2128,6 +2145,12 @@ export interface components {
             position?: components["schemas"]["CornerEnum"];
             timezone?: string;
         };
+        /**
+         * @description * `spoken` - The presenter says it
+         *     * `card` - A card shows it
+         * @enum {string}
+         */
+        ClosingEnum: "spoken" | "card";
         CodeRequest: {
             code: string;
         };
@@ -2234,6 +2257,15 @@ export interface components {
             cue: string | null;
             sentence: number;
             loop: number;
+        };
+        /** @description name: of the organization, as it is written. without_export: nobody needs a copy. */
+        DeletionRequest: {
+            password: string;
+            /** @default  */
+            code: string;
+            name: string;
+            /** @default false */
+            without_export: boolean;
         };
         Delivery: {
             /** Format: uuid */
@@ -3137,6 +3169,20 @@ export interface components {
             text?: string;
             reading?: string;
         };
+        /** @description plan null: none, so nothing is limited. Empty closing lines: the built-in ones are said. */
+        PatchedQuotaAnswerRequest: {
+            /** @description Where its day begins, such as `Asia/Shanghai`. */
+            timezone?: string;
+            /**
+             * @description How a show ends when its minutes run out.
+             *
+             *     * `spoken` - The presenter says it
+             *     * `card` - A card shows it
+             */
+            closing?: components["schemas"]["ClosingEnum"];
+            closing_line_zh?: string;
+            closing_line_en?: string;
+        };
         PatchedRoleRequest: {
             role?: components["schemas"]["RoleEnum"];
         };
@@ -3281,6 +3327,21 @@ export interface components {
          * @enum {string}
          */
         PurposeEnum: "console" | "watch";
+        /** @description plan null: none, so nothing is limited. Empty closing lines: the built-in ones are said. */
+        QuotaAnswer: {
+            readonly plan: string | null;
+            /** @description Where its day begins, such as `Asia/Shanghai`. */
+            timezone: string;
+            /**
+             * @description How a show ends when its minutes run out.
+             *
+             *     * `spoken` - The presenter says it
+             *     * `card` - A card shows it
+             */
+            closing: components["schemas"]["ClosingEnum"];
+            closing_line_zh: string;
+            closing_line_en: string;
+        };
         RecordBodyRequest: {
             on: boolean;
         };
@@ -6796,7 +6857,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeletionRequest"];
+            };
+        };
         responses: {
             /** @description Done. */
             202: {
@@ -6813,6 +6878,8 @@ export interface operations {
             404: components["responses"]["Refused404"];
             409: components["responses"]["Refused409"];
             412: components["responses"]["Refused412"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
             429: components["responses"]["Refused429"];
             500: components["responses"]["Refused500"];
             503: components["responses"]["Refused503"];
@@ -7608,6 +7675,89 @@ export interface operations {
             403: components["responses"]["Refused403"];
             404: components["responses"]["Refused404"];
             409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            429: components["responses"]["Refused429"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_quota: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what you have: 304 if it is new. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                organization_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotaAnswer"];
+                };
+            };
+            /** @description You have this version. */
+            304: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            429: components["responses"]["Refused429"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    update_quota: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what you change: 412 if somebody else changed it. */
+                "If-Match"?: string;
+            };
+            path: {
+                organization_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedQuotaAnswerRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotaAnswer"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            412: components["responses"]["Refused412"];
             413: components["responses"]["Refused413"];
             415: components["responses"]["Refused415"];
             429: components["responses"]["Refused429"];
