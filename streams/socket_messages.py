@@ -225,7 +225,24 @@ def from_json(raw: Any, kinds: dict[str, type]) -> Any:
     try:
         return decode(cls, {key: value for key, value in raw.items() if key != "type"})
     except ValueError as error:
-        raise MessageError(str(error)) from error
+        raise MessageError(_in_words(str(error))) from error
+
+
+def _in_words(complaint: str) -> str:
+    """What `decode` says to programmers, as whoever writes a client reads it."""
+    field, _, rest = complaint.partition(": ")
+    if rest == "missing":
+        return f"`{field}` is missing."
+    expected, _, _got = rest.removeprefix("expected ").partition(", got ")
+    return f"`{field}` must be {_KINDS.get(expected, expected)}."
+
+
+_KINDS: Final = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "dict": "an object",
+}
 
 
 def state_message(broadcast: Broadcast) -> Json:

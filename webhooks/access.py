@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from django.db import models
 
 from accounts.access import get_managed_organization, get_row
 from accounts.models import User
-from webhooks.models import Webhook, WebhookDelivery
+from webhooks.models import Webhook, WebhookAttempt, WebhookDelivery
+
+# Those of one round of tries, and more where it was sent again by hand.
+TRIES_SHOWN: Final = 20
 
 
 def webhooks_for(user: User, organization_id: UUID) -> models.QuerySet[Webhook]:
@@ -25,6 +29,8 @@ def get_webhook_for(user: User, organization_id: UUID, webhook_id: UUID) -> Webh
 
 
 def deliveries_of(webhook: Webhook) -> models.QuerySet[WebhookDelivery]:
-    """The log of one webhook that the caller has got from here."""
+    """The log of one webhook that the caller has got from here, with the newest tries of each."""
     found: models.QuerySet[WebhookDelivery] = WebhookDelivery.objects.filter(webhook=webhook)
-    return found.select_related("webhook__organization")
+    newest = WebhookAttempt.objects.order_by("-created_at")[:TRIES_SHOWN]
+    tries = models.Prefetch("tries", queryset=newest, to_attr="newest_tries")
+    return found.select_related("webhook__organization").prefetch_related(tries)

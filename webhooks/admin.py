@@ -12,10 +12,15 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.event_types import EVENT_TYPES
 from accounts.models import User
-from livestudio.common.admin import OneOrganizationForm, OrganizationScopedAdmin, ReadOnly
+from livestudio.common.admin import (
+    OneOrganizationForm,
+    OrganizationScopedAdmin,
+    OrganizationScopedInline,
+    ReadOnly,
+)
 from livestudio.common.errors import DomainError
 from webhooks.errors import WebhookOffError
-from webhooks.models import Webhook, WebhookDelivery
+from webhooks.models import Webhook, WebhookAttempt, WebhookDelivery
 from webhooks.services import deliveries, endpoints
 
 _FIELDS = ("url", "description", "event_types", "is_active")
@@ -99,6 +104,20 @@ class WebhookAdmin(OrganizationScopedAdmin):
         self.message_user(request, text, messages.WARNING)
 
 
+class WebhookAttemptInline(ReadOnly, OrganizationScopedInline):
+    model = WebhookAttempt
+    organization_field = "delivery__webhook__organization"
+    view_permission = endpoints.PERMISSION
+    fields = readonly_fields = (
+        "number",
+        "created_at",
+        "status_code",
+        "latency_ms",
+        "error",
+        "answer",
+    )
+
+
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnly, OrganizationScopedAdmin):
     organization_field = "webhook__organization"
@@ -113,6 +132,7 @@ class WebhookDeliveryAdmin(ReadOnly, OrganizationScopedAdmin):
         "webhook", "kind", "message_id", "state", "attempts", "tried_at", "next_try_at",
         "status_code", "latency_ms", "error", "answer", "body",
     )  # fmt: skip
+    inlines = (WebhookAttemptInline,)
     actions = ("send_again",)
 
     @admin.action(description=_("Send again"), permissions=["view"])

@@ -14,6 +14,7 @@ from livestudio.common.models import BaseModel
 from livestudio.common.vault import SealedTextField
 
 ANSWER_MAX_CHARACTERS = 1000
+ERROR_MAX_CHARACTERS = 500
 
 
 class DisabledReason(models.TextChoices):
@@ -93,7 +94,7 @@ class WebhookDelivery(BaseModel):
     status_code = models.PositiveSmallIntegerField(_("status"), null=True)
     latency_ms = models.PositiveIntegerField(_("took (ms)"), null=True)
     answer = models.CharField(_("answer"), max_length=ANSWER_MAX_CHARACTERS, blank=True)
-    error = models.CharField(_("why it failed"), max_length=500, blank=True)
+    error = models.CharField(_("why it failed"), max_length=ERROR_MAX_CHARACTERS, blank=True)
 
     objects: ClassVar[models.Manager[Any]] = models.Manager()
 
@@ -108,3 +109,33 @@ class WebhookDelivery(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.kind} → {self.webhook}"
+
+
+class WebhookAttempt(BaseModel):
+    """One try of a delivery and what came of it. number: since it was last sent by hand.
+
+    A sender that died in the middle leaves a number without a row.
+    """
+
+    created_at = models.DateTimeField(_("at"), auto_now_add=True, editable=False)
+    delivery = models.ForeignKey(
+        WebhookDelivery,
+        on_delete=models.CASCADE,
+        related_name="tries",
+        verbose_name=_("webhook delivery"),
+    )
+    number = models.PositiveSmallIntegerField(_("try"))
+    status_code = models.PositiveSmallIntegerField(_("status"), null=True)
+    latency_ms = models.PositiveIntegerField(_("took (ms)"))
+    answer = models.CharField(_("answer"), max_length=ANSWER_MAX_CHARACTERS, blank=True)
+    error = models.CharField(_("why it failed"), max_length=ERROR_MAX_CHARACTERS, blank=True)
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
+    class Meta:
+        verbose_name = _("try of a webhook delivery")
+        verbose_name_plural = _("tries of a webhook delivery")
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.status_code or self.error}"

@@ -101,7 +101,11 @@ class Director:
         """Nothing that was placed before is shown any more; captions end by their generation."""
         self._face.cut(interruption.at_sample, interruption.generation)
         self._stop_following(lambda piece: piece.generation < interruption.generation)
-        self._publish("caption", {"utterance": interruption.utterance, "text": ""})
+        if interruption.utterance is not None:
+            at_ms = interruption.at_sample // SAMPLES_PER_MS
+            times = {"start_ms": at_ms, "end_ms": at_ms}
+            # Empty: what viewers' pages show of this line goes now.
+            self._publish("caption", {"utterance": interruption.utterance, "text": "", **times})
 
     def cue_heard(self, cue: CueSpec, sample: int) -> None:
         """Its card comes with its first sound, not when it was planned."""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Final
 
 from channels.db import database_sync_to_async
@@ -143,8 +144,12 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
 
     def in_words(self, text: str) -> str:
         """A refusal in the language that the handshake asked for; English where it named none."""
-        with translation.override(_language(self.scope)):
+        with self.speaking():
             return translate_reason(text)
+
+    def speaking(self) -> AbstractContextManager[None]:
+        """What is worded inside (by serializers, too) is in the language of the handshake."""
+        return translation.override(_language(self.scope))
 
     async def tell(self, message: Any) -> None:
         """Send one server message (a dataclass of `socket_messages`)."""
@@ -157,6 +162,15 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
     @property
     def _group(self) -> str:
         return broadcast_group(self.broadcast_id)
+
+
+class NoSuchSocket(AsyncWebsocketConsumer):
+    """Answers every other address, which the framework would do with a failure of the server."""
+
+    async def connect(self) -> None:
+        offered = self.scope["subprotocols"]
+        await self.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        await self.close(CLOSE_NOT_FOUND)
 
 
 def close_code(error: DomainError) -> int:

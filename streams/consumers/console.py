@@ -88,9 +88,11 @@ class ConsoleConsumer(TicketConsumer):
         user = self._user()
         broadcast = get_broadcast_for(user, self.broadcast_id, "broadcast.view")
         key = f"console.{command.id[:COMMAND_ID_MAX_CHARACTERS]}" if command.id else None
-        return perform(
-            command.name, broadcast=broadcast, body=command.args, actor=user, idempotency_key=key
-        )
+        with self.speaking():
+            return perform(
+                command.name, broadcast=broadcast, body=command.args, actor=user,
+                idempotency_key=key,
+            )  # fmt: skip
 
     async def _refused(self, command: Command, error: DomainError) -> None:
         details = tuple(

@@ -37,10 +37,10 @@ def join(*, broadcast: Broadcast, offer: str) -> Joined:
     Raises NotLiveError (409), InvalidInputError (400) for something that is no offer, and what
     the runner refuses with: ViewerLimitError (503), CodecUnsupportedError (406).
     """
-    _check_offer(offer)
     if broadcast.state not in WATCHABLE_STATES:
         message = f"This broadcast is not live ({broadcast.state})."
         raise NotLiveError(message, retry_after_seconds=NOT_LIVE_RETRY_SECONDS)
+    _check_offer(offer)
     viewer = signalling.new_viewer()
     answer = signalling.request_sync(broadcast.pk, viewer, "offer", {"sdp": offer})
     cache.set(_key(viewer), str(broadcast.pk), VIEWER_KEPT_SECONDS)

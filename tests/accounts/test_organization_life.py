@@ -110,11 +110,11 @@ def fill(cast: Cast) -> Broadcast:
     set_closing(organization=organization, values={"closing": "card"}, actor=cast.alice)
     plan = Plan.objects.create(name="Small")
     assign_plan(organization=organization, plan=plan, overrides={"voices": 9}, actor=SYSTEM)
-    count(Holder(organization.pk, "b"), "llm_tokens", 5, now=timezone.now())
+    count(Holder(organization.pk, "b"), "tts_characters", 5, now=timezone.now())
     webhook, _ = create_webhook(
         organization=organization, values={"url": "http://127.0.0.1:9/"}, actor=cast.alice
     )
-    send_test(webhook=webhook, actor=cast.alice)
+    send_test(webhook=webhook, actor=cast.alice).tries.create(number=1, latency_ms=9)
     LogEntry.objects.create(
         user=cast.alice, content_type=ContentType.objects.get_for_model(show),
         object_id=str(show.pk), object_repr=show.title, action_flag=2,

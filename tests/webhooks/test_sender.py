@@ -15,11 +15,11 @@ from standardwebhooks.webhooks import Webhook as Reference
 
 from accounts.events import emit
 from tests.accounts.letters import Postman
-from tests.factories import Cast
+from tests.factories import Cast, api_client
 from tests.webhooks.conftest import make_webhook
 from tests.webhooks.receiver import Receiver, receiving
 from webhooks import sender
-from webhooks.models import Webhook, WebhookDelivery
+from webhooks.models import Webhook, WebhookAttempt, WebhookDelivery
 from webhooks.services import deliveries
 from webhooks.services.endpoints import open_secrets, rotate_secret
 
@@ -85,9 +85,44 @@ def test_what_fails_is_tried_for_three_days_with_one_id(
     assert delivery.error == "It answered 500."
     assert {got.message_id for got in receiver.received} == {delivery.message_id}
     assert len({got.headers["webhook-timestamp"] for got in receiver.received}) == 10
+    tries = list(delivery.tries.order_by("created_at").values_list("number", "status_code"))
+    assert tries == [(number, 500) for number in range(1, 11)]
     for wait, planned in zip(waits, deliveries.RETRY_SECONDS, strict=True):
         assert planned <= wait <= planned * 1.21
     assert timedelta(days=3) < timezone.now() - began < timedelta(days=4)
+
+
+def test_each_try_is_a_row_of_the_log(cast: Cast, webhook: Webhook, receiver: Receiver) -> None:
+    receiver.status, receiver.answer = 503, b"busy"
+    emit(cast.organization, "show.created", SHOW)
+    put_off = send_one()
+    receiver.status, receiver.answer = 200, b"thanks"
+    send_one(put_off.next_try_at)
+
+    address = f"/api/v1/organizations/{cast.organization.pk}/webhooks/{webhook.pk}/deliveries/"
+    client = api_client(cast.alice)
+    (logged,) = client.get(address).json()["results"]
+    again = client.post(f"{address}{put_off.pk}/redeliver/").json()
+
+    assert (logged["attempts"], logged["status_code"]) == (2, 200)
+    seen = [(row["number"], row["status_code"], row["answer"]) for row in logged["tries"]]
+    assert seen == [(2, 200, "thanks"), (1, 503, "busy")]
+    assert logged["tries"][1]["error"] == "It answered 503."
+    assert (again["attempts"], len(again["tries"])) == (0, 2)
+
+
+def test_a_webhook_deleted_while_it_is_told_leaves_nothing(
+    cast: Cast, webhook: Webhook, receiver: Receiver
+) -> None:
+    emit(cast.organization, "show.created", SHOW)
+    delivery = deliveries.claim_due(timezone.now())
+    assert delivery is not None
+    outcome = sender.post(delivery)
+    webhook.delete()
+
+    deliveries.finish(delivery, outcome)
+
+    assert not WebhookAttempt.objects.exists()
 
 
 def test_a_failure_is_forgotten_with_the_next_success(

@@ -9,7 +9,8 @@ from rest_framework import serializers
 
 from accounts.event_types import EVENT_TYPES
 from inference.egress import URL_MAX_CHARACTERS
-from webhooks.models import Webhook, WebhookDelivery
+from webhooks.access import TRIES_SHOWN
+from webhooks.models import Webhook, WebhookAttempt, WebhookDelivery
 
 _TYPES_HELP = (
     "Empty: every type but those that are opt-in. "
@@ -60,18 +61,36 @@ class WebhookWriteSerializer(serializers.Serializer[Any]):
     is_active = serializers.BooleanField(required=False)
 
 
+class AttemptSerializer(serializers.ModelSerializer[WebhookAttempt]):
+    """One try. status_code null: there was no answer, `error` says why."""
+
+    at = serializers.DateTimeField(source="created_at", read_only=True)
+
+    class Meta:
+        model = WebhookAttempt
+        fields = ("number", "at", "status_code", "latency_ms", "answer", "error")
+        read_only_fields = fields
+
+
 class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
     type = serializers.ChoiceField(choices=list(EVENT_TYPES), source="kind", read_only=True)
     body = serializers.SerializerMethodField()
+    tries = serializers.SerializerMethodField(help_text="The newest first, at most 20.")
 
     class Meta:
         model = WebhookDelivery
         fields = (
             "id", "message_id", "type", "state", "attempts", "next_try_at", "tried_at",
-            "status_code", "latency_ms", "answer", "error", "body", "created_at",
+            "status_code", "latency_ms", "answer", "error", "body", "tries", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 
     @extend_schema_field(serializers.CharField(help_text="The JSON text that was signed and sent."))
     def get_body(self, row: WebhookDelivery) -> str:
         return row.body
+
+    @extend_schema_field(AttemptSerializer(many=True))
+    def get_tries(self, row: WebhookDelivery) -> Any:
+        newest = getattr(row, "newest_tries", None)
+        rows = row.tries.all()[:TRIES_SHOWN] if newest is None else newest
+        return AttemptSerializer(rows, many=True).data

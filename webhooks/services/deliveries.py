@@ -19,9 +19,11 @@ from livestudio.common.models import uuid7
 from webhooks.errors import WebhookOffError
 from webhooks.models import (
     ANSWER_MAX_CHARACTERS,
+    ERROR_MAX_CHARACTERS,
     DeliveryState,
     DisabledReason,
     Webhook,
+    WebhookAttempt,
     WebhookDelivery,
 )
 from webhooks.services.endpoints import PERMISSION, Actor, disable_webhook
@@ -84,16 +86,20 @@ def is_anything_due(now: datetime) -> bool:
 
 def finish(delivery: WebhookDelivery, outcome: Outcome) -> None:
     """Note what came of a try: delivered, put off, or given up; and how the webhook fares."""
+    seen = {
+        "status_code": outcome.status_code,
+        "latency_ms": outcome.latency_ms,
+        "answer": outcome.answer[:ANSWER_MAX_CHARACTERS],
+        "error": outcome.error[:ERROR_MAX_CHARACTERS],
+    }
     with transaction.atomic():
+        rows = WebhookDelivery.objects.filter(pk=delivery.pk)
+        if not rows.exists():
+            return  # deleted with its webhook while it was being sent
+        WebhookAttempt.objects.create(delivery=delivery, number=delivery.attempts, **seen)
         # A redelivery by hand, or a sender that was thought dead, may have changed the row.
-        rows = WebhookDelivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts)
-        rows.update(
-            **_next(delivery, outcome),
-            claimed_until=None,
-            status_code=outcome.status_code,
-            latency_ms=outcome.latency_ms,
-            answer=outcome.answer[:ANSWER_MAX_CHARACTERS],
-            error=outcome.error[:500],
+        rows.filter(attempts=delivery.attempts).update(
+            **_next(delivery, outcome), claimed_until=None, **seen
         )
         _judge(delivery.webhook, outcome)
 
@@ -135,7 +141,8 @@ def sweep(now: datetime) -> int:
         sealed_old_secret="", old_secret_until=None
     )
     over = WebhookDelivery.objects.exclude(state=DeliveryState.WAITING)
-    return int(over.filter(created_at__lt=now - LOG_KEPT_FOR).delete()[0])
+    deleted = over.filter(created_at__lt=now - LOG_KEPT_FOR).delete()[1]
+    return deleted.get(WebhookDelivery._meta.label, 0)
 
 
 def _next(

@@ -1897,6 +1897,20 @@ export interface components {
             /** Format: date-time */
             expires_at?: string | null;
         };
+        /** @description One try. status_code null: there was no answer, `error` says why. */
+        Attempt: {
+            /** Try */
+            readonly number: number;
+            /** Format: date-time */
+            readonly at: string;
+            /** Status */
+            readonly status_code: number | null;
+            /** Took (ms) */
+            readonly latency_ms: number;
+            readonly answer: string;
+            /** Why it failed */
+            readonly error: string;
+        };
         /** @description actor: null = the system itself. */
         AuditEntry: {
             /** Format: uuid */
@@ -2291,6 +2305,8 @@ export interface components {
             readonly error: string;
             /** @description The JSON text that was signed and sent. */
             readonly body: string;
+            /** @description The newest first, at most 20. */
+            readonly tries: components["schemas"]["Attempt"][];
             /**
              * At
              * Format: date-time

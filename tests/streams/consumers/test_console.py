@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from channels.testing import WebsocketCommunicator
 
 from accounts.models import Membership
 from accounts.roles import Role
@@ -15,7 +16,15 @@ from streams.models import Broadcast, BroadcastEvent, ControlCommand
 from streams.poke import poke_consoles
 from streams.services.tickets import create_ticket
 from tests.factories import Cast, add_member
-from tests.streams.consumers.peers import AT, ORIGIN, browser, in_database, runner_peer
+from tests.streams.consumers.peers import (
+    AT,
+    ORIGIN,
+    Socket,
+    application,
+    browser,
+    in_database,
+    runner_peer,
+)
 
 
 async def test_welcome_shows_the_broadcast_and_the_rights(live: Broadcast, cast: Cast) -> None:
@@ -249,3 +258,49 @@ async def test_change_by_a_service_is_told(live: Broadcast, cast: Cast) -> None:
     assert (state["state"], state["reason"]) == ("recovering", "lost")
     assert output["state"] == "connecting"
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "words"),
+    [
+        ({"type": "command", "id": 7, "name": "say"}, "id", "必须是文本"),
+        ({"type": "command", "id": "1"}, "name", "缺少"),
+        ({"type": "command", "id": "1", "name": "say", "args": []}, "args", "必须是对象"),
+        ({"type": "replay", "after_sequence": "x"}, "after_sequence", "必须是整数"),
+    ],
+)
+async def test_a_message_of_the_wrong_shape_is_told_which_field(
+    live: Broadcast, cast: Cast, message: dict[str, Any], field: str, words: str
+) -> None:
+    async with browser(live, "console", cast.bob, language="zh-CN") as console:
+        await console.receive("welcome")
+        await console.send(message)
+        refused = await console.receive("result")
+
+    assert (refused["ok"], refused["error"]["code"]) == (False, "invalid")
+    assert f"`{field}`" in refused["error"]["message"]
+    assert words in refused["error"]["message"]
+
+
+@pytest.mark.parametrize(("language", "word"), [("", "valid UUID"), ("zh-CN", "有效的 UUID")])
+async def test_what_the_framework_refuses_is_in_the_language_of_the_handshake(
+    live: Broadcast, cast: Cast, language: str, word: str
+) -> None:
+    async with browser(live, "console", cast.bob, language=language) as console:
+        await console.receive("welcome")
+        await console.send({"type": "command", "id": "1", "name": "take", "args": {"cue": "x"}})
+        refused = await console.receive("result")
+
+    assert word in refused["error"]["message"]
+    assert word in refused["error"]["details"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "address", ["/ws/v1/nothing/", "/ws/v1/broadcasts/not-an-id/console/", "/ws/v2/runner/", "/"]
+)
+async def test_an_unknown_address_is_closed_4404(address: str) -> None:
+    communicator = WebsocketCommunicator(application, address, subprotocols=["livestudio.v1"])
+    connected, subprotocol = await communicator.connect(5)
+
+    assert (connected, subprotocol) == (True, "livestudio.v1")
+    assert await Socket(communicator).close_code() == 4404
