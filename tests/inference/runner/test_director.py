@@ -23,7 +23,7 @@ class Face:
         (None, []),  # nothing was being said, so no caption stands
     ],
 )
-def test_cut_line_takes_its_caption_away_with_the_moment(utterance: Any, told: Any) -> None:
+async def test_cut_line_takes_its_caption_away_with_the_moment(utterance: Any, told: Any) -> None:
     published: list[tuple[str, Any]] = []
     mixer: Any = SimpleNamespace(position=120_960)
     core: Any = SimpleNamespace(mixer=mixer, overlays=None)
@@ -36,5 +36,7 @@ def test_cut_line_takes_its_caption_away_with_the_moment(utterance: Any, told: A
     director = Director(core, face, OverlaySpec(), rendition, publish, print)
 
     director.cut(Interruption(2, 120_000, utterance, 4_800, ()))
+
+    director.close()
 
     assert published == told
