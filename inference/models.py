@@ -9,10 +9,11 @@ from livestudio.common.models import BaseModel
 
 
 class Node(BaseModel):
-    """A machine whose control loop has been seen."""
+    """A machine whose control loop has been seen. chores_at: of its last sweep that ended well."""
 
     name = models.CharField(_("name"), max_length=255, unique=True)
     last_seen_at = models.DateTimeField(_("last seen at"))
+    chores_at = models.DateTimeField(_("last sweep at"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("node")

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from inference.launchers.base import Handle, Launcher, LaunchRequest, Poll
@@ -123,6 +123,17 @@ def has_been_live(broadcast: UUID, lease_epoch: int) -> bool:
 def note_node(name: str) -> None:
     """The control loop of this machine is at work."""
     Node.objects.update_or_create(name=name, defaults={"last_seen_at": timezone.now()})
+
+
+def note_chores(name: str) -> None:
+    """A sweep of old rows ended well on this machine."""
+    Node.objects.filter(name=name).update(chores_at=timezone.now())
+
+
+def last_chores() -> datetime | None:
+    """When a sweep of old rows ended well last; None if there never was one."""
+    newest: datetime | None = Node.objects.aggregate(at=Max("chores_at"))["at"]
+    return newest
 
 
 def last_seen_control_loop() -> datetime | None:

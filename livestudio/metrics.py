@@ -1,5 +1,7 @@
 """What /metrics says beyond the process itself: broadcasts, outputs, requests, control loops.
 
+What waits (webhooks, exports, chores) and which quotas are used up: `backlog_metrics`.
+
 No label names a person, an organization or a secret: a broadcast is its id, a request its route.
 """
 
@@ -16,6 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from inference.services import last_seen_control_loop
+from livestudio.backlog_metrics import backlog_families
 from streams.models import Broadcast, BroadcastOutput, BroadcastState
 from streams.models.broadcast import FINAL_STATES, BroadcastOutputState
 
@@ -37,6 +40,7 @@ class BroadcastCollector(Collector):
         yield _outputs()
         yield _numbers()
         yield _control_loop()
+        yield from backlog_families(timezone.now())
 
 
 def exposition() -> bytes:

@@ -60,8 +60,6 @@ METERS: Final[dict[str, Meter]] = {
         Meter("voices", "now", _("Voices"), "voices"),
         # Recordings, uploaded pictures, pictures of presenters: bytes on the disk.
         Meter("storage_bytes", "now", _("Storage (bytes)"), "bytes of storage"),
-        # Prompt and answer, as the server of the language model counts them.
-        Meter("llm_tokens", "day", _("Language model tokens a day"), "language model tokens a day"),
         # Sent to a voice server, each time a sentence is made anew; previews too.
         Meter(
             "tts_characters",

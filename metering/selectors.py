@@ -16,7 +16,7 @@ from metering.hooks import PRESENT
 from metering.limits import limits_of, plan_of, zone_of
 from metering.meters import METERS, WARN_SHARE, Meter
 from metering.models import Counter, OrganizationQuota, UsageEntry
-from metering.periods import day_of, end_of
+from metering.periods import NOW, day_of, end_of
 
 Json = dict[str, Any]
 
@@ -63,6 +63,23 @@ def quota_json(organization_id: UUID) -> Json:
         "plan": plan.name if plan else None,
         **{name: str(getattr(quota, name)) for name in own},
     }
+
+
+def count_passed(now: datetime) -> dict[tuple[str, str], int]:
+    """How many organizations have passed `warning` or `reached` of each meter now."""
+    since, found = now - timedelta(days=1), {}
+    for name, meter in METERS.items():
+        rows = Counter.objects.filter(meter=name)
+        if meter.kind == "now":
+            rows = rows.filter(period=NOW)
+        for level, field in (("warning", "warned_at"), ("reached", "reached_at")):
+            # A day that began in any zone within the last 24 hours.
+            passed = (
+                {f"{field}__gte": since} if meter.kind == "day" else {f"{field}__isnull": False}
+            )
+            if meter.warns:
+                found[name, level] = rows.filter(**passed).count()
+    return found
 
 
 def parse_days(query: Any, today: date) -> tuple[date, date]:

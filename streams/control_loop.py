@@ -20,7 +20,7 @@ from django.utils import timezone
 from avatars.builder import AvatarBuilder
 from inference.launchers.base import Launcher
 from inference.protocol import FENCE_REPLACE_SECONDS
-from inference.services import note_node
+from inference.services import note_chores, note_node
 from livestudio.common.log import get_logger
 from streams.poke import CONTROL_GROUP
 from streams.services import (
@@ -126,7 +126,7 @@ class ControlLoop:
         self._steady = SteadyClock()
         self._idle_loops = IdleLoopBuilder()
         self._avatars = AvatarBuilder()
-        self._chores = ChoreRunner()
+        self._chores = ChoreRunner(on_swept=lambda: note_chores(socket.gethostname()))
         self._webhooks = SenderChild()
 
     def stop(self) -> None:

@@ -13,13 +13,22 @@ from django.test import Client, RequestFactory
 from django.urls import resolve
 from django.utils import timezone
 
+from accounts.models import Organization
+from accounts.roles import SYSTEM
+from accounts.services.exports import request_export
 from inference.models import Node
-from inference.services import note_node
+from inference.services import note_chores, note_node
 from livestudio import pages
 from livestudio.common.headers import BrowserHeadersMiddleware
 from livestudio.metrics import note_request
+from metering.models import Plan
+from metering.services import plans
+from metering.services.counting import Holder, count
 from streams.models import Broadcast, Show
 from tests.factories import AvatarFactory, VoiceFactory, make_cast
+from webhooks.models import Webhook, WebhookDelivery
+from webhooks.services.deliveries import send_test
+from webhooks.services.endpoints import create_webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -152,6 +161,46 @@ def test_metrics_tell_since_when_no_control_loop_was_seen() -> None:
 
     line = next(x for x in text.splitlines() if x.startswith("livestudio_control_loop_silence"))
     assert 0 <= float(line.split()[1]) < 60
+
+
+def test_metrics_tell_what_waits_and_which_quotas_are_used_up(settings: Any) -> None:
+    settings.EGRESS_ALLOW = ("loopback",)
+    cast, now = make_cast(), timezone.now()
+    webhook, _ = create_webhook(
+        organization=cast.organization, values={"url": "http://127.0.0.1:9/"}, actor=cast.alice
+    )
+    send_test(webhook=webhook, actor=cast.alice)
+    WebhookDelivery.objects.update(next_try_at=now - timedelta(minutes=5))
+    Webhook.objects.update(failing_since=now)
+    quiet = Webhook.objects.create(organization=cast.elsewhere, url="http://127.0.0.1:9/")
+    Webhook.objects.filter(pk=quiet.pk).update(is_active=False, disabled_reason="gone")
+    request_export(organization=cast.organization, with_recordings=False, actor=cast.alice)
+    Organization.objects.filter(pk=cast.elsewhere.pk).update(delete_after=now - timedelta(hours=1))
+    plan = Plan.objects.create(name="Small")
+    plans.set_plan_limits(plan=plan, limits={"broadcast_minutes": 10}, actor=SYSTEM)
+    plans.assign_plan(organization=cast.organization, plan=plan, actor=SYSTEM)
+    count(Holder(cast.organization.pk, "b"), "broadcast_minutes", 500, now=now)
+    note_node("here")
+    note_chores("here")
+
+    lines = Client().get("/metrics").content.decode().splitlines()
+    found = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
+    # The test, and the warning of the quota.
+    assert found["livestudio_webhook_deliveries_waiting"] == "2.0"
+    assert float(found["livestudio_webhook_late_seconds"]) >= 299
+    states = [found[f'livestudio_webhooks{{state="{x}"}}'] for x in ("active", "failing")]
+    assert states == ["1.0", "1.0"]
+    assert found['livestudio_webhooks{state="switched_off"}'] == "1.0"
+    assert found['livestudio_exports{state="waiting"}'] == "1.0"
+    assert found["livestudio_organizations_overdue"] == "1.0"
+    warned, reached = (
+        found[f'livestudio_quota_organizations{{level="{x}",meter="broadcast_minutes"}}']
+        for x in ("warning", "reached")
+    )
+    assert (warned, reached) == ("1.0", "0.0")
+    assert float(found["livestudio_chores_silence_seconds"]) < 60
+    assert str(cast.organization.pk) not in "".join(lines)
 
 
 def test_metrics_judge_the_forwarded_address_behind_a_proxy(settings: Any) -> None:

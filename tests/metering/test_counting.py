@@ -20,16 +20,16 @@ from metering.services.counting import Holder, count, count_up_to, release, rese
 from tests.factories import Cast
 from tests.metering.conftest import NOW, Limit
 
-TOKENS = "llm_tokens"
+CHARACTERS = "tts_characters"
 DAY = date(2026, 11, 21)
 
 
 def counter() -> Counter:
-    return Counter.objects.get(meter=TOKENS)
+    return Counter.objects.get(meter=CHARACTERS)
 
 
 def test_without_a_plan_nothing_is_refused_and_all_is_counted(holder: Holder) -> None:
-    settle(reserve(holder, TOKENS, 10**9, now=NOW), 7 * 10**8)
+    settle(reserve(holder, CHARACTERS, 10**9, now=NOW), 7 * 10**8)
 
     assert (counter().used, counter().reserved) == (7 * 10**8, 0)
 
@@ -37,23 +37,23 @@ def test_without_a_plan_nothing_is_refused_and_all_is_counted(holder: Holder) ->
 def test_settling_counts_what_was_used_and_gives_back_the_rest(
     holder: Holder, limit: Limit
 ) -> None:
-    limit(llm_tokens=100)
-    reservation = reserve(holder, TOKENS, 80, now=NOW)
+    limit(tts_characters=100)
+    reservation = reserve(holder, CHARACTERS, 80, now=NOW)
     with pytest.raises(QuotaExceededError):
-        reserve(holder, TOKENS, 30, now=NOW)
+        reserve(holder, CHARACTERS, 30, now=NOW)
 
     settle(reservation, 25)
 
     assert (counter().used, counter().reserved) == (25, 0)
-    release(reserve(holder, TOKENS, 75, now=NOW))
+    release(reserve(holder, CHARACTERS, 75, now=NOW))
     assert (counter().used, counter().reserved) == (25, 0)
 
 
 def test_settling_one_reservation_leaves_the_other_of_the_same_holder(
     holder: Holder, limit: Limit
 ) -> None:
-    limit(llm_tokens=100)
-    first, second = (reserve(holder, TOKENS, 40, now=NOW) for _ in range(2))
+    limit(tts_characters=100)
+    first, second = (reserve(holder, CHARACTERS, 40, now=NOW) for _ in range(2))
 
     settle(first, 10)
 
@@ -94,44 +94,44 @@ def test_words_of_every_meter_are_translated() -> None:
 
 
 def test_a_partial_grant_is_what_is_left(holder: Holder, limit: Limit) -> None:
-    limit(llm_tokens=100)
-    count(holder, TOKENS, 70, now=NOW)
+    limit(tts_characters=100)
+    count(holder, CHARACTERS, 70, now=NOW)
 
-    assert reserve(holder, TOKENS, 60, least=20, now=NOW).amount == 30
-    assert reserve(holder, TOKENS, 60, least=0, now=NOW).amount == 0
+    assert reserve(holder, CHARACTERS, 60, least=20, now=NOW).amount == 30
+    assert reserve(holder, CHARACTERS, 60, least=0, now=NOW).amount == 0
     with pytest.raises(QuotaExceededError):
-        reserve(holder, TOKENS, 60, least=1, now=NOW)
+        reserve(holder, CHARACTERS, 60, least=1, now=NOW)
 
 
 def test_counting_up_to_a_total_again_adds_nothing(holder: Holder, limit: Limit) -> None:
-    limit(llm_tokens=100)
-    reserve(holder, TOKENS, 60, now=NOW)
+    limit(tts_characters=100)
+    reserve(holder, CHARACTERS, 60, now=NOW)
 
-    lefts = [count_up_to(holder, TOKENS, total, DAY) for total in (10, 10, 8, 25)]
+    lefts = [count_up_to(holder, CHARACTERS, total, DAY) for total in (10, 10, 8, 25)]
 
     assert lefts == [50, 50, 50, 35]
     assert (counter().used, counter().reserved) == (25, 35)
 
 
 def test_the_next_day_of_the_organization_begins_at_zero(holder: Holder, limit: Limit) -> None:
-    limit(llm_tokens=100)
-    count(holder, TOKENS, 100, now=NOW)
+    limit(tts_characters=100)
+    count(holder, CHARACTERS, 100, now=NOW)
     midnight = datetime(2026, 11, 21, 16, 0, tzinfo=UTC)
 
     with pytest.raises(QuotaExceededError):
-        reserve(holder, TOKENS, 1, now=midnight - timedelta(microseconds=1))
-    reserve(holder, TOKENS, 100, now=midnight)
+        reserve(holder, CHARACTERS, 1, now=midnight - timedelta(microseconds=1))
+    reserve(holder, CHARACTERS, 100, now=midnight)
 
     assert sorted(Counter.objects.values_list("period", flat=True)) == ["2026-11-21", "2026-11-22"]
 
 
 def test_moving_the_time_zone_gives_no_day_twice(cast: Cast, holder: Holder, limit: Limit) -> None:
-    limit(llm_tokens=100)
+    limit(tts_characters=100)
     for zone in ("Asia/Shanghai", "Pacific/Kiritimati", "America/New_York", "Asia/Shanghai"):
         plans.set_closing(
             organization=cast.organization, values={"timezone": zone}, actor=cast.alice
         )
-        reserve(holder, TOKENS, 100, least=0, now=NOW)
+        reserve(holder, CHARACTERS, 100, least=0, now=NOW)
 
     # 20:00 in Shanghai is the 22nd in Kiritimati already: that day is used up with it.
     assert dict(Counter.objects.values_list("period", "reserved")) == {
@@ -147,16 +147,16 @@ def test_80_percent_and_the_end_are_told_once_a_day(
     passed: list[Passed],
     django_capture_on_commit_callbacks: Any,
 ) -> None:
-    limit(llm_tokens=100)
+    limit(tts_characters=100)
 
     with django_capture_on_commit_callbacks(execute=True):
         for amount in (79, 1, 5, 15, 7):
-            count(holder, TOKENS, amount, now=NOW)
+            count(holder, CHARACTERS, amount, now=NOW)
 
     assert [kind for kind, _ in emitted] == ["quota.warning", "quota.reached"]
     assert emitted[0][1] == {
         "organization": str(holder.organization),
-        "quota": TOKENS,
+        "quota": CHARACTERS,
         "used": 80,
         "limit": 100,
         "resets_at": "2026-11-21T16:00:00.000Z",
@@ -168,14 +168,14 @@ def test_80_percent_and_the_end_are_told_once_a_day(
 def test_a_level_is_not_told_when_its_transaction_is_undone(
     holder: Holder, limit: Limit, passed: list[Passed], django_capture_on_commit_callbacks: Any
 ) -> None:
-    limit(llm_tokens=100)
+    limit(tts_characters=100)
 
     with django_capture_on_commit_callbacks(execute=True):
         with transaction.atomic():
-            count(holder, TOKENS, 90, now=NOW)
+            count(holder, CHARACTERS, 90, now=NOW)
             transaction.set_rollback(True)
         assert passed == []
-        count(holder, TOKENS, 90, now=NOW)
+        count(holder, CHARACTERS, 90, now=NOW)
 
     assert [item.level for item in passed] == ["warning"]
 
@@ -221,7 +221,7 @@ def test_only_a_superuser_changes_plans(cast: Cast, limit: Limit) -> None:
 
 
 def test_entries_keep_who_used_it(holder: Holder) -> None:
-    count(holder, TOKENS, 5, now=NOW)
+    count(holder, CHARACTERS, 5, now=NOW)
 
     entry = UsageEntry.objects.get()
     assert (entry.holder, entry.title, entry.used, entry.day) == ("b-1", "Evening", 5, DAY)

@@ -27,7 +27,7 @@ from voices.services import create_voice
 
 pytestmark = pytest.mark.database
 
-TOKENS = "llm_tokens"
+CHARACTERS = "tts_characters"
 DAY = date(2026, 11, 21)
 PROCESSES = 6
 
@@ -61,7 +61,7 @@ def set_limit(cast: Cast, **limits: int) -> None:
 def test_reservations_at_once_never_exceed_the_limit(
     cast: Cast, shared: Callable[[], None]
 ) -> None:
-    set_limit(cast, llm_tokens=100)
+    set_limit(cast, tts_characters=100)
     shared()
 
     def work(number: int) -> int:
@@ -69,7 +69,7 @@ def test_reservations_at_once_never_exceed_the_limit(
         holder, used = Holder(cast.organization.pk, f"b-{number}"), 0
         try:
             for turn in range(20):
-                settle(reserve(holder, TOKENS, 7, now=NOW), 7 - turn % 2)
+                settle(reserve(holder, CHARACTERS, 7, now=NOW), 7 - turn % 2)
                 used += 7 - turn % 2
         except QuotaExceededError:
             return used
@@ -77,7 +77,7 @@ def test_reservations_at_once_never_exceed_the_limit(
 
     used = at_once(work, PROCESSES)
 
-    counter = Counter.objects.get(meter=TOKENS)
+    counter = Counter.objects.get(meter=CHARACTERS)
     assert counter.used == sum(used)
     assert 94 <= counter.used <= 100
     assert counter.reserved == 0
@@ -91,12 +91,12 @@ def test_what_several_loops_count_is_counted_once(cast: Cast, shared: Callable[[
     def work(number: int) -> int:
         holder = Holder(cast.organization.pk, "b-1")
         for total in range(0, 60, 5):
-            count_up_to(holder, TOKENS, total, DAY)
+            count_up_to(holder, CHARACTERS, total, DAY)
         return 0
 
     at_once(work, PROCESSES)
 
-    assert Counter.objects.get(meter=TOKENS).used == 55
+    assert Counter.objects.get(meter=CHARACTERS).used == 55
 
 
 def test_starts_at_once_stay_within_the_limit(cast: Cast, shared: Callable[[], None]) -> None:

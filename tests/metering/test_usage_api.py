@@ -47,7 +47,7 @@ def test_usage_tells_what_is_left_and_when_it_is_renewed(cast: Cast, limit: Limi
     assert minutes["resets_at"].endswith("T16:00:00.000Z")
     assert (found["voices"]["used"], found["voices"]["remaining"]) == (4, 4)
     assert found["voices"]["resets_at"] is None
-    assert (found["llm_tokens"]["limit"], found["llm_tokens"]["remaining"]) == (None, None)
+    assert (found["tts_characters"]["limit"], found["tts_characters"]["remaining"]) == (None, None)
 
 
 def test_usage_is_listed_by_day_and_broadcast(cast: Cast) -> None:

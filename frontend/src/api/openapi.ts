@@ -2589,12 +2589,11 @@ export interface components {
          *     * `avatars` - avatars
          *     * `voices` - voices
          *     * `storage_bytes` - storage_bytes
-         *     * `llm_tokens` - llm_tokens
          *     * `tts_characters` - tts_characters
          *     * `builtin_tts_characters` - builtin_tts_characters
          * @enum {string}
          */
-        MeterEnum: "concurrent_broadcasts" | "broadcast_minutes" | "avatars" | "voices" | "storage_bytes" | "llm_tokens" | "tts_characters" | "builtin_tts_characters";
+        MeterEnum: "concurrent_broadcasts" | "broadcast_minutes" | "avatars" | "voices" | "storage_bytes" | "tts_characters" | "builtin_tts_characters";
         MetricAnswer: {
             /** Format: date-time */
             at: string;

@@ -34,7 +34,7 @@ describe('UsagePanel', () => {
     const wrapper = mountPanel(
       meter('broadcast_minutes', 60, 60, '2026-11-22T00:00:00Z'),
       meter('storage_bytes', 53_687_091_200, 1536),
-      meter('llm_tokens', null, 12),
+      meter('tts_characters', null, 12),
     )
 
     await eventually(() => expect(wrapper.findAll('li')).toHaveLength(2))
