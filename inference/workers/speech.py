@@ -1,7 +1,8 @@
 """The speech worker: turns sentences into 48 kHz sound and lip tracks, for the media core.
 
 `python -m inference.workers.speech` speaks the messages of `wire.py` on stdin and stdout. One
-sentence is spoken at a time, by priority; it ends when its stdin ends.
+sentence is spoken at a time, by priority; it ends when its stdin ends, and when an engine hangs:
+then the sentence fails with `voice_hangs`, for nothing else frees a thread.
 
 Each `track` holds all that is known so far and replaces the one before. A prefetch answers only
 when it is complete, and gives way to anything more urgent by starting again later. Every request
@@ -21,6 +22,7 @@ import itertools
 import logging
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final, cast
 
@@ -39,6 +41,7 @@ from inference.engines.speech.alignment.align import find_lips
 from inference.engines.speech.visemes import VisemeTrack
 from inference.media.garbage import collect_rarely
 from inference.media.resample import OUTPUT_RATE_HZ, Resampler
+from inference.workers.standstill import StandstillWatch
 from inference.workers.wire import Json, WireError, pack, read_message
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,7 @@ _PREFETCH: Final = PRIORITIES["prefetch"]
 _MINIMUM_CHUNK_SAMPLES: Final = OUTPUT_RATE_HZ // 50  # 20 ms
 _TRACK_EVERY_SAMPLES: Final = OUTPUT_RATE_HZ // 2
 _MAXIMUM_WAITING: Final = 64  # requests; more are refused, the core never has as many
+_HUNG_STATUS: Final = 3  # the exit status after `voice_hangs`
 
 
 class _GiveWay(Exception):  # noqa: N818 - not an error: a more urgent request has come
@@ -98,6 +102,11 @@ class _Queue:
             self._running = heapq.heappop(self._waiting)[2]
             return self._running
 
+    @property
+    def running(self) -> _Job | None:
+        """The request that is being served."""
+        return self._running
+
     def cancel(self, request: str) -> None:
         with self._changed:
             jobs = [job for _, _, job in self._waiting]
@@ -132,6 +141,7 @@ class SpeechWorker:
         self._sink_lock = threading.Lock()
         self._queue = _Queue()
         self._engines: dict[str, SpeechEngine] = {}
+        self._watch = StandstillWatch(self._give_up)
 
     def run(self) -> None:
         """Serve until the end of the input."""
@@ -199,21 +209,42 @@ class SpeechWorker:
     def _speak(self, job: _Job) -> None:
         self._check(job)
         self._send({"type": "begun", "request": job.request})
-        engine = self._engine(job.engine)
+        with self._watch.expecting():
+            engine = self._engine(job.engine)
+            chunks = iter(engine.synthesize(job.speech))
         answer = _Answer(job, engine)
-        chunks = iter(engine.synthesize(job.speech))
         held: list[bytes] = []
-        try:
-            for chunk in chunks:
-                self._check(job)
-                self._deliver(job, answer.push(chunk), held)
-        finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
+        for chunk in self._pull(chunks):
+            self._check(job)
+            self._deliver(job, answer.push(chunk), held)
         self._deliver(job, answer.finish(), held)
         if held:
             self._write(b"".join(held))
+
+    def _pull(self, chunks: Iterator[SpeechChunk]) -> Iterator[SpeechChunk]:
+        """What the engine gives, while it is watched; it is closed whatever happens."""
+        try:
+            while True:
+                with self._watch.expecting():
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    return
+                yield chunk
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                with self._watch.expecting():
+                    close()
+
+    def _give_up(self) -> None:
+        """The engine hangs, and its thread with it: say so, and make room for another process."""
+        job = self._queue.running
+        if job is not None:
+            log.error("the engine %s hangs", job.engine)
+            reason = f"The voice {job.engine} hangs: it neither speaks nor fails."
+            self._fail(job.request, EngineError("voice_hangs", reason))
+        sys.stderr.flush()
+        os._exit(_HUNG_STATUS)
 
     def _check(self, job: _Job) -> None:
         if job.cancelled.is_set():

@@ -27,9 +27,13 @@ Samples = np.ndarray[Any, np.dtype[np.int16]]
 Priority = Literal["say", "answer", "prefetch"]
 
 CACHE_SAMPLES: Final = 180 * 48_000  # three minutes of sound, 17 MB
-# The slowest voice's own deadline is below it.
+# The slowest voice's own deadline is below it; a voice that hangs is found out by its worker.
 SILENCE_SECONDS: Final = 20.0
 MAX_ATTEMPTS: Final = 3
+# A voice that let us wait is left alone for so long: each sentence would wait for it anew.
+REST_SECONDS: Final = 30.0
+HANGS: Final = "voice_hangs"
+_MADE_US_WAIT: Final = frozenset({"voice_slow", HANGS})
 _NO_SAMPLES: Final = np.empty(0, np.int16)
 
 
@@ -112,6 +116,8 @@ class SpeechClient:
         self._requests: dict[int, _Request] = {}
         self._ids = itertools.count(1)
         self._watchdog: asyncio.TimerHandle | None = None
+        self._resting: dict[int, float] = {}  # voice -> until when, on the loop's clock
+        self._is_fault_known = False
         self.worker = WorkerProcess(
             "speech",
             "inference.workers.speech",
@@ -140,7 +146,7 @@ class SpeechClient:
             self._raise_priority(speech, priority)
             return speech
         speech = self._cache[key] = Speech(sentence)
-        request = _Request(next(self._ids), key, speech, priority)
+        request = _Request(next(self._ids), key, speech, priority, self._awake(0))
         self._requests[request.id] = request
         self._send(request)
         self._trim()
@@ -214,16 +220,28 @@ class SpeechClient:
 
         Only the sentence that was being made is blamed for the old one's death.
         """
-        requests = list(self._requests.values())
-        begun = [request for request in requests if request.has_begun] or requests
-        for request in requests:
-            request.attempts += request in begun
-            if request.attempts > MAX_ATTEMPTS:
-                self._fail(request, "the voice process died over it again and again")
-            else:
-                self._restart(request)
+        requests = list(self._requests.items())
+        begun = [request for _, request in requests if request.has_begun]
+        blamed = begun or [request for _, request in requests]
+        if self._is_fault_known:
+            blamed = []
+        self._is_fault_known = False
+        for old_id, request in requests:
+            if request.id == old_id:  # else it went to the next voice with another one
+                self._ask_again(request, is_blamed=request in blamed)
+
+    def _ask_again(self, request: _Request, *, is_blamed: bool) -> None:
+        request.attempts += is_blamed
+        if request.has_begun and self.worker.has_hung and self._has_spare(request):
+            self._fail(request, "the voice stood still", code=HANGS)
+        elif request.attempts > MAX_ATTEMPTS:
+            self._fail(request, "the voice process died over it again and again")
+        else:
+            self._restart(request)
 
     def _receive(self, header: Json, payload: bytes) -> None:
+        if header.get("code") == HANGS:
+            self._is_fault_known = True  # its worker ends now, by itself
         request = self._requests.get(int(header.get("request", 0)))
         if request is None:
             return
@@ -239,7 +257,8 @@ class SpeechClient:
             self._finish(request)
         elif kind == "failed":
             message = str(header.get("message", "the voice failed"))
-            self._fail(request, message, is_retryable=bool(header.get("retryable", True)))
+            is_retryable = bool(header.get("retryable", True))
+            self._fail(request, message, code=str(header.get("code")), is_retryable=is_retryable)
 
     def _take_track(self, speech: Speech, header: Json) -> None:
         speech.visemes = tuple((float(s), int(i), float(w)) for s, i, w in header["visemes"])
@@ -256,16 +275,42 @@ class SpeechClient:
         self._on_made(self._voices[request.voice], speech.sentence.text)
         self._settle(request)
 
-    def _fail(self, request: _Request, message: str, *, is_retryable: bool = True) -> None:
-        self._on_voice_failed(self._voices[request.voice], message)
+    def _fail(
+        self, request: _Request, message: str, *, code: str = "", is_retryable: bool = True
+    ) -> None:
+        voice = request.voice
+        self._on_voice_failed(self._voices[voice], message)
         request.speech.is_retryable = request.is_retryable = request.is_retryable or is_retryable
-        if request.voice + 1 < len(self._voices):
-            request.voice += 1
-            request.attempts = 0
-            self._restart(request)
+        if not self._has_spare(request):
+            request.speech.error = message
+            self._settle(request)
             return
-        request.speech.error = message
-        self._settle(request)
+        self._pass_on(request)
+        if code in _MADE_US_WAIT:
+            self._let_rest(voice)
+
+    def _has_spare(self, request: _Request) -> bool:
+        return request.voice + 1 < len(self._voices)
+
+    def _pass_on(self, request: _Request) -> None:
+        """To the next voice of the chain."""
+        request.voice = self._awake(request.voice + 1)
+        request.attempts = 0
+        self._restart(request)
+
+    def _let_rest(self, voice: int) -> None:
+        """Leave a voice alone for a while; what waits for it goes to the next one now."""
+        self._resting[voice] = asyncio.get_running_loop().time() + REST_SECONDS
+        for request in list(self._requests.values()):
+            if request.voice == voice:
+                self.worker.send({"type": "cancel", "request": request.id})
+                self._pass_on(request)
+
+    def _awake(self, voice: int) -> int:
+        """The first voice of the chain from `voice` on that does not rest; else the last."""
+        now = asyncio.get_running_loop().time() if self._resting else 0.0
+        last = len(self._voices) - 1
+        return next((n for n in range(voice, last) if self._resting.get(n, 0.0) <= now), last)
 
     def _settle(self, request: _Request) -> None:
         self._requests.pop(request.id, None)

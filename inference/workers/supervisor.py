@@ -64,6 +64,12 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._closing = asyncio.Event()
         self._is_ready = False
+        self._has_hung = False
+
+    @property
+    def has_hung(self) -> bool:
+        """Whether the process before this one was ended because it answered no pings."""
+        return self._has_hung
 
     @property
     def pid(self) -> int | None:
@@ -133,6 +139,7 @@ class WorkerProcess:
             pinging.cancel()
         self._is_ready = False
         code = await self._process.wait()
+        self._has_hung = self._unanswered >= UNANSWERED_PINGS
         reason = reason or f"exit status {code}"
         state = "ended" if self._closing.is_set() else "died"
         self._on_state(state, self._process.pid, reason)

@@ -20,10 +20,15 @@ _CLOSE_SECONDS: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """first_seconds: until the first sound. whole_seconds: until the end; the worker has 20 s."""
+    """first_seconds: until the first sound. whole_seconds: until the end; the worker has 20 s.
+    pause_seconds: without anything new, once there was sound.
 
-    first_seconds: float = 4.0
+    With the first and the last a sentence comes from the next voice within 4 s.
+    """
+
+    first_seconds: float = 3.5
     whole_seconds: float = 15.0
+    pause_seconds: float = 3.0
 
 
 def drive(
@@ -42,7 +47,7 @@ def drive(
         while True:
             task = task or loop.create_task(_next(source))
             loop.run_until_complete(asyncio.wait({task}, timeout=_POLL_SECONDS))
-            clock.check()
+            clock.check(is_waiting=not task.done())
             if not task.done():
                 yield None
                 continue
@@ -51,29 +56,41 @@ def drive(
             except StopAsyncIteration:
                 return
             task = None
-            clock.heard = clock.heard or is_sound(item)
+            clock.take(is_sound=is_sound(item))
             yield item
     finally:
         _drop(loop, task)
 
 
 class _Clock:
-    """Time of one answer. heard: its first sound is here."""
+    """Time of one answer."""
 
     def __init__(self, deadlines: Deadlines) -> None:
-        self._began = time.monotonic()
+        self._began = self._moved = time.monotonic()
         self._deadlines = deadlines
-        self.heard = False
+        self._has_sound = False
 
-    def check(self) -> None:
-        passed = time.monotonic() - self._began
-        if not self.heard and passed > self._deadlines.first_seconds:
-            limit = self._deadlines.first_seconds
-            raise EngineError("voice_slow", f"The voice service gave no sound within {limit:g} s.")
-        if passed > self._deadlines.whole_seconds:
-            limit = self._deadlines.whole_seconds
-            message = f"The voice service had not finished the sentence after {limit:g} s."
-            raise EngineError("voice_slow", message)
+    def take(self, *, is_sound: bool) -> None:
+        """Something new is here."""
+        self._moved = time.monotonic()
+        self._has_sound = self._has_sound or is_sound
+
+    def check(self, *, is_waiting: bool) -> None:
+        """Raises EngineError `voice_slow` at a deadline. is_waiting: nothing new is here."""
+        now, limits = time.monotonic(), self._deadlines
+        if not self._has_sound and now - self._began > limits.first_seconds:
+            limit = limits.first_seconds
+            raise _slow(f"The voice service gave no sound within {limit:g} s.")
+        if self._has_sound and is_waiting and now - self._moved > limits.pause_seconds:
+            limit = limits.pause_seconds
+            raise _slow(f"The voice service stopped inside the sentence for {limit:g} s.")
+        if now - self._began > limits.whole_seconds:
+            limit = limits.whole_seconds
+            raise _slow(f"The voice service had not finished the sentence after {limit:g} s.")
+
+
+def _slow(message: str) -> EngineError:
+    return EngineError("voice_slow", message)
 
 
 async def _next(source: AsyncGenerator[Item, None]) -> Item:

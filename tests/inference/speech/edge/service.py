@@ -32,7 +32,8 @@ TICKS = 10_000_000
 
 @dataclass
 class Service:
-    """behaviour: speak | refuse | busy | mute | no_audio | cut | close | slow | noise | strange."""
+    """behaviour: speak | refuse | busy | mute | no_audio | cut | close | slow | stall | noise |
+    strange."""
 
     behaviour: str = "speak"
     address: str = ""
@@ -90,6 +91,9 @@ class Service:
         sent = {"cut": len(data) // 2, "no_audio": 0, "close": len(data) // 2}
         for start in range(0, sent.get(self.behaviour, len(data)), 720):
             await socket.send_bytes(_sound(data[start : start + 720]))
+            if self.behaviour == "stall" and start > len(data) // 3:
+                await self._stall(socket)
+                return
         if self.behaviour == "close":
             await socket.close()
             return

@@ -126,6 +126,16 @@ def test_a_silent_server_is_given_up_at_the_deadline(service: Service) -> None:
     assert service.gone.wait(5)
 
 
+def test_a_service_that_stops_inside_a_sentence_is_given_up(service: Service) -> None:
+    service.behaviour = "stall"
+
+    with pytest.raises(EngineError, match="stopped inside the sentence for 0.4 s") as caught:
+        list(EdgeEngine(Deadlines(20, 60, 0.4)).synthesize(SpeechRequest(ZH, "zh-CN")))
+
+    assert caught.value.code == "voice_slow"
+    assert service.gone.wait(30)
+
+
 def test_closing_drops_the_connection_while_the_server_is_silent(service: Service) -> None:
     service.behaviour = "slow"
     chunks = EdgeEngine().synthesize(SpeechRequest(ZH, "zh-CN"))

@@ -95,6 +95,8 @@ class Server:
         end = {"cut": third | 1, "hang_up": third, "short": third // 4 * 2}
         for start in range(0, end.get(self.behaviour, len(data)), 1999):
             await response.write(data[start : min(start + 1999, end.get(self.behaviour, 1 << 30))])
+            if self.behaviour == "stall" and start > third:
+                await self._stall(request)
         if self.behaviour == "hang_up":
             assert request.transport is not None
             request.transport.close()  # without the last chunk: the body is not whole
@@ -115,6 +117,8 @@ class Server:
                 await response.write(b'data: {"type": "speech.audio.delta", "audio": "%%"}\n\n')
             if self.behaviour == "no_done" and start:
                 return response
+            if self.behaviour == "stall" and start > len(data) // 3:
+                await self._stall(request)
         await response.write(b'data: {"type": "speech.audio.done", "usage": {}}\n\n')
         return response
 

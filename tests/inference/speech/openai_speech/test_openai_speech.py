@@ -203,6 +203,21 @@ def test_a_slow_server_is_given_up_and_let_go(server: Server) -> None:
     assert server.gone.wait(5)
 
 
+@pytest.mark.parametrize("stream_format", ["audio", "sse"])
+def test_a_server_that_stops_inside_a_sentence_is_given_up(
+    server: Server, stream_format: str
+) -> None:
+    server.behaviour = "stall"
+    settings = {"base_url": server.base_url, "egress_allow": ["loopback"]}
+    request = SpeechRequest(EN, "en-US", {**settings, "stream_format": stream_format})
+
+    with pytest.raises(EngineError, match="stopped inside the sentence for 0.4 s") as caught:
+        list(OpenAISpeechEngine(Deadlines(20, 60, 0.4)).synthesize(request))
+
+    assert caught.value.code == "voice_slow"
+    assert server.gone.wait(30)
+
+
 def test_closing_lets_the_server_go(server: Server) -> None:
     server.behaviour = "slow"
     settings = {"base_url": server.base_url, "egress_allow": ["loopback"]}
