@@ -5,7 +5,7 @@ Plain lists of functions instead of signals: reading `wiring.py` tells all that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +51,20 @@ CONSENT_REVOKED: list[Callable[[Consent], None]] = []
 
 # Tells which of these ids are shows of the organization.
 FIND_SHOWS: list[Callable[[Organization, list[str]], set[str]]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class NamedShow:
+    """A show as it is chosen from a list. id: as `FIND_SHOWS` takes it."""
+
+    id: str
+    title: str
+    organization: Organization
+    is_archived: bool
+
+
+# The shows of these organizations by title, archived ones too.
+LIST_SHOWS: list[Callable[[Iterable[Organization]], list[NamedShow]]] = []
 
 # Called with a credential (see `accounts.credentials`) after the commit that ended it.
 SIGN_IN_ENDED: list[Callable[[str], None]] = []

@@ -18,6 +18,7 @@ from streams.organizations import (
     find_shows,
     folders_of_broadcasts,
     forget_runners_of,
+    list_shows,
     what_is_on_air,
 )
 from streams.poke import close_sockets
@@ -60,6 +61,7 @@ def connect() -> None:
     hooks.ORGANIZATION_DELETED[:] = [forget_runners_of]
     hooks.CONSENT_REVOKED[:] = [end_broadcasts_of]
     hooks.FIND_SHOWS[:] = [find_shows]
+    hooks.LIST_SHOWS[:] = [list_shows]
     hooks.SIGN_IN_ENDED[:] = [close_sockets]
     hooks.EVENT_HAPPENED[:] = [enqueue]
     runner_events.set_handlers(RUNNER_EVENTS)

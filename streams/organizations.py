@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from accounts.hooks import OwnedFolder
+from accounts.hooks import NamedShow, OwnedFolder
 from accounts.models import Organization
 from inference.services import forget_runners, run_folder
 from streams.models import Broadcast, Show
@@ -35,6 +36,15 @@ def find_shows(organization: Organization, ids: list[str]) -> set[str]:
     keys = {key for text in ids if (key := as_uuid(text)) is not None}
     rows = Show.objects.for_organization(organization).filter(pk__in=keys)
     return {str(key) for key in rows.values_list("pk", flat=True)}
+
+
+def list_shows(organizations: Iterable[Organization]) -> list[NamedShow]:
+    """Every show of the organizations, by title."""
+    rows = Show.objects.filter(organization__in=list(organizations)).select_related("organization")
+    return [
+        NamedShow(str(show.pk), show.title, show.organization, show.archived_at is not None)
+        for show in rows.order_by("title", "created_at")
+    ]
 
 
 def forget_runners_of(organization: Organization) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -117,6 +117,12 @@ def with_consent(values: dict[str, Any], organization: Organization) -> dict[str
     if consent is None:
         raise InvalidInputError.of("consent", _("There is no such consent."), "not_found")
     return {**values, "consent": consent}
+
+
+def list_shows(organizations: Iterable[Organization]) -> list[hooks.NamedShow]:
+    """What a consent can be narrowed to, by title."""
+    rows = list(organizations)
+    return [show for listed in hooks.LIST_SHOWS for show in listed(rows)]
 
 
 def document_url(consent: Consent) -> str:

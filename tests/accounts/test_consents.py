@@ -174,7 +174,7 @@ def test_admin_takes_the_document_and_revokes(cast: Cast, client: Client) -> Non
     client.force_login(cast.alice)
     body = {
         "organization": str(cast.organization.pk), "subject": "Lin Xia", "scope": "face",
-        "territory": "", "shows": "[]", "upload": io.BytesIO(b"no document"),
+        "territory": "", "upload": io.BytesIO(b"no document"),
     }  # fmt: skip
 
     refused = client.post("/admin/accounts/consent/add/", body)
@@ -191,6 +191,66 @@ def test_admin_takes_the_document_and_revokes(cast: Cast, client: Client) -> Non
     consent.refresh_from_db()
     assert Path(consent.document.path).read_bytes() == PDF
     assert consent.revoked_at is not None
+
+
+def test_admin_offers_the_shows_of_the_organization_by_title(cast: Cast, client: Client) -> None:
+    own = make_show(cast.organization, cast.alice, title="Evening sale")
+    foreign = make_show(cast.elsewhere, cast.charlie, title="Somebody else's")
+    consent = make_consent(cast)
+    address = f"/admin/accounts/consent/{consent.pk}/change/"
+    client.force_login(cast.alice)
+    body = {"territory": "CN"}
+
+    page = client.get(address).content.decode()
+    saved = client.post(address, {**body, "shows": [str(own.pk)]})
+    refused = client.post(address, {**body, "shows": [str(foreign.pk)]})
+
+    assert f'<option value="{own.pk}">Evening sale</option>' in page
+    assert "Somebody else" not in page
+    assert (saved.status_code, refused.status_code) == (302, 200)
+    consent.refresh_from_db()
+    assert consent.shows == [str(own.pk)]
+
+
+def test_admin_keeps_a_show_that_was_put_away_and_tells_its_title(
+    cast: Cast, client: Client
+) -> None:
+    gone = make_show(cast.organization, cast.alice, title="Spring", archived_at=timezone.now())
+    other = make_show(cast.organization, cast.alice, title="Autumn", archived_at=timezone.now())
+    consent = make_consent(cast, shows=[str(gone.pk)])
+    address = f"/admin/accounts/consent/{consent.pk}/change/"
+
+    client.force_login(cast.alice)
+    for_owner = client.get(address).content.decode()
+    client.force_login(cast.bob)
+    for_operator = client.get(address).content.decode()
+
+    assert f'<option value="{gone.pk}" selected>Spring</option>' in for_owner
+    assert str(other.pk) not in for_owner
+    assert "Spring" in for_operator
+    assert str(gone.pk) not in for_operator
+
+
+def test_superuser_cannot_mix_shows_of_two_organizations(cast: Cast, client: Client) -> None:
+    own = make_show(cast.organization, cast.alice, title="Evening sale")
+    foreign = make_show(cast.elsewhere, cast.charlie, title="Morning sale")
+    cast.alice.is_superuser = True
+    cast.alice.save()
+    client.force_login(cast.alice)
+    body = {"organization": str(cast.organization.pk), "subject": "Lin Xia", "scope": "face"}
+
+    page = client.get("/admin/accounts/consent/add/").content.decode()
+    refused = client.post(
+        "/admin/accounts/consent/add/",
+        {**body, "shows": [str(foreign.pk)]},
+        headers={"Accept-Language": "en"},
+    )
+    made = client.post("/admin/accounts/consent/add/", {**body, "shows": [str(own.pk)]})
+
+    assert "Evening sale · alice" in page
+    assert "Choose shows of the same organization." in refused.content.decode()
+    assert made.status_code == 302
+    assert Consent.objects.get().shows == [str(own.pk)]
 
 
 def test_consent_names_shows_of_its_organization_only(cast: Cast) -> None:
