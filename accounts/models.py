@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
 from django.core.validators import RegexValidator
@@ -50,6 +51,8 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):
     is_machine = models.BooleanField(_("belongs to an API key"), default=False, editable=False)
 
     objects: ClassVar[AccountManager] = AccountManager()
+    # Of one request of the admin: the organization that it is narrowed to.
+    focus_id: UUID | None = None
 
     EMAIL_FIELD = "email"
     USERNAME_FIELD = "username"
@@ -69,11 +72,17 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):
         return username.strip().lower()
 
     def organizations_where(self, permission: str) -> models.QuerySet[Organization]:
-        """The organizations in which the user's role allows this; all for a superuser."""
+        """The organizations in which the user's role allows this; all for a superuser.
+
+        Only the one that the admin works in, where one was chosen (`focus_id`).
+        """
+        rows = Organization.objects.all()
+        if self.focus_id is not None:
+            rows = rows.filter(pk=self.focus_id)
         if self.is_superuser:
-            return Organization.objects.all()
+            return rows
         roles = roles_with(permission)
-        return Organization.objects.filter(
+        return rows.filter(
             pk__in=self.memberships.filter(role__in=roles, scopes__isnull=True).values(
                 "organization"
             )

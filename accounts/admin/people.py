@@ -11,14 +11,18 @@ from django.contrib.auth.forms import AdminUserCreationForm, UsernameField
 from django.contrib.auth.models import Group
 from django.db import models
 from django.http import HttpRequest
+from django.urls import path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import signed_in
 from accounts.admin.audit_words import ActionFilter, describe_action
+from accounts.admin.organization_life import organization_life_view
 from accounts.errors import TwoFactorOffError
 from accounts.models import AuditEntry, Membership, Organization, User
 from accounts.services import members, two_factor
+from accounts.services.deletion import delete_organization
+from accounts.services.organizations import refuse_while_busy
 from livestudio.common.admin import OrganizationScopedAdmin, ReadOnly
 
 if TYPE_CHECKING:
@@ -85,11 +89,43 @@ class AccountAdmin(_UserAdmin):
 class OrganizationAdmin(OrganizationScopedAdmin):
     organization_field = "pk"
     edit_permission = "organization.manage"
-    list_display = ("name", "created_at")
+    list_display = ("name", "created_at", "delete_after")
+    readonly_fields = ("created_at", "delete_after")
     search_fields = ("name",)
+    change_form_template = "accounts/admin/organization_form.html"
 
     def organization_of(self, row: models.Model) -> Any:
         return row
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(organization_life_view)
+        route = path("<uuid:organization_id>/life/", view, name="accounts_organization_life")
+        return [route, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        row = self.get_object(request, object_id)
+        may_manage = row is not None and self.has_change_permission(request, row)
+        context = {**(extra_context or {}), "may_manage": may_manage}
+        return super().change_view(request, object_id, form_url, context)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """At once and with its files; owners have a page with a time of grace."""
+        refuse_while_busy(obj)
+        delete_organization(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for organization in queryset:
+            self.delete_model(request, organization)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Everything in it goes; thousands of rows would tell nothing."""
+        return [str(organization) for organization in objs], {}, set(), []
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:

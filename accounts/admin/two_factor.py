@@ -16,7 +16,8 @@ from accounts.errors import CredentialsInvalidError, SecondFactorInvalidError, S
 from accounts.models import User
 from accounts.services import sessions, two_factor
 from livestudio.common.admin_site import studio_site
-from livestudio.common.errors import DomainError
+from livestudio.common.errors import DomainError, InvalidInputError
+from livestudio.common.reasons import translate_reason
 from livestudio.common.throttles import SignInThrottle
 
 
@@ -109,6 +110,13 @@ def _page(
     }
     template = "accounts/admin/two_factor.html"
     return TemplateResponse(request, template, context, status=status)
+
+
+def told_in_words(error: DomainError) -> list[str]:
+    """The refusal and each of its details, in the reader's language."""
+    details = [translate_reason(str(item.message)) for item in error.details]
+    general = translate_reason(_text(error))
+    return details if details and error.message == InvalidInputError.message else [general]
 
 
 def _text(error: DomainError) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, Final
 
 from django.contrib.admin import AdminSite
 from django.contrib.admin import site as _site
@@ -20,6 +21,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext as _
 from django.views.i18n import set_language
+
+CHOSEN_ORGANIZATION: Final = "admin_organization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class StudioAdminSite(AdminSite):
         super().__init__(name)
         self._pages: list[Page] = []
         self._panels: list[Panel] = []
+        self._narrow: Callable[[Any, str], bool] = lambda user, organization_id: False
+        self._choices: Callable[[Any], list[Any]] = lambda user: []
 
     @property
     def index_title(self) -> str:  # type: ignore[override]  # lazy: in the reader's language
@@ -64,14 +69,37 @@ class StudioAdminSite(AdminSite):
         """Show a panel on the index, in the order of adding."""
         self._panels.append(panel)
 
+    def set_switch(
+        self, narrow: Callable[[Any, str], bool], choices: Callable[[Any], list[Any]]
+    ) -> None:
+        """How a user is narrowed to one organization, and which there are to choose from."""
+        self._narrow, self._choices = narrow, choices
+
     def get_urls(self) -> list[URLPattern | URLResolver]:
         own: list[URLPattern | URLResolver] = [
             path(page.route, self.admin_view(page.view), name=page.name) for page in self._pages
         ]
         return [path("language/", set_language, name="language"), *own, *super().get_urls()]
 
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Django's, narrowed to the organization that the user works in, if one was chosen."""
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(inner)
+        def narrowed(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            chosen, user = request.session.get(CHOSEN_ORGANIZATION), request.user
+            # One who has left it meanwhile sees the others again.
+            if chosen and user.is_authenticated and not self._narrow(user, chosen):
+                del request.session[CHOSEN_ORGANIZATION]
+            return inner(request, *args, **kwargs)
+
+        return narrowed
+
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "studio_pages": self._links(request)}
+        context = super().each_context(request)
+        choices = self._choices(request.user) if context["has_permission"] else []
+        more = {"studio_pages": self._links(request), "organization_choices": choices}
+        return {**context, **more}
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -225,6 +225,18 @@ DOORS: Final[dict[str, Door]] = {
     "live_cards": Door(STAFF),
     "timeline": Door(STAFF),
     "two_factor": Door(STAFF),
+    "choose_organization": Door(STAFF, "post", answers=(302,)),
+    "accounts_organization_life": Door(
+        MANAGE, kwargs=lambda world: {"organization_id": world.cast.organization.pk}
+    ),
+    "accounts_organization_life ask": Door(
+        MANAGE,
+        "post",
+        lambda world: {"organization_id": world.cast.organization.pk},
+        lambda world: {"step": "export"},
+        changes=True,
+        answers=(302,),
+    ),
     **{f"live_button {verb}": _button(verb) for verb in BUTTONS},
     "streams_show_start": Door(
         START,
