@@ -26,6 +26,7 @@ SETTINGS: Final[dict[str, Rules]] = {
     },
     "musetalk": _MUSETALK,
     "musetalk_tiny": _MUSETALK,
+    "portrait": {},
     "testcard": {},
 }
 

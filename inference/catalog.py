@@ -47,6 +47,15 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
     ),
     EngineEntry(
         "face",
+        "portrait",
+        "Presenter of one photo (no GPU)",
+        "一张照片的主播（不需要 GPU）",
+        "inference.engines.face.portrait.engine:create_engine",
+        builder="inference.engines.face.portrait.building:build_bundle",
+        needs_consent=True,
+    ),
+    EngineEntry(
+        "face",
         "testcard",
         "Test card",
         "测试卡",

@@ -2,6 +2,7 @@
 
 `python -m inference.tool NAME` reads one JSON object on stdin and writes its answer to stdout:
     preview         {engine, language, settings, text}        -> WAV, 16-bit mono
+    spoken          as preview                                -> a line of JSON {visemes}, then WAV
     avatar-preview  {engine, settings, cache_folder}          -> PNG, 960x540
     encoders        {}                                        -> JSON {name: "ok" or what is wrong}
     font            {}                                        -> JSON {path} of the caption font
@@ -83,6 +84,16 @@ def main(arguments: list[str]) -> int:
 
 def preview_voice(request: Json) -> bytes:
     """A spoken text as WAV. Raises EngineError."""
+    return _speak(request)[0]
+
+
+def speak_with_lips(request: Json) -> bytes:
+    """When which mouth is seen, then the WAV. Raises EngineError."""
+    sound, visemes = _speak(request)
+    return json.dumps({"visemes": visemes}).encode() + b"\n" + sound
+
+
+def _speak(request: Json) -> tuple[bytes, list[tuple[float, int, float]]]:
     engine = cast(SpeechEngine, _create("speech", _text(request, "engine")))
     try:
         speech = SpeechRequest(
@@ -91,8 +102,11 @@ def preview_voice(request: Json) -> bytes:
             settings=request.get("settings") or {},
         )
         limit = PREVIEW_MAX_SECONDS * engine.sample_rate_hz
-        samples = np.concatenate([chunk.samples for chunk in engine.synthesize(speech)])[:limit]
-        return _wav(samples, engine.sample_rate_hz)
+        chunks = list(engine.synthesize(speech))
+        samples = np.concatenate([chunk.samples for chunk in chunks])[:limit]
+        timings = [timing for chunk in chunks for timing in chunk.timings]
+        visemes = engine.visemes(timings, speech.language) if timings else []
+        return _wav(samples, engine.sample_rate_hz), visemes
     finally:
         engine.close()
 
@@ -247,6 +261,7 @@ def _end_with_stdin() -> None:
 
 TOOLS: Final[dict[str, Callable[[Json], bytes]]] = {
     "preview": preview_voice,
+    "spoken": speak_with_lips,
     "avatar-preview": preview_avatar,
     "encoders": try_encoders,
     "font": find_caption_font,

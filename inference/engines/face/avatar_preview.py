@@ -24,6 +24,7 @@ from inference.media.resample import Resampler
 
 _TEXT: Final = "大家好，欢迎来到直播间。Hello and welcome."
 _BEFORE_SAMPLES: Final = 24_000
+_BLOCK_SAMPLES: Final = 960
 _MAX_SAMPLES: Final = 5 * 48_000
 
 
@@ -36,7 +37,7 @@ def write_preview_film(
     progress: Callable[[float], None],
 ) -> None:
     """MP4 with H.264 and AAC of one sentence. Raises EngineError: also when weights are missing."""
-    sound = _sentence()
+    sound, visemes = _sentence()
     frame_samples = 48_000 // manifest.frame_rate
     setup = FaceSetup(
         manifest.width_px, manifest.height_px, frame_samples, "full", "studio",
@@ -44,7 +45,9 @@ def write_preview_film(
     )  # fmt: skip
     face = _open_engine(engine, setup)
     try:
-        speech = FaceSpeech("preview", 0, _BEFORE_SAMPLES, len(sound), (), (), samples=sound)
+        speech = FaceSpeech(
+            "preview", 0, _BEFORE_SAMPLES, len(sound), visemes, _loudness(sound), samples=sound
+        )
         face.start_speech(speech)
         _encode(path, face, setup, sound, progress)
     finally:
@@ -92,17 +95,30 @@ def _encode_sound(film: Any, audio: Any, heard: Samples) -> None:
     film.mux(audio.encode(None))
 
 
-def _sentence() -> Samples:
-    """A sentence of the built-in voice, made in a child as every voice is: int16 at 48 kHz."""
+def _sentence() -> tuple[Samples, tuple[tuple[float, int, float], ...]]:
+    """A sentence of the built-in voice, made in a child as every voice is, and its visemes.
+
+    Samples: int16 at 48 kHz.
+    """
     request = {"engine": "espeak", "language": "zh-CN", "settings": {}, "text": _TEXT}
     done = subprocess.run(
-        [sys.executable, "-m", "inference.tool", "preview"],
+        [sys.executable, "-m", "inference.tool", "spoken"],
         input=json.dumps(request).encode(), capture_output=True, timeout=60, check=False,
         env=child_environment("TEST_ENGINES"),
     )  # fmt: skip
     if done.returncode != 0:
         raise EngineError("preview_failed", "The built-in voice could not speak for the preview.")
-    with wave.open(BytesIO(done.stdout)) as file:
+    told, _, sound = done.stdout.partition(b"\n")
+    visemes = tuple((at, index, weight) for at, index, weight in json.loads(told)["visemes"])
+    with wave.open(BytesIO(sound)) as file:
         raw = np.frombuffer(file.readframes(file.getnframes()), np.int16)
         resampler = Resampler(file.getframerate())
-    return np.concatenate([resampler.push(raw), resampler.finish()])[:_MAX_SAMPLES]
+    whole = np.concatenate([resampler.push(raw), resampler.finish()])[:_MAX_SAMPLES]
+    return whole, visemes
+
+
+def _loudness(sound: Samples) -> tuple[float, ...]:
+    """RMS of each 20 ms, 0..1 of full scale."""
+    blocks = sound[: len(sound) // _BLOCK_SAMPLES * _BLOCK_SAMPLES].reshape(-1, _BLOCK_SAMPLES)
+    levels = np.sqrt(np.mean((blocks.astype(np.float32) / 32768) ** 2, axis=1))
+    return tuple(levels.tolist())

@@ -137,17 +137,20 @@ class Bundle:
     @property
     def latents(self) -> Latents:
         """(n, 8, height, width). Raises BundleError when it was built for an engine without."""
-        return self._given(LATENTS)
+        latents: Latents = self._given(LATENTS)
+        return latents
 
     @property
     def faces(self) -> Pixels:
         """(n, side, side, 3) BGR. Raises BundleError."""
-        return self._given(FACES)
+        faces: Pixels = self._given(FACES)
+        return faces
 
     @property
     def points(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """(n, 68, 2) px. Raises BundleError."""
-        return self._given(POINTS)
+        points: np.ndarray[Any, np.dtype[np.float32]] = self._given(POINTS)
+        return points
 
     def _given(self, name: str) -> Any:
         if name not in self.given:

@@ -34,7 +34,7 @@ def check_footage(frames: Pixels, boxes: Numbers, points: Points, frame_rate: in
     frames: (n, height * 3 // 2, width) I420.
     """
     _check_size(boxes)
-    _check_light(frames, boxes)
+    check_light(frames, boxes)
     _check_jumps(boxes, frame_rate)
     return _notes_on_mouth(points)
 
@@ -58,7 +58,8 @@ def _check_size(boxes: Numbers) -> None:
         )
 
 
-def _check_light(frames: Pixels, boxes: Numbers) -> None:
+def check_light(frames: Pixels, boxes: Numbers) -> None:
+    """Raises FootageError for faces that are too dark, too bright, or without any detail."""
     looked = np.linspace(0, len(frames) - 1, min(len(frames), 8)).astype(int)
     faces = [
         frames[index][boxes[index][1] : boxes[index][3], boxes[index][0] : boxes[index][2]]

@@ -4,7 +4,8 @@ A browser finds them and posts them as JSON:
 
     {"width_px": 1280, "height_px": 720, "frames": [{"at_seconds": 0.0, "faces": [[[x, y], …]]}, …]}
 
-Each face has 68 points in the order of 300-W, or the 468 (478) of MediaPipe's face mesh.
+Each face has 68 points in the order of 300-W, or the 468 (478) of MediaPipe's face mesh, or the 17
+marks of `marks`, set by hand.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from inference.engines.base import EngineError
 from inference.engines.face.musetalk.geometry import Points
+from inference.engines.face.musetalk.marks import MARKS, points_of_marks
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 # Between two looks the face is on the line between them, unless they are further apart.
@@ -124,8 +126,10 @@ def _points(face: Any) -> Points:
     points = points[:, :2]
     if len(points) in (468, 478):
         points = points[list(_MESH)]
+    if len(points) == len(MARKS):
+        points = points_of_marks(points)
     if len(points) != 68 or np.abs(points).max() > 100_000:
-        raise _malformed("a face has 68 points, or 468 or 478 of the face mesh, in px")
+        raise _malformed("a face has 68 points, 468 or 478 of the face mesh, or 17 marks, in px")
     return points
 
 

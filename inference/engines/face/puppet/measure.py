@@ -38,7 +38,7 @@ def measure(width_px: int, height_px: int, *, frames: int = 30, tries: int = 8) 
     with tempfile.TemporaryDirectory() as folder:
         setup = FaceSetup(width_px, height_px, _FRAME_SAMPLES, "full", "studio", {}, folder)
         engine, compositor = PuppetEngine(setup), Compositor(load_art(setup))
-    engine.start_speech(_speech())
+    engine.start_speech(speech_of_syllables())
     picture = np.empty((height_px * 3 // 2, width_px), np.uint8)
     best = np.full((frames, len(PARTS)), np.inf)
     for _ in range(tries):
@@ -66,7 +66,7 @@ def _parts(
     return np.diff(marks)
 
 
-def _speech() -> FaceSpeech:
+def speech_of_syllables() -> FaceSpeech:
     """Half a minute of syllables, eleven sounds a second, as loud as a voice is."""
     chance = random.Random(1)  # noqa: S311 - the same sentence at every run
     visemes = tuple(

@@ -145,7 +145,7 @@ def test_share_of_nothing_changes_nothing() -> None:
 def test_film_of_another_size_keeps_the_face_in_place(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
-    bundle = Bundle(tmp_path, films.manifest(), films.small_film(), np.zeros(0), "digest")
+    bundle = Bundle(tmp_path, films.manifest(), films.small_film(), {}, "digest")
 
     film = open_prepared(bundle, *size, tmp_path)
     again = open_prepared(bundle, *size, tmp_path)
@@ -166,7 +166,7 @@ def test_film_of_another_size_keeps_the_face_in_place(
 
 
 def test_damaged_film_in_the_cache_is_made_again(tmp_path: Path) -> None:
-    bundle = Bundle(tmp_path, films.manifest(), films.small_film(), np.zeros(0), "digest")
+    bundle = Bundle(tmp_path, films.manifest(), films.small_film(), {}, "digest")
     first = np.array(open_prepared(bundle, 80, 60, tmp_path).frames)
     (path,) = tmp_path.glob("*/frames.i420")
     path.write_bytes(b"short")
