@@ -20,7 +20,12 @@ from inference.engines.face.musetalk.settings import MuseTalkSettings
 from inference.engines.weights import WeightsFolder
 
 ENGINE: Final = "musetalk"
-_RENDERER: Final = "inference.engines.face.musetalk.official"
+# Settings that the platform adds: where things lie.
+_PLACES: Final = ("bundle", "weights", "servers")
+# By name: PyTorch takes seconds and a gigabyte, and the idle painter below needs none of it, nor
+# does a presenter whose networks are in the model server, which lies above the engines.
+_LOCAL: Final = "inference.engines.face.musetalk.official"
+_SERVED: Final = "inference.gpu.client"
 
 
 class MuseTalkEngine:
@@ -97,7 +102,7 @@ def bundle_of(settings: Json, engine: str = ENGINE) -> Bundle:
 
 def own_settings(settings: Json) -> MuseTalkSettings:
     """Which networks, on what: the settings without where things lie. Raises EngineError."""
-    own = {name: value for name, value in settings.items() if name not in ("bundle", "weights")}
+    own = {name: value for name, value in settings.items() if name not in _PLACES}
     return MuseTalkSettings.from_json(own)
 
 
@@ -109,18 +114,32 @@ def weights_folder(settings: Json) -> WeightsFolder:
 def create_engine(setup: FaceSetup) -> MuseTalkEngine:
     """A filmed presenter with official weights.
 
-    Raises EngineError: settings, a bundle that does not fit, weights that are missing or wrong.
+    Raises EngineError: settings, a bundle that does not fit, weights that are missing or wrong, a
+    model server that is not there or full.
     """
     bundle = bundle_of(setup.settings)
     own_settings(setup.settings)
-    # By name: PyTorch takes seconds and a gigabyte, and the idle painter below needs none of it.
-    opened: Renderer = importlib.import_module(_RENDERER).open_renderer(setup, bundle)
+    if is_served(setup.settings):
+        return open_served(setup, bundle)
+    opened: Renderer = importlib.import_module(_LOCAL).open_renderer(setup, bundle)
+    return open_engine(setup, bundle, opened)
+
+
+def is_served(settings: Json) -> bool:
+    """Whether a model server paints: the settings then name the sockets of those there are."""
+    return "servers" in settings
+
+
+def open_served(setup: FaceSetup, bundle: Bundle) -> MuseTalkEngine:
+    """A presenter painted by a model server. Raises EngineError: none runs, or none has room."""
+    servers = setup.settings["servers"]
+    opened: Renderer = importlib.import_module(_SERVED).open_renderer(setup, bundle, servers)
     return open_engine(setup, bundle, opened)
 
 
 def load_encoder(settings: Json) -> Any:
     """What prepares an avatar, and the px of its faces. Raises WeightsError, EngineError."""
-    return importlib.import_module(_RENDERER).load_encoder(settings)
+    return importlib.import_module(_LOCAL).load_encoder(settings)
 
 
 def open_engine(setup: FaceSetup, bundle: Bundle, renderer: Renderer) -> MuseTalkEngine:

@@ -80,6 +80,8 @@ class FacePainter:
     def __init__(self, unet: Any, decoder: FaceDecoder) -> None:
         self._unet = unet
         self._decoder = decoder
+        self.device: torch.device = unet.device
+        self.dtype: torch.dtype = unet.dtype
         self._time = torch.tensor([_TIME], device=unet.device)
         positions = encode_positions(PROMPT_TOKENS, unet.config.cross_attention_dim)
         self._positions = positions.to(unet.device, unet.dtype)
@@ -89,7 +91,11 @@ class FacePainter:
 
         latents: (n, 8, height / 8, width / 8) of a FaceEncoder. prompts: (n, 50, width) of sound.
         """
-        return self._decoder.decode(self.paint_latents(latents, prompts)).cpu().numpy()
+        return self.paint_on_device(latents, prompts).cpu().numpy()
+
+    def paint_on_device(self, latents: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
+        """As `paint`, and the faces stay where they were painted."""
+        return self._decoder.decode(self.paint_latents(latents, prompts))
 
     def paint_latents(self, latents: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
         """(n, 4, height / 8, width / 8), scaled."""

@@ -8,37 +8,39 @@ from typing import Final
 import numpy as np
 import torch
 
+from inference.engines.face.musetalk.batches import FaceBatches, Heard
 from inference.engines.face.musetalk.bundle import Latents, Pixels
 from inference.engines.face.musetalk.networks import Networks
 from inference.engines.face.musetalk.soundtrack import Sound
-from inference.engines.face.musetalk.windows import cut_prompts
 
 # On a GPU one frame costs as many launches as four; a processor gains nothing.
-_BATCH_FRAMES: Final = {"cuda": 4, "cpu": 1}
+_BUCKETS: Final = {"cuda": (1, 2, 4), "cpu": (1,)}
 
 
 class LocalRenderer:
-    """`Renderer` for one avatar. latents: (n, 8, height, width) of its bundle."""
+    """`Renderer` for one avatar. latents: (n, 8, height, width) of its bundle.
 
-    def __init__(self, networks: Networks, latents: Latents, frame_samples: int) -> None:
-        self._networks = networks
+    first_row: rows of the faces above it are never shown and come back black.
+    """
+
+    def __init__(
+        self, networks: Networks, latents: Latents, frame_samples: int, first_row: int = 0
+    ) -> None:
+        buckets = _BUCKETS[networks.painter.device.type]
+        self._batches = FaceBatches(networks, latents.shape[-1], buckets)
         self._frame_samples = frame_samples
-        device = networks.features.device
-        # 16 kB a frame: all of them fit beside the networks, and stay where they are needed.
-        self._latents = torch.from_numpy(np.array(latents)).to(device)
-        self.batch_frames = _BATCH_FRAMES[device.type]
+        self._first_row = first_row
+        self._latents = self._batches.keep(latents)
+        self.batch_frames = buckets[-1]
 
     def features(self, sound: Sound, first_token: int, frames: range) -> torch.Tensor:
         """(frames, 10 * layers, width)"""
-        heard = self._networks.features
-        tokens = heard.encode(sound)
-        return cut_prompts(tokens, first_token, frames, self._frame_samples, heard.version)
+        return self._batches.hear([Heard(sound, first_token, frames, self._frame_samples)])[0]
 
     def paint(self, indexes: Sequence[int], features: Sequence[torch.Tensor]) -> Pixels:
         """(n, size, size, 3) uint8 BGR."""
-        return self._networks.painter.paint(
-            self._latents[list(indexes)], torch.stack(list(features))
-        )
+        latents = [self._latents[index] for index in indexes]
+        return self._batches.paint(latents, features, self._first_row)
 
     def warm_up(self) -> None:
         """Pay for first calls before anybody is on air."""
@@ -49,6 +51,6 @@ class LocalRenderer:
 
     def close(self) -> None:
         """Free the device's memory."""
-        del self._networks, self._latents
+        del self._batches, self._latents
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

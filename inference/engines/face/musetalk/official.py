@@ -12,6 +12,7 @@ from inference.engines.face.musetalk.engine import own_settings, weights_folder
 from inference.engines.face.musetalk.faces import FaceEncoder
 from inference.engines.face.musetalk.local import LocalRenderer
 from inference.engines.face.musetalk.networks import NetworkLoader
+from inference.engines.face.musetalk.paste import first_shown_row
 
 # What MuseTalk was trained on.
 FACE_PX: Final = 256
@@ -22,7 +23,8 @@ def open_renderer(setup: FaceSetup, bundle: Bundle) -> LocalRenderer:
     # Every call has one of two shapes: the search for the fastest kernel pays.
     torch.backends.cudnn.benchmark = True
     networks = NetworkLoader(weights_folder(setup.settings), own_settings(setup.settings)).load()
-    return LocalRenderer(networks, bundle.latents, setup.frame_samples)
+    first_row = first_shown_row(bundle.film, bundle.manifest.face_px)
+    return LocalRenderer(networks, bundle.latents, setup.frame_samples, first_row)
 
 
 def load_encoder(settings: Json) -> tuple[FaceEncoder, int]:

@@ -38,6 +38,18 @@ def paste_face(film: Film, index: int, face: Pixels, planes: Planes, share: floa
     _blend(flat[luma + chroma :].reshape(half), planes.v[part], small)
 
 
+def first_shown_row(film: Film, face_px: int) -> int:
+    """The first row of painted faces of `face_px` that any picture of the film shows.
+
+    Masks end below the eyes, so what lies above need not be brought back from a GPU.
+    """
+    top = film.boxes[:, 1].astype(np.float64)
+    heights = film.boxes[:, 3] - top
+    first = np.floor((film.rois[:, 1] - top) / heights * face_px).min()
+    # Scaling looks half a row further up, and a chroma row is two.
+    return max(0, int(first) - 2)
+
+
 def _patch(face: Pixels, box: list[int], roi: tuple[int, int, int, int]) -> Pixels:
     """The face at the size of its box, cut to the ROI, or grown by the px that makes it even."""
     left, top, right, bottom = box

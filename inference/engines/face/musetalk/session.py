@@ -2,6 +2,9 @@
 
 The sound of a frame is heard from 30 s before it to 120 ms behind it. What is told late (a
 sentence, a cut) makes the frames that it touches anew; the worker asks for them again.
+
+Only where another process paints can a face be late: then the last one is held, and within 110 ms
+the mouth goes back to the film's own, until faces come again.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ from inference.engines.base import Picture, Samples
 from inference.engines.face.musetalk.bundle import Film, Manifest, Pixels
 from inference.engines.face.musetalk.cycle import Cycle
 from inference.engines.face.musetalk.gate import mouth_share
+from inference.engines.face.musetalk.lateness import Lateness
 from inference.engines.face.musetalk.paste import paste_face
-from inference.engines.face.musetalk.renderer import Renderer
+from inference.engines.face.musetalk.renderer import FacePromise, Renderer
 from inference.engines.face.musetalk.soundtrack import CLOCK_PER_SAMPLE, SoundTrack
 from inference.engines.face.musetalk.spans import STEP_FRAMES, heard_span
 from inference.media.picture import planes
@@ -38,7 +42,8 @@ class TalkingSession:
         self._renderer = renderer
         self._frame_samples = frame_samples
         self._features: dict[int, Any] = {}
-        self._faces: dict[tuple[int, int], Pixels] = {}
+        self._faces: dict[tuple[int, int], Pixels | FacePromise] = {}
+        self._lateness = Lateness(frame_samples)
         self._other = np.empty_like(film.frames[0])
         self.painted = 0
 
@@ -85,6 +90,11 @@ class TalkingSession:
         middle = frame * self._frame_samples + self._frame_samples // 2
         return mouth_share(self.track, middle // CLOCK_PER_SAMPLE)
 
+    @property
+    def late_frames(self) -> int:
+        """Pictures whose face was not there in time."""
+        return self._lateness.frames
+
     def close(self) -> None:
         self._faces.clear()
         self._features.clear()
@@ -94,20 +104,34 @@ class TalkingSession:
         np.copyto(out, self._film.frames[index])
         share = self.share(frame)
         if share > 0 and generation <= self.track.generation:
-            paste_face(self._film, index, self._face(frame, index), planes(out), share)
+            face, trust = self._lateness.judge(frame, self._face(frame, index))
+            if face is not None:
+                paste_face(self._film, index, face, planes(out), share * trust)
 
-    def _face(self, frame: int, index: int) -> Pixels:
-        """The painted face of a film frame at a moment; with it those that follow, if it pays."""
-        face = self._faces.get((frame, index))
-        if face is None:
-            wanted = [(frame, index), *self._ahead(frame)]
-            features = [self._feature(number) for number, _ in wanted]
-            faces = self._renderer.paint([film for _, film in wanted], features)
-            self.painted += len(wanted)
-            self._faces |= dict(zip(wanted, faces, strict=True))
-            face = faces[0]
-            _keep_newest(self._faces, _KEPT_FACES)
+    def _face(self, frame: int, index: int) -> Pixels | None:
+        """The painted face of a film frame at a moment, None when it is late."""
+        at = (frame, index)
+        if at not in self._faces:
+            self._paint([at, *self._ahead(frame)])
+        face = self._faces[at]
+        if isinstance(face, FacePromise):
+            # Others paint meanwhile: what comes next is asked for before it is needed.
+            self._paint(self._ahead(frame))
+            made = face.wait()
+            if made is None:
+                del self._faces[at]
+                return None
+            face = self._faces[at] = made
         return face
+
+    def _paint(self, wanted: list[tuple[int, int]]) -> None:
+        if not wanted:
+            return
+        features = [self._feature(number) for number, _ in wanted]
+        faces = self._renderer.paint([film for _, film in wanted], features)
+        self.painted += len(wanted)
+        self._faces |= dict(zip(wanted, faces, strict=True))
+        _keep_newest(self._faces, _KEPT_FACES)
 
     def _ahead(self, frame: int) -> list[tuple[int, int]]:
         """Speaking frames behind this one whose faces can be painted along with it."""
@@ -138,7 +162,9 @@ class TalkingSession:
             del self._features[step]
         for frame, index in list(self._faces):
             if heard_span(frame // STEP_FRAMES, self._frame_samples).last > sample:
-                del self._faces[frame, index]
+                face = self._faces.pop((frame, index))
+                if isinstance(face, FacePromise):
+                    face.withdraw()
 
 
 def _keep_newest(made: dict[Any, Any], limit: int) -> None:

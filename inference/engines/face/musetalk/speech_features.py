@@ -6,6 +6,7 @@ Code and weights of openai-whisper: MIT.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,19 @@ class SpeechFeatures:
         Returns (n // 320, layers, width): behind the convolutions, then behind each block.
         Raises ValueError when the sound is longer.
         """
-        if len(sound) > N_SAMPLES:
-            raise ValueError(
-                f"Whisper hears 30 s at a time; this is {len(sound) / SAMPLE_RATE:.1f} s"
-            )
-        hidden = self._hidden_layers(self.mel(sound)[None].to(self.dtype))
-        return torch.stack(hidden, dim=2)[0, : len(sound) // TOKEN_SAMPLES]
+        return self.encode_all([sound])[0]
+
+    def encode_all(self, sounds: Sequence[Sound]) -> list[torch.Tensor]:
+        """The tokens of each of several sounds, as `encode`, in one pass of the encoder."""
+        longest = max(map(len, sounds))
+        if longest > N_SAMPLES:
+            raise ValueError(f"Whisper hears 30 s at a time; this is {longest / SAMPLE_RATE:.1f} s")
+        mels = torch.stack([self.mel(sound) for sound in sounds]).to(self.dtype)
+        hidden = torch.stack(self._hidden_layers(mels), dim=2)
+        return [
+            tokens[: len(sound) // TOKEN_SAMPLES]
+            for tokens, sound in zip(hidden, sounds, strict=True)
+        ]
 
     def mel(self, sound: Sound) -> torch.Tensor:
         """Log-mel spectrogram of `sound` in a window of 30 s: (80, 3000) float32.

@@ -96,6 +96,8 @@ def load_encoder(settings: Json) -> tuple[FaceEncoder, int]:
 def create_engine(setup: FaceSetup) -> MuseTalkEngine:
     """A presenter whose mouth is noise. Raises EngineError unless TEST_ENGINES=1."""
     bundle = bundle_of(setup.settings, ENGINE)
+    if engine.is_served(setup.settings):
+        return engine.open_served(setup, bundle)
     device = own_settings(setup.settings).resolve_device(has_cuda=torch.cuda.is_available())
     torch.set_num_threads(1)
     renderer = LocalRenderer(make_networks(device), bundle.latents, setup.frame_samples)

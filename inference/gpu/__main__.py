@@ -1,0 +1,170 @@
+"""`python -m inference.gpu`: the model server of one device, under `manage.py up`.
+
+While its networks cannot be loaded it says so in its status file and tries again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import logging
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from inference.engines.base import EngineError, Json
+from inference.gpu.painters import Networks, Painter, open_musetalk, open_stub
+from inference.gpu.server import ModelServer
+from inference.gpu.wire import new_socket, socket_address
+from inference.media.garbage import collect_rarely
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 15.0
+# A pass takes tenths of a second; a device that hangs never comes back by itself.
+HANG_SECONDS: Final = 20.0
+EXIT_HANGS: Final = 70
+_BACKLOG: Final = 64
+
+
+class Status:
+    """The file that web and doctor read: state and figures, replaced whole."""
+
+    def __init__(self, path: Path, known: Json) -> None:
+        self._path = path
+        self._known = known | {"pid": os.getpid()}
+
+    def write(self, state: str, figures: Json) -> None:
+        """state: loading | ready | failed. A full disk must not end the server."""
+        values = {**self._known, **figures, "state": state, "at": time.time()}
+        part = self._path.with_suffix(".part")
+        with suppress(OSError):
+            part.write_text(json.dumps(values, ensure_ascii=False))
+            part.replace(self._path)
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until the life pipe ends or SIGTERM comes; the exit status."""
+    given = _parse(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    life = _life_of(given.life_fd)
+    given.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(given.socket.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        logger.error("another model server runs at %s", given.socket)
+        return 1
+    networks = Networks(given.engine, given.version, given.decoder)
+    known = {"engine": given.engine, "version": given.version, "decoder": given.decoder}
+    status = Status(given.socket.with_suffix(".json"), known)
+    given.socket.unlink(missing_ok=True)
+    painter = _load(given, networks, status, life)
+    if painter is not None:
+        _serve(given.socket, painter, networks, status, life)
+    return 0
+
+
+def _serve(path: Path, painter: Painter, networks: Networks, status: Status, life: int) -> None:
+    """The socket is there only when every pass has been warmed up."""
+    with new_socket() as listener:
+        server = ModelServer(
+            listener, painter, networks, lambda figures: status.write("ready", figures)
+        )
+        with socket_address(path) as address:
+            listener.bind(address)
+        path.chmod(0o600)
+        listener.listen(_BACKLOG)
+        server.end_on(life)
+        _watch(server)
+        collect_rarely()
+        logger.info("the model server is ready", extra={"figures": server.figures()})
+        try:
+            server.run()
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _load(
+    given: argparse.Namespace, networks: Networks, status: Status, life: int
+) -> Painter | None:
+    """The networks, as soon as they can be loaded; None when the life pipe ended before."""
+    while True:
+        status.write("loading", {})
+        try:
+            if given.engine == "stub":
+                return open_stub()
+            return open_musetalk(
+                networks, given.weights, given.device, given.max_bucket, given.graphs
+            )
+        except (EngineError, RuntimeError) as error:  # out of the device's memory is one
+            text = error.message if isinstance(error, EngineError) else str(error)
+            logger.error("the networks cannot be loaded: %s", text)
+            status.write("failed", {"message": text})
+        readable, _, _ = select.select([life], [], [], RETRY_SECONDS)
+        if readable:
+            return None
+
+
+def _watch(server: ModelServer) -> None:
+    """End a process whose device hangs: its parent starts another one."""
+    begun_at = time.monotonic()
+
+    def look() -> None:
+        while True:
+            time.sleep(HANG_SECONDS / 4)
+            if time.monotonic() - max(begun_at, server.turned_at) > HANG_SECONDS:
+                logger.error("the device hangs")
+                os._exit(EXIT_HANGS)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+def _life_of(life_fd: int | None) -> int:
+    """What becomes readable when this process is to end: the parent's pipe, and SIGTERM."""
+    ended, end = os.pipe2(os.O_CLOEXEC)
+
+    def leave(*_: object) -> None:
+        with suppress(OSError):
+            os.close(end)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+    if life_fd is not None:
+        os.set_inheritable(life_fd, False)
+
+        def wait() -> None:
+            os.read(life_fd, 1)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=wait, daemon=True).start()
+    return ended
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m inference.gpu", description=__doc__)
+    parser.add_argument("--socket", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, default=Path("weights"))
+    parser.add_argument("--engine", default="musetalk", help="musetalk, musetalk_tiny or stub")
+    parser.add_argument("--version", default="v1.5")
+    parser.add_argument("--decoder", default="kl")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--max-bucket", type=int, help="faces of the largest pass")
+    parser.add_argument("--life-fd", type=int)
+    graphs = parser.add_mutually_exclusive_group()
+    graphs.add_argument(
+        "--graphs", action="store_true", default=None, help="CUDA graphs or nothing"
+    )
+    graphs.add_argument("--no-graphs", dest="graphs", action="store_false")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

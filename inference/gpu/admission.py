@@ -1,0 +1,77 @@
+"""How many broadcasts a device carries, from the time its passes take; who no longer fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from inference.engines.face.musetalk.spans import STEP_FRAMES
+from inference.gpu.schedule import Timings
+from inference.media.ring import LEAD_FRAMES
+
+# The rest is for passes that take longer than usual, and for faces that are painted twice.
+FULL_LOAD: Final = 0.85
+_SAMPLE_RATE_HZ: Final = 48_000
+
+
+def patience_seconds(frame_samples: int) -> float:
+    """How long a broadcast waits for a face: frames are drawn that far ahead of the clock."""
+    return (LEAD_FRAMES - 1) * frame_samples / _SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which passes serve broadcasts of one frame duration, and what one of them costs.
+
+    paint, hear: the largest passes that are quick enough. load: share of the device, 0 … 1.
+    """
+
+    paint: int
+    hear: int
+    load: float
+
+    @property
+    def fits(self) -> int:
+        """How many broadcasts the device carries."""
+        return int(FULL_LOAD / self.load)
+
+
+def plan(faces: Timings, sounds: Timings, frame_samples: int) -> Plan:
+    """The plan for broadcasts of this frame duration (48 kHz samples), all of them speaking.
+
+    A face may have to wait for a pass of others, and then takes one of its own.
+    """
+    patience = patience_seconds(frame_samples)
+    paint = _largest(faces, patience / 2)
+    hear = _largest(sounds, patience / 2)
+    rate = _SAMPLE_RATE_HZ / frame_samples
+    load = rate * faces.seconds[paint] / paint
+    load += rate / STEP_FRAMES * sounds.seconds[hear] / hear
+    return Plan(paint, hear, load)
+
+
+def refusal(device: str, own: Plan, frame_samples: int, on_air: int, free: float) -> str | None:
+    """Why a broadcast does not fit, in words for a host; None when it does.
+
+    free: the share of the device that nobody has been given.
+    """
+    rate = _SAMPLE_RATE_HZ / frame_samples
+    if own.load <= free:
+        return None
+    if own.fits == 0:
+        slower = FULL_LOAD / own.load * rate
+        return (
+            f"{device} is too slow for this presenter at {rate:.3g} pictures a second: it manages "
+            f"about {slower:.2g}. Choose a profile with fewer pictures a second, the decoder "
+            "`tiny`, or a presenter that needs no GPU."
+        )
+    return (
+        f"{device} is full: it carries {own.fits} broadcasts of {rate:.3g} pictures a second, and "
+        f"{on_air} are on air. End one of them, or choose a presenter that needs no GPU."
+    )
+
+
+def _largest(timings: Timings, seconds: float) -> int:
+    """The largest bucket whose pass is that quick, the smallest if none is."""
+    quick = [bucket for bucket, took in timings.seconds.items() if took <= seconds]
+    return max(quick, default=min(timings.seconds))

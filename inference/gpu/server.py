@@ -1,0 +1,441 @@
+"""The server's one loop: it reads what clients ask, starts passes, and hands faces over.
+
+While a pass runs on the GPU requests gather, and the next pass takes those that are due first. So
+passes grow with the load by themselves, and a lone broadcast waits for nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from inference.engines.base import Json
+from inference.gpu import admission
+from inference.gpu.admission import FULL_LOAD
+from inference.gpu.clients import (
+    Client,
+    Hello,
+    latents_key,
+    new_client,
+    parse_hello,
+    read_latents,
+)
+from inference.gpu.painters import FaceOrder, Networks, Painter, Pass, SoundOrder
+from inference.gpu.schedule import Job, JobQueue, Timings
+from inference.gpu.wire import (
+    MAX_MESSAGE_BYTES,
+    Kind,
+    Outcome,
+    Request,
+    SharedSlots,
+    WireError,
+    make_memory,
+    pack_json,
+    unpack_json,
+    unpack_requests,
+)
+
+logger = logging.getLogger(__name__)
+
+# Passes that are on the device at once: it must not wait for this process between two.
+IN_FLIGHT: Final = 2
+REPORT_SECONDS: Final = 1.0
+# A stopped or hung worker gives its room back after this long.
+SILENT_SECONDS: Final = 10.0
+HELLO_SECONDS: Final = 5.0
+# Of a pass on the device, while it runs.
+_LOOK_SECONDS: Final = 0.0005
+_MAX_CLIENTS: Final = 256
+_MESSAGES_AT_ONCE: Final = 16
+# What `room` is told for: the rate of most profiles.
+_USUAL_FRAME_SAMPLES: Final = 1920
+
+
+@dataclass(slots=True)
+class _Flight:
+    jobs: list[Job]
+    started_at: float
+    first_row: int
+    work: Pass
+
+
+@dataclass(slots=True)
+class Counters:
+    """Since the server began. painted: faces handed over; passes: in how many passes."""
+
+    painted: int = 0
+    heard: int = 0
+    passes: int = 0
+    late: int = 0
+    failed: int = 0
+    refused: int = 0
+    dropped_clients: int = 0
+
+
+@dataclass(slots=True)
+class _Film:
+    latents: Any
+    frames: int
+    users: int = 0
+
+
+@dataclass(slots=True)
+class _Load:
+    """Busy share of the device since it was last asked for."""
+
+    busy_seconds: float = 0.0
+    since: float = field(default_factory=time.monotonic)
+
+    def take(self, now: float) -> float:
+        share = self.busy_seconds / max(now - self.since, 1e-9)
+        self.busy_seconds, self.since = 0.0, now
+        return min(1.0, share)
+
+
+class ModelServer:
+    """Paints for every client of a listening socket. report: told the figures once a second."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        painter: Painter,
+        networks: Networks,
+        report: Callable[[Json], None],
+    ) -> None:
+        self.counters = Counters()
+        self._painter = painter
+        self._networks = networks
+        self._report = report
+        faces, sounds = painter.measure()
+        self._timings = {Kind.PAINT: Timings(faces), Kind.HEAR: Timings(sounds)}
+        self._queue = JobQueue()
+        self._flights: deque[_Flight] = deque()
+        self._films: dict[Any, _Film] = {}
+        self._clients: set[Client] = set()
+        self._load = _Load()
+        self._last_load = 0.0
+        self._done_at = 0.0
+        self._reported_at = 0.0
+        self._is_ended = False
+        self._listener = listener
+        listener.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ, self._welcome_next)
+
+    @property
+    def turned_at(self) -> float:
+        """When the loop last reported: a watchdog ends a process that hangs."""
+        return self._reported_at
+
+    def end_on(self, life_fd: int) -> None:
+        """End with the pipe's other end."""
+
+        def end() -> None:
+            self._is_ended = True
+
+        self._selector.register(life_fd, selectors.EVENT_READ, end)
+
+    def run(self) -> None:
+        """Until the life pipe ends."""
+        while not self._is_ended:
+            self.turn()
+        for client in list(self._clients):
+            self._drop(client, "the server ends")
+
+    def turn(self, at_most_seconds: float = REPORT_SECONDS) -> None:
+        """Read what has come, start what fits, hand over what is done."""
+        for key, _ in self._selector.select(min(at_most_seconds, self._seconds_to_wait())):
+            key.data()
+        self._start_passes()
+        while self._flights and self._flights[0].work.is_done():
+            self._deliver(self._flights.popleft())
+            self._start_passes()
+        for client in [client for client in self._clients if client.answers]:
+            self._flush(client)
+        if time.monotonic() - self._reported_at >= REPORT_SECONDS:
+            self._look_around(time.monotonic())
+
+    def figures(self) -> Json:
+        """What an operator wants to know. room: broadcasts of 25 pictures a second that fit yet."""
+        usual = self._plan(_USUAL_FRAME_SAMPLES)
+        taken = sum(client.load for client in self._clients)
+        faces = self._timings[Kind.PAINT].seconds
+        return {
+            "device": self._painter.device,
+            "engine": self._networks.engine,
+            "version": self._networks.version,
+            "decoder": self._networks.decoder,
+            "load": round(self._last_load, 3),
+            "reserved": round(taken, 3),
+            "on_air": sum(client.hello is not None for client in self._clients),
+            "fits": usual.fits,
+            "room": max(0, int((FULL_LOAD - taken + 1e-9) / usual.load)),
+            "load_each": usual.load,
+            "frame_ms": round(faces[usual.paint] / usual.paint * 1000, 3),
+            "pass_faces": usual.paint,
+            "pass_ms": {str(size): round(took * 1000, 3) for size, took in faces.items()},
+            "sound_ms": {
+                str(size): round(took * 1000, 3)
+                for size, took in self._timings[Kind.HEAR].seconds.items()
+            },
+            **{name: getattr(self.counters, name) for name in Counters.__slots__},
+        }
+
+    # --- clients ------------------------------------------------------------------------------
+
+    def _welcome_next(self) -> None:
+        try:
+            link, _ = self._listener.accept()
+        except OSError:  # it has gone again
+            return
+        client = new_client(link)
+        if client is None:
+            return
+        if len(self._clients) >= _MAX_CLIENTS:
+            link.close()
+            return
+        self._clients.add(client)
+        self._selector.register(link, selectors.EVENT_READ, lambda: self._read(client))
+
+    def _read(self, client: Client) -> None:
+        try:
+            for _ in range(_MESSAGES_AT_ONCE):
+                if client.is_gone:
+                    return
+                if client.hello is None:
+                    self._read_hello(client)
+                    continue
+                raw = client.link.recv(MAX_MESSAGE_BYTES)
+                if not raw:
+                    self._drop(client, "it has gone")
+                    return
+                self._obey(client, unpack_requests(raw))
+        except BlockingIOError:
+            return
+        except WireError as error:
+            logger.warning("a client is dropped: %s", error)
+            self._drop(client, str(error))
+        except OSError as error:
+            self._drop(client, str(error))
+
+    def _obey(self, client: Client, requests: list[Request]) -> None:
+        now = time.monotonic()
+        client.heard_at = now
+        for request in requests:
+            if request.kind == Kind.ALIVE:
+                continue
+            if request.kind == Kind.WITHDRAW:
+                self._withdraw(client, request.number)
+                continue
+            job = client.accept(request, now)
+            if job is None:
+                self.counters.failed += 1
+            else:
+                self._queue.add(job)
+
+    def _withdraw(self, client: Client, number: int) -> None:
+        """What is being painted comes all the same; nobody looks at it."""
+        job = client.open.get(number)
+        if job is not None and self._queue.withdraw(job):
+            client.answer(job, Outcome.WITHDRAWN)
+
+    def _read_hello(self, client: Client) -> None:
+        raw, descriptors, flags, _ = socket.recv_fds(client.link, MAX_MESSAGE_BYTES, 1)
+        try:
+            if not raw:
+                self._drop(client, "it has gone")
+                return
+            if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or len(descriptors) != 1:
+                raise WireError("a hello is one message with one open file")
+            hello = parse_hello(unpack_json(raw))
+            refusal = self._refusal(hello)
+            if refusal is not None:
+                self._refuse(client, *refusal)
+                return
+            self._admit(client, hello, descriptors[0])
+        except WireError as error:
+            self._refuse(client, "bad_hello", f"The model server was not understood: {error}.")
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _refusal(self, hello: Hello) -> tuple[str, str] | None:
+        if hello.networks != self._networks:
+            text = f"This presenter needs {hello.networks}; the model server runs {self._networks}."
+            return "other_networks", text
+        own = self._plan(hello.frame_samples)
+        on_air = [client for client in self._clients if client.hello is not None]
+        free = FULL_LOAD - sum(client.load for client in on_air)
+        device = self._painter.device
+        reason = admission.refusal(device, own, hello.frame_samples, len(on_air), free)
+        return ("gpu_full", reason[0].upper() + reason[1:]) if reason is not None else None
+
+    def _admit(self, client: Client, hello: Hello, latents: int) -> None:
+        shapes = self._painter.shapes
+        if hello.first_row >= shapes.face_px:
+            raise WireError("`first_row` lies below the face")
+        key = latents_key(latents)
+        if key not in self._films:
+            values = read_latents(latents, self._painter.latent_px)
+            self._films[key] = _Film(self._painter.keep(values), len(values))
+        memory = make_memory(shapes)
+        try:
+            welcome = {"prompt_bytes": shapes.prompt_bytes, "face_px": shapes.face_px}
+            socket.send_fds(client.link, [pack_json({"welcome": welcome})], [memory])
+            client.slots = SharedSlots(memory, shapes)
+        finally:
+            os.close(memory)
+        film = self._films[key]
+        film.users += 1
+        client.film_key, client.film, client.frames = key, film.latents, film.frames
+        client.load, client.hello = self._plan(hello.frame_samples).load, hello
+        logger.info("a broadcast joins", extra={"worker_pid": client.pid})
+
+    def _refuse(self, client: Client, code: str, text: str) -> None:
+        self.counters.refused += 1
+        with contextlib.suppress(OSError):
+            client.link.send(pack_json({"refused": {"code": code, "message": text}}))
+        self._drop(client, text)
+
+    def _drop(self, client: Client, reason: str) -> None:
+        """Forget a client; its memory goes when the last pass for it is done."""
+        if client.is_gone:
+            return
+        client.is_gone = True
+        self._selector.unregister(client.link)
+        client.link.close()
+        self._clients.discard(client)
+        self._queue.forget(client)
+        client.slots = None
+        if client.hello is not None:
+            self.counters.dropped_clients += 1
+            logger.info("a broadcast leaves", extra={"worker_pid": client.pid, "reason": reason})
+        film = self._films.get(client.film_key)
+        if film is not None:
+            film.users -= 1
+            if not film.users:
+                del self._films[client.film_key]
+        client.film = None
+
+    def _flush(self, client: Client) -> None:
+        try:
+            client.flush()
+        except BlockingIOError:
+            self._drop(client, "it does not read its answers")
+        except OSError as error:
+            self._drop(client, str(error))
+
+    # --- passes -------------------------------------------------------------------------------
+
+    def _start_passes(self) -> None:
+        while len(self._flights) < IN_FLIGHT and len(self._queue):
+            now = time.monotonic()
+            jobs, late = self._queue.take(now, self._timings, self._largest())
+            for job in late:
+                job.client.answer(job, Outcome.LATE)
+                self.counters.late += 1
+            if not jobs:
+                continue
+            begin = self._begin_faces if jobs[0].kind is Kind.PAINT else self._hear
+            try:
+                begin(jobs, now)
+            except RuntimeError:
+                # Out of the device's memory, say. One pass is lost, the broadcasts are not.
+                logger.exception("a pass failed")
+                self._fail(jobs)
+
+    def _begin_faces(self, jobs: list[Job], now: float) -> None:
+        first_row = min(job.client.hello.first_row for job in jobs)
+        orders = [
+            FaceOrder(job.client.film, job.request.first, job.client.slots.prompt(job.request.slot))
+            for job in jobs
+        ]
+        work = self._painter.start(orders, first_row)
+        self._flights.append(_Flight(jobs, now, first_row, work))
+
+    def _hear(self, jobs: list[Job], now: float) -> None:
+        orders = [_sound_order(job) for job in jobs]
+        for job, features in zip(jobs, self._painter.hear(orders), strict=True):
+            job.client.slots.features(job.request.slot, job.request.frames)[:] = features
+            job.client.answer(job, Outcome.DONE)
+        self.counters.heard += len(jobs)
+        self._note(Kind.HEAR, len(jobs), time.monotonic() - now)
+
+    def _deliver(self, flight: _Flight) -> None:
+        try:
+            made = flight.work.faces()
+        except RuntimeError:
+            logger.exception("a pass failed")
+            self._fail(flight.jobs)
+            return
+        for job, face in zip(flight.jobs, made, strict=True):
+            client: Client = job.client
+            if client.is_gone or client.slots is None or client.hello is None:
+                continue
+            first = client.hello.first_row
+            client.slots.face(job.request.slot)[first:] = face[first - flight.first_row :]
+            client.answer(job, Outcome.DONE)
+        now = time.monotonic()
+        self.counters.painted += len(flight.jobs)
+        self.counters.passes += 1
+        self._note(Kind.PAINT, len(flight.jobs), now - max(flight.started_at, self._done_at))
+        self._done_at = now
+
+    def _fail(self, jobs: list[Job]) -> None:
+        self.counters.failed += len(jobs)
+        for job in jobs:
+            if not job.client.is_gone:
+                job.client.answer(job, Outcome.FAILED)
+
+    def _note(self, kind: Kind, jobs: int, seconds: float) -> None:
+        bucket = min(size for size in self._timings[kind].seconds if size >= jobs)
+        self._timings[kind].note(bucket, seconds)
+        self._load.busy_seconds += seconds
+
+    def _largest(self) -> dict[Kind, int]:
+        """The largest passes that are quick enough for the most hurried broadcast."""
+        shortest = min(
+            (client.hello.frame_samples for client in self._clients if client.hello is not None),
+            default=_USUAL_FRAME_SAMPLES,
+        )
+        own = self._plan(shortest)
+        return {Kind.PAINT: own.paint, Kind.HEAR: own.hear}
+
+    def _plan(self, frame_samples: int) -> admission.Plan:
+        return admission.plan(self._timings[Kind.PAINT], self._timings[Kind.HEAR], frame_samples)
+
+    # --- reports ------------------------------------------------------------------------------
+
+    def _seconds_to_wait(self) -> float:
+        if self._flights:
+            return _LOOK_SECONDS
+        if len(self._queue):
+            return 0.0
+        return max(0.0, self._reported_at + REPORT_SECONDS - time.monotonic())
+
+    def _look_around(self, now: float) -> None:
+        for client in list(self._clients):
+            limit = HELLO_SECONDS if client.hello is None else SILENT_SECONDS
+            if now - client.heard_at > limit:
+                self._drop(client, "nothing is heard of it")
+        self._last_load = self._load.take(now)
+        self._reported_at = now
+        self._report(self.figures())
+
+
+def _sound_order(job: Job) -> SoundOrder:
+    request: Request = job.request
+    client: Client = job.client
+    assert client.slots is not None
+    assert client.hello is not None
+    sound = client.slots.sound(request.slot, request.samples).copy()
+    frames = range(request.frame, request.frame + request.frames)
+    return SoundOrder(sound, request.first, frames, client.hello.frame_samples)
