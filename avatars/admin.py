@@ -14,6 +14,7 @@ from accounts.actor import signed_in
 from accounts.models import Consent
 from avatars import builds, services
 from avatars.access import get_build_for
+from avatars.marks import MarksField
 from avatars.models import Avatar, AvatarBuild, AvatarClip
 from avatars.previews import build_preview_url, preview_url
 from avatars.validators import check_avatar
@@ -58,6 +59,15 @@ class AvatarForm(OneOrganizationForm):
     landmarks = forms.FileField(
         label=_("face points"), required=False, help_text=_("The JSON file with the face points.")
     )
+    marks = MarksField(
+        label=_("marks on the photo"),
+        required=False,
+        help_text=_(
+            "A photo that is to speak: one person, straight into the camera, lips closed, eyes "
+            "open, even light, the face at least 200 px wide. Hands, glances and a turned head "
+            "are not in it. Choose the photo above and drag each mark to its place."
+        ),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,7 +93,8 @@ _FILMED: Final = frozenset(e.name for e in ENGINES if e.kind == "face" and e.bui
 
 def _uploads_of(form: Any) -> dict[str, Any]:
     values = form.cleaned_data
-    return {"file": values.get("film"), "landmarks": values.get("landmarks")}
+    points = values.get("landmarks") or values.get("marks")
+    return {"file": values.get("film"), "landmarks": points}
 
 
 def _presenter_of(avatar: Avatar) -> str:
@@ -156,8 +167,8 @@ class AvatarAdmin(OrganizationScopedAdmin):
     view_permission = "avatar.view"
     edit_permission = "avatar.edit"
     fields = (
-        "organization", "name", "engine", "presenter", "film", "landmarks", "settings", "consent",
-        "licences", "state", "picture", "weights",
+        "organization", "name", "engine", "presenter", "film", "landmarks", "marks",
+        "settings", "consent", "licences", "state", "picture", "weights",
     )  # fmt: skip
     readonly_fields = ("state", "picture", "weights")
     list_display = ("name", "engine", "state", "organization")
