@@ -1,221 +1,87 @@
-import { ApiError, errorFromResponse, toApiError } from './errors'
-import type {
-  Broadcast,
-  BroadcastEvent,
-  BroadcastState,
-  CalendarAddress,
-  CommandArguments,
-  CommandName,
-  Me,
-  Output,
-  Page,
-  Picture,
-  Pronunciation,
-  PronunciationDraft,
-  Show,
-  SignIn,
-  Ticket,
-  Usage,
-  Utterance,
-  Voice,
-} from './schema'
+import { errorFromResponse } from './errors'
+import { addressOf, get, getPages, patch, post, remove, type BodyOf } from './calls'
+import { request, send, setAccess, setOrganization, urlOf } from './http'
+import type { BroadcastState, CommandArguments, CommandName, PictureKind, Voice } from './schema'
 
-/** The one place that speaks HTTP: signs requests, renews the session, reads the error form. */
+/** What the studio and the watch page ask of the API. */
 
-const PREFIX = '/api/v1/'
-
-interface Credentials {
-  access: string | null
-  organization: string | null
-}
-
-const credentials: Credentials = { access: null, organization: null }
-let renewal: Promise<boolean> | null = null
-let onSignedOut: () => void = () => undefined
-
-export function setOrganization(id: string | null): void {
-  credentials.organization = id
-}
-
-/** Called once when the server no longer accepts our session. */
-export function setSignedOutHandler(handler: () => void): void {
-  onSignedOut = handler
-}
-
-export function hasAccess(): boolean {
-  return credentials.access !== null
-}
-
-function cookie(name: string): string | null {
-  const found = document.cookie.split('; ').find((part) => part.startsWith(`${name}=`))
-  return found ? decodeURIComponent(found.slice(name.length + 1)) : null
-}
-
-function headersFor(init: RequestInit): Headers {
-  const headers = new Headers(init.headers)
-  if (!headers.has('Accept')) headers.set('Accept', 'application/json')
-  // Some refusals are said by the server: in the language of the page, not of the browser.
-  headers.set('Accept-Language', document.documentElement.lang || 'en')
-  if (credentials.access) headers.set('Authorization', `Bearer ${credentials.access}`)
-  if (credentials.organization) headers.set('X-Organization', credentials.organization)
-  const token = cookie('csrftoken')
-  if (token && init.method && init.method !== 'GET') headers.set('X-CSRFToken', token)
-  return headers
-}
-
-async function send(url: URL, init: RequestInit): Promise<Response> {
-  try {
-    return await fetch(url, { ...init, headers: headersFor(init), credentials: 'same-origin' })
-  } catch (error) {
-    throw toApiError(error)
-  }
-}
-
-function urlOf(path: string, query: Record<string, string> = {}): URL {
-  const url = new URL(PREFIX + path, window.location.origin)
-  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
-  return url
-}
-
-/** Another request may have renewed the refused token already: then that one is used. */
-async function hasNewerAccess(refused: string): Promise<boolean> {
-  const isRenewed = credentials.access !== null && credentials.access !== refused
-  return isRenewed || renewSession()
-}
-
-/** One request; an expired access token is renewed by the cookie and the request repeated once. */
-async function request(path: string, init: RequestInit, query?: Record<string, string>) {
-  const url = urlOf(path, query)
-  const used = credentials.access
-  let response = await send(url, init)
-  if (response.status === 401 && used && !path.startsWith('auth/token/')) {
-    if (await hasNewerAccess(used)) response = await send(url, init)
-    else onSignedOut()
-  }
-  if (!response.ok) throw await errorFromResponse(response)
-  return response
-}
-
-async function getJson<T>(path: string, query?: Record<string, string>): Promise<T> {
-  return (await (await request(path, { method: 'GET' }, query)).json()) as T
-}
-
-/** `idempotencyKey`: the same for each repeat of one intent, so that nothing happens twice. */
-async function postJson<T>(path: string, body: unknown, idempotencyKey?: string): Promise<T> {
-  const headers: Record<string, string> = { 'Content-Type': 'application/json' }
-  if (idempotencyKey) headers['Idempotency-Key'] = idempotencyKey
-  const init = { method: 'POST', headers, body: JSON.stringify(body) }
-  const response = await request(path, init)
-  const text = await response.text()
-  return (text ? JSON.parse(text) : null) as T
-}
-
-/** Up to `pages` pages of a cursor-paged list, in the server's order. */
-async function getPages<T>(path: string, query: Record<string, string> = {}, pages = 5) {
-  const results: T[] = []
-  let page = await getJson<Page<T>>(path, query)
-  results.push(...page.results)
-  for (let count = 1; count < pages && page.next; count += 1) {
-    const next = new URL(page.next, window.location.origin)
-    page = await getJson<Page<T>>(path, Object.fromEntries(next.searchParams))
-    results.push(...page.results)
-  }
-  return results
-}
+export { hasAccess, renewSession, setOrganization, setSignedOutHandler } from './http'
 
 // --- session ---
 
 /** code: of an authenticator app or a recovery code, where the user has two-factor sign-in. */
 export async function signIn(username: string, password: string, code = ''): Promise<void> {
   const device_name = navigator.userAgent.slice(0, 80)
-  const body = { username, password, client: 'browser', device_name, ...(code && { code }) }
-  const answer = await postJson<SignIn>('auth/token/', body)
-  credentials.access = answer.access
-}
-
-/** Renew the access token by the HttpOnly cookie; false when there is no valid session. */
-export function renewSession(): Promise<boolean> {
-  renewal ??= renewOnce().finally(() => {
-    renewal = null
-  })
-  return renewal
-}
-
-async function renewOnce(): Promise<boolean> {
-  credentials.access = null
-  try {
-    const answer = await postJson<SignIn>('auth/token/refresh/', {})
-    credentials.access = answer.access
-    return true
-  } catch (error) {
-    if (error instanceof ApiError && error.status >= 400 && error.status < 500) return false
-    throw error
-  }
+  const body = { username, password, client: 'browser' as const, device_name, code }
+  setAccess((await post('auth/token/', body)).access)
 }
 
 export async function signOut(): Promise<void> {
   try {
-    await postJson('auth/logout/', {})
+    await post('auth/logout/', undefined)
   } finally {
-    credentials.access = null
-    credentials.organization = null
+    setAccess(null)
+    setOrganization(null)
   }
 }
 
 /** Forget the token in memory only, as after a reload. */
 export function forgetAccess(): void {
-  credentials.access = null
+  setAccess(null)
 }
 
-export const getMe = () => getJson<Me>('me/')
+export const getMe = () => get('me/')
 
 // --- shows and broadcasts ---
 
-export const listShows = () => getPages<Show>('shows/')
-export const getShow = (id: string) => getJson<Show>(`shows/${id}/`)
-export const listOutputs = () => getPages<Output>('outputs/')
+export const listShows = () => getPages('shows/')
+export const getShow = (show_id: string) => get('shows/{show_id}/', { show_id })
+export const listOutputs = () => getPages('outputs/')
 /** `states`: those wanted, such as `['live', 'recovering']`. */
-export function listBroadcasts(states: readonly BroadcastState[]): Promise<Broadcast[]> {
-  return getPages<Broadcast>('broadcasts/', { state: states.join(',') })
-}
+export const listBroadcasts = (states: readonly BroadcastState[]) =>
+  getPages('broadcasts/', { query: { state: [...states] } })
 
 /** What the organization may use, and has used. */
-export const getUsage = (organization: string) => getJson<Usage>(`organizations/${organization}/usage/`)
+export const getUsage = (organization_id: string) =>
+  get('organizations/{organization_id}/usage/', { organization_id })
 
 /** A new secret address for calendar programs; the one before opens nothing any more. */
-export const renewCalendarAddress = (organization: string) =>
-  postJson<CalendarAddress>(`organizations/${organization}/calendar/`, {})
+export const renewCalendarAddress = (organization_id: string) =>
+  post('organizations/{organization_id}/calendar/', undefined, { organization_id })
 
-export const getBroadcast = (id: string) => getJson<Broadcast>(`broadcasts/${id}/`)
+export const getBroadcast = (broadcast_id: string) =>
+  get('broadcasts/{broadcast_id}/', { broadcast_id })
 
-export function startShow(id: string, idempotencyKey: string): Promise<Broadcast> {
-  return postJson<Broadcast>(`shows/${id}/start/`, {}, idempotencyKey)
-}
+export const startShow = (show_id: string, idempotencyKey: string) =>
+  post('shows/{show_id}/start/', undefined, { show_id }, { idempotencyKey })
 
-export function listUtterances(broadcast: string): Promise<Utterance[]> {
-  return getPages<Utterance>(`broadcasts/${broadcast}/utterances/`, { page_size: '200' }, 1)
-}
+const NEWEST = { query: { page_size: 200 }, pages: 1 }
 
-export function listEvents(broadcast: string): Promise<BroadcastEvent[]> {
-  return getPages<BroadcastEvent>(`broadcasts/${broadcast}/events/`, { page_size: '200' }, 1)
-}
+export const listUtterances = (broadcast_id: string) =>
+  getPages('broadcasts/{broadcast_id}/utterances/', { ids: { broadcast_id }, ...NEWEST })
+
+export const listEvents = (broadcast_id: string) =>
+  getPages('broadcasts/{broadcast_id}/events/', { ids: { broadcast_id }, ...NEWEST })
 
 export function postCommand<N extends CommandName>(
-  broadcast: string,
+  broadcast_id: string,
   name: N,
   args: CommandArguments[N],
   idempotencyKey: string,
 ): Promise<unknown> {
-  return postJson(`broadcasts/${broadcast}/${name}/`, args, idempotencyKey)
+  const route = `broadcasts/{broadcast_id}/${name}/` as 'broadcasts/{broadcast_id}/say/'
+  const body = args as BodyOf<typeof route, 'post'>
+  return post(route, body, { broadcast_id }, { idempotencyKey })
 }
 
-export function switchOutput(broadcast: string, output: string, verb: 'start' | 'stop') {
-  return postJson<unknown>(`broadcasts/${broadcast}/outputs/${output}/${verb}/`, {})
+export function switchOutput(broadcast_id: string, output_id: string, verb: 'start' | 'stop') {
+  const route = `broadcasts/{broadcast_id}/outputs/{output_id}/${verb}/` as const
+  return post(route, undefined, { broadcast_id, output_id })
 }
 
-export function replaceOutputKey(broadcast: string, output: string, streamKey: string) {
-  const body = { stream_key: streamKey }
-  return postJson<unknown>(`broadcasts/${broadcast}/outputs/${output}/replace-key/`, body)
+export function replaceOutputKey(broadcast_id: string, output_id: string, stream_key: string) {
+  const route = 'broadcasts/{broadcast_id}/outputs/{output_id}/replace-key/'
+  return post(route, { stream_key }, { broadcast_id, output_id })
 }
 
 /** A small picture of what is on air now. */
@@ -228,36 +94,31 @@ export async function getThumbnail(address: string): Promise<Blob> {
 
 // --- pictures and voices ---
 
-export const listPictures = (kind: string) => getPages<Picture>('pictures/', { kind })
-export const listVoices = () => getPages<Voice>('voices/')
-export const listPronunciations = () => getPages<Pronunciation>('pronunciations/', {}, 10)
+export const listPictures = (kind: PictureKind) => getPages('pictures/', { query: { kind } })
+export const listVoices = (): Promise<Voice[]> => getPages('voices/')
+export const listPronunciations = () => getPages('pronunciations/', { pages: 10 })
 
 /** A text in a voice, as WAV. */
-export async function previewVoice(voice: string, text: string): Promise<Blob> {
+export async function previewVoice(voice_id: string, text: string): Promise<Blob> {
+  const body: BodyOf<'voices/{voice_id}/preview/', 'post'> = { text }
   const headers = { 'Content-Type': 'application/json', Accept: 'audio/wav, application/json' }
-  const init = { method: 'POST', headers, body: JSON.stringify({ text }) }
-  return (await request(`voices/${voice}/preview/`, init)).blob()
+  const init = { method: 'POST', headers, body: JSON.stringify(body) }
+  return (await request(addressOf('voices/{voice_id}/preview/', { voice_id }), init)).blob()
 }
 
-export function createPronunciation(word: PronunciationDraft): Promise<Pronunciation> {
-  return postJson<Pronunciation>('pronunciations/', word)
-}
+export const createPronunciation = (word: BodyOf<'pronunciations/', 'post'>) =>
+  post('pronunciations/', word)
 
-export async function updatePronunciation(id: string, reading: string): Promise<Pronunciation> {
-  const headers = { 'Content-Type': 'application/json' }
-  const init = { method: 'PATCH', headers, body: JSON.stringify({ reading }) }
-  return (await (await request(`pronunciations/${id}/`, init)).json()) as Pronunciation
-}
+export const updatePronunciation = (pronunciation_id: string, reading: string) =>
+  patch('pronunciations/{pronunciation_id}/', { reading }, { pronunciation_id })
 
-export async function deletePronunciation(id: string): Promise<void> {
-  await request(`pronunciations/${id}/`, { method: 'DELETE' })
-}
+export const deletePronunciation = (pronunciation_id: string) =>
+  remove('pronunciations/{pronunciation_id}/', { pronunciation_id })
 
 // --- watching ---
 
-export function createTicket(purpose: 'console' | 'watch', broadcast: string): Promise<Ticket> {
-  return postJson<Ticket>('ws-tickets/', { purpose, broadcast })
-}
+export const createTicket = (purpose: 'console' | 'watch', broadcast: string) =>
+  post('ws-tickets/', { purpose, broadcast })
 
 export interface WhepAnswer {
   sdp: string

@@ -1,5 +1,6 @@
 /** Short names for the shapes of the API, all of them generated (`npm run generate:api`). */
 
+import type { BodyOf } from './calls'
 import type { components } from './openapi'
 
 type Schemas = components['schemas']
@@ -44,13 +45,11 @@ export type ErrorBody = Omit<Schemas['Error']['error'], 'code' | 'details'> & {
 }
 export type ErrorDetail = Schemas['Error']['error']['details'][number]
 
-export type Page<T> = Omit<Schemas['PaginatedShowList'], 'results'> & { results: T[] }
-
 export type Organization = Schemas['Membership']
 export type Me = Schemas['Me']
-export type SignIn = Schemas['SignIn']
 export type Card = Schemas['Card']
 export type Picture = Schemas['PictureAnswer']
+export type PictureKind = Picture['kind']
 /** Of a show or of a broadcast; those of a show have a `position` too. */
 export type Cue = Schemas['AiredCue'] & Partial<Pick<Schemas['Cue'], 'position'>>
 export type Show = Schemas['Show']
@@ -66,22 +65,17 @@ export type Utterance = Schemas['UtteranceAnswer']
 export type BroadcastEvent = Schemas['EventAnswer']
 export type Ticket = Schemas['TicketAnswer']
 
-/** Arguments of each command: the bodies of the REST verbs of the same name. */
-export interface CommandArguments {
-  stop: Schemas['StopBodyRequest']
-  say: Schemas['SayBodyRequest']
-  interrupt: Schemas['InterruptBodyRequest']
-  pause: Record<string, never>
-  resume: Record<string, never>
-  skip: Record<string, never>
-  take: Schemas['TakeBodyRequest']
-  expression: Schemas['ExpressionBodyRequest']
-  gesture: Schemas['GestureBodyRequest']
-  clip: Schemas['ClipBodyRequest']
-  record: Schemas['RecordBodyRequest']
-}
+/** Verbs of a broadcast that the console sends too. */
+export type CommandName =
+  | 'stop' | 'say' | 'interrupt' | 'pause' | 'resume' | 'skip' | 'take'
+  | 'expression' | 'gesture' | 'clip' | 'record'
 
-export type CommandName = keyof CommandArguments
+/** Arguments of each command: the bodies of the REST verbs of the same name. */
+export type CommandArguments = {
+  [N in CommandName]: BodyOf<`broadcasts/{broadcast_id}/${N}/`, 'post'> extends infer B
+    ? B extends undefined ? Record<string, never> : B
+    : never
+}
 
 function namesOf<T extends string>(order: Record<T, number>): readonly T[] {
   return Object.keys(order) as T[]

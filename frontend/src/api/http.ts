@@ -1,0 +1,107 @@
+import { ApiError, errorFromResponse, toApiError } from './errors'
+
+/** Signs requests, renews the session, reads the error form. What is asked: `calls.ts`. */
+
+const PREFIX = '/api/v1/'
+
+interface Credentials {
+  access: string | null
+  organization: string | null
+}
+
+const credentials: Credentials = { access: null, organization: null }
+let renewal: Promise<boolean> | null = null
+let onSignedOut: () => void = () => undefined
+
+export function setOrganization(id: string | null): void {
+  credentials.organization = id
+}
+
+export function setAccess(token: string | null): void {
+  credentials.access = token
+}
+
+/** Called once when the server no longer accepts our session. */
+export function setSignedOutHandler(handler: () => void): void {
+  onSignedOut = handler
+}
+
+export function hasAccess(): boolean {
+  return credentials.access !== null
+}
+
+function cookie(name: string): string | null {
+  const found = document.cookie.split('; ').find((part) => part.startsWith(`${name}=`))
+  return found ? decodeURIComponent(found.slice(name.length + 1)) : null
+}
+
+function headersFor(init: RequestInit): Headers {
+  const headers = new Headers(init.headers)
+  if (!headers.has('Accept')) headers.set('Accept', 'application/json')
+  // Some refusals are said by the server: in the language of the page, not of the browser.
+  headers.set('Accept-Language', document.documentElement.lang || 'en')
+  if (credentials.access) headers.set('Authorization', `Bearer ${credentials.access}`)
+  if (credentials.organization) headers.set('X-Organization', credentials.organization)
+  const token = cookie('csrftoken')
+  if (token && init.method && init.method !== 'GET') headers.set('X-CSRFToken', token)
+  return headers
+}
+
+/** One request as it is. Throws ApiError `network` when nothing answered. */
+export async function send(url: URL, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, { ...init, headers: headersFor(init), credentials: 'same-origin' })
+  } catch (error) {
+    throw toApiError(error)
+  }
+}
+
+export function urlOf(path: string, query: Record<string, string> = {}): URL {
+  const url = new URL(PREFIX + path, window.location.origin)
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+  return url
+}
+
+/** Another request may have renewed the refused token already: then that one is used. */
+async function hasNewerAccess(refused: string): Promise<boolean> {
+  const isRenewed = credentials.access !== null && credentials.access !== refused
+  return isRenewed || renewSession()
+}
+
+/** One request; an expired access token is renewed by the cookie and the request repeated once. */
+export async function request(
+  path: string,
+  init: RequestInit,
+  query?: Record<string, string>,
+): Promise<Response> {
+  const url = urlOf(path, query)
+  const used = credentials.access
+  let response = await send(url, init)
+  if (response.status === 401 && used && !path.startsWith('auth/token/')) {
+    if (await hasNewerAccess(used)) response = await send(url, init)
+    else onSignedOut()
+  }
+  if (!response.ok) throw await errorFromResponse(response)
+  return response
+}
+
+/** Renew the access token by the HttpOnly cookie; false when there is no valid session. */
+export function renewSession(): Promise<boolean> {
+  renewal ??= renewOnce().finally(() => {
+    renewal = null
+  })
+  return renewal
+}
+
+async function renewOnce(): Promise<boolean> {
+  credentials.access = null
+  const headers = { 'Content-Type': 'application/json' }
+  try {
+    const response = await request('auth/token/refresh/', { method: 'POST', headers, body: '{}' })
+    credentials.access = ((await response.json()) as { access: string }).access
+    return true
+  } catch (error) {
+    if (error instanceof ApiError && error.status >= 400 && error.status < 500) return false
+    throw error
+  }
+}
