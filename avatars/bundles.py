@@ -13,7 +13,9 @@ from django.conf import settings
 from accounts.hooks import OwnedFolder
 from accounts.models import Organization
 from avatars.models import Avatar, AvatarBuild
+from inference import model_servers
 from inference.catalog import ENGINES
+from inference.model_servers import ModelServer
 from metering.hooks import FileFound
 
 # The clip that plays while no other does.
@@ -88,4 +90,26 @@ def engine_settings(avatar: Avatar) -> dict[str, Any]:
         values["bundle"] = str(bundle_folder(build))
         # The latents fit the networks that they were made for.
         values["version"] = build.facts.get("version", "v1.5")
+    if settings.FACE_NETWORKS == "server" and model_servers.is_served(avatar.engine):
+        # Always in the same order: the idle loop is kept under these settings.
+        own = [server for server in present_servers() if server.engine == avatar.engine]
+        values["servers"] = [str(server.socket) for server in own]
     return {**values, "weights": str(weights_folder())}
+
+
+def present_servers() -> list[ModelServer]:
+    """The model servers that the settings list; none where each worker has its own networks."""
+    if settings.FACE_NETWORKS != "server":
+        return []
+    return model_servers.list_servers(settings.MODEL_SERVERS, settings.DATA_DIR)
+
+
+def no_room_reason(avatar: Avatar, frame_rate: float) -> str | None:
+    """Why no GPU takes another broadcast of the presenter; None when one does or none is needed."""
+    servers = present_servers()
+    if not servers or not model_servers.is_served(avatar.engine):
+        return None
+    build = current_build(avatar)
+    version = str(build.facts.get("version", "v1.5")) if build is not None else "v1.5"
+    decoder = str(avatar.settings.get("decoder", "kl"))
+    return model_servers.obstacle(servers, avatar.engine, version, decoder, frame_rate)

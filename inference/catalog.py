@@ -21,6 +21,7 @@ class EngineEntry:
     It is called as `musetalk.building:build_bundle` is.
     is_remote: a server makes the sound; what it is sent counts against `tts_characters`.
     needs_consent: it shows or sounds like a real person, whose consent must be on record.
+    is_served: a model server can run its networks for all broadcasts of a GPU.
     """
 
     kind: EngineKind
@@ -35,6 +36,7 @@ class EngineEntry:
     builder: str = ""
     is_remote: bool = False
     needs_consent: bool = False
+    is_served: bool = False
 
 
 ENGINES: Final[tuple[EngineEntry, ...]] = (
@@ -72,6 +74,7 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         needs_audio=True,
         builder="inference.engines.face.musetalk.building:build_bundle",
         needs_consent=True,
+        is_served=True,
     ),
     EngineEntry(
         "face",
@@ -82,6 +85,7 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         test_only=True,
         needs_audio=True,
         builder="inference.engines.face.musetalk.building:build_bundle",
+        is_served=True,
     ),
     EngineEntry(
         "speech",

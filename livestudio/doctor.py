@@ -25,7 +25,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
 from redis import RedisError
 
+from avatars.bundles import present_servers
 from inference.catalog import ENGINES
+from inference.model_servers import ServerState, read_state
 from inference.tool_client import ToolError, run_tool
 from livestudio.common.vault import key_id
 from livestudio.common.vault_rotation import missing_keys
@@ -185,6 +187,16 @@ def check_gpu() -> Iterator[Finding]:
         yield none
 
 
+def check_model_servers() -> Iterator[Finding]:
+    """What `manage.py up`, or a service manager, keeps running for filmed presenters."""
+    servers = present_servers()
+    if not servers:
+        text = "each filmed presenter has its own networks (FACE_NETWORKS=local)"
+        yield Finding("model server", "ok", text)
+    for server in servers:
+        yield _model_server_finding(read_state(server))
+
+
 def check_disk() -> Iterator[Finding]:
     free_mib = shutil.disk_usage(settings.DATA_DIR).free // _MIB
     text = f"{free_mib} MiB free in {settings.DATA_DIR}"
@@ -275,6 +287,7 @@ CHECKS: Final[dict[str, Callable[[], Iterator[Finding]]]] = {
     "port": check_port,
     "ice": check_ice,
     "gpu": check_gpu,
+    "model server": check_model_servers,
     "disk": check_disk,
     "database": check_database,
     "vault": check_vault,
@@ -323,6 +336,25 @@ def _try_udp(host: str) -> Finding:
         return Finding(part, "ok", "a UDP port can be opened")
     advice = "Look at ICE_HOST_ADDRESSES and ICE_UDP_PORTS."
     return Finding(part, "stop", f"no UDP port can be opened: {reason}", advice)
+
+
+def _model_server_finding(state: ServerState) -> Finding:
+    server = state.server
+    part = f"model server {server.name}"
+    runs = f"{server.engine} {server.version}, decoder {server.decoder}, on {server.device}"
+    if state.state == "ready":
+        text = (
+            f"{runs} ({state.device}): {state.on_air} on air, room for {state.room} more of "
+            f"{state.fits}, {state.frame_ms:.3g} ms a face, {state.load_percent} % busy"
+        )
+        return Finding(part, "ok", text)
+    if state.state == "failed":
+        advice = "`manage.py weights` lists what belongs where; it tries again by itself."
+        return Finding(part, "note", f"{runs}: {state.message}", advice)
+    if state.state == "loading":
+        return Finding(part, "ok", f"{runs}: still loading")
+    advice = f"`manage.py up` starts it; elsewhere: manage.py run_model_server {server.number}."
+    return Finding(part, "note", f"{runs}: not running", advice)
 
 
 def _is_livestudio_running() -> bool:

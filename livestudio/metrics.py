@@ -17,6 +17,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, Histogram, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from avatars.bundles import present_servers
+from inference.model_servers import read_state
 from inference.services import last_seen_control_loop
 from livestudio.backlog_metrics import backlog_families
 from streams.models import Broadcast, BroadcastOutput, BroadcastState
@@ -40,6 +42,7 @@ class BroadcastCollector(Collector):
         yield _outputs()
         yield _numbers()
         yield _control_loop()
+        yield from _model_servers()
         yield from backlog_families(timezone.now())
 
 
@@ -99,6 +102,24 @@ def _control_loop() -> GaugeMetricFamily:
     if seen_at := last_seen_control_loop():
         family.add_metric([], (timezone.now() - seen_at).total_seconds())
     return family
+
+
+def _model_servers() -> Iterator[GaugeMetricFamily]:
+    """Of each server that answers; none where every worker has its own networks."""
+    described = {
+        "load": "Busy share of the device, 0 to 1.",
+        "frame_ms": "Milliseconds of one face in a pass.",
+        "room": "Broadcasts of 25 pictures a second that fit yet.",
+        "on_air": "Broadcasts that are painted.",
+        "late": "Faces that could not be ready when they were due, since the server began.",
+    }
+    states = [read_state(server) for server in present_servers()]
+    for name, text in described.items():
+        family = GaugeMetricFamily(f"livestudio_model_server_{name}", text, labels=["server"])
+        for state in states:
+            if state.state == "ready":
+                family.add_metric([state.server.name], getattr(state, name))
+        yield family
 
 
 def _numbers() -> GaugeMetricFamily:

@@ -17,6 +17,8 @@ import environ
 from corsheaders.defaults import default_headers
 
 from inference.egress import is_allow_entry
+from inference.model_servers import ALLOWED as MODEL_SERVERS_ALLOWED
+from inference.model_servers import is_model_server
 from livestudio import env
 from livestudio.common.log import logging_settings
 
@@ -112,6 +114,12 @@ LAUNCHER = env.read_choice(
 TEST_ENGINES = env.read_flag("TEST_ENGINES")
 if TEST_ENGINES and IS_PRODUCTION:
     env.refuse("TEST_ENGINES", "1", "nothing in production; the test engines are for measurements")
+# Where the networks of filmed presenters run: in each broadcast's own worker, or in one model
+# server per GPU for all of them.
+FACE_NETWORKS = env.read_choice("FACE_NETWORKS", ("local", "server"), "local")
+MODEL_SERVERS = env.read_checked_list(
+    "MODEL_SERVERS", ("auto/musetalk/v1.5/kl",), is_model_server, MODEL_SERVERS_ALLOWED
+)
 # How many broadcasts of an organization run well at once here; more are warned of, not refused.
 BROADCASTS_AT_ONCE = env.read_integer(
     "BROADCASTS_AT_ONCE", max(1, (os.cpu_count() or 1) * 3 // 2), lowest=1, highest=10_000

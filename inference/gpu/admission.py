@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from inference import model_servers
 from inference.engines.face.musetalk.spans import STEP_FRAMES
 from inference.gpu.schedule import Timings
 from inference.media.ring import LEAD_FRAMES
+from inference.model_servers import FULL_LOAD
 
-# The rest is for passes that take longer than usual, and for faces that are painted twice.
-FULL_LOAD: Final = 0.85
 _SAMPLE_RATE_HZ: Final = 48_000
 
 
@@ -55,20 +55,10 @@ def refusal(device: str, own: Plan, frame_samples: int, on_air: int, free: float
 
     free: the share of the device that nobody has been given.
     """
-    rate = _SAMPLE_RATE_HZ / frame_samples
     if own.load <= free:
         return None
-    if own.fits == 0:
-        slower = FULL_LOAD / own.load * rate
-        return (
-            f"{device} is too slow for this presenter at {rate:.3g} pictures a second: it manages "
-            f"about {slower:.2g}. Choose a profile with fewer pictures a second, the decoder "
-            "`tiny`, or a presenter that needs no GPU."
-        )
-    return (
-        f"{device} is full: it carries {own.fits} broadcasts of {rate:.3g} pictures a second, and "
-        f"{on_air} are on air. End one of them, or choose a presenter that needs no GPU."
-    )
+    rate = _SAMPLE_RATE_HZ / frame_samples
+    return model_servers.refusal(device, rate, own.fits, on_air, own.load)
 
 
 def _largest(timings: Timings, seconds: float) -> int:

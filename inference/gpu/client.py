@@ -22,7 +22,7 @@ from inference.engines.face.musetalk.paste import first_shown_row
 from inference.engines.face.musetalk.renderer import FacePromise
 from inference.engines.face.musetalk.soundtrack import Sound
 from inference.gpu.admission import patience_seconds
-from inference.gpu.link import Presenter, ServerGoneError, ServerLink
+from inference.gpu.link import Presenter, ServerGoneError, ServerLink, free_share
 from inference.gpu.wire import Answer, Bytes, Outcome
 
 logger = logging.getLogger(__name__)
@@ -277,18 +277,16 @@ class RemoteRenderer:
         logger.warning("the model server is back")
 
     def _connect(self) -> ServerLink:
-        """The first server that takes the presenter."""
+        """The first server that takes the presenter, beginning with the one with most room."""
         refusal: EngineError | None = None
-        for path in self._servers:
+        for path in sorted(self._servers, key=free_share, reverse=True):
             try:
                 return ServerLink.connect(path, self._presenter)
             except EngineError as error:
                 refusal = error
             except ServerGoneError as error:
                 refusal = refusal or EngineError("model_server_gone", str(error))
-        raise refusal or EngineError(
-            "no_model_server", "No model server is set up for this engine."
-        )
+        raise refusal or EngineError("no_model_server", "No model server is set up.")
 
 
 def open_renderer(setup: FaceSetup, bundle: Bundle, servers: Sequence[str]) -> RemoteRenderer:

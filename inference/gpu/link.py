@@ -206,17 +206,30 @@ class ServerLink:
             raise ServerGoneError(str(error)) from error
 
 
+def free_share(path: Path) -> float:
+    """The share of its device that a server has not given to anybody, as it said last."""
+    try:
+        return float(_said(path).get("free", 0.0))
+    except (TypeError, ValueError):
+        return 0.0
+
+
 def absence(path: Path) -> str:
     """Why no server answers at a path, in words, as its status file tells it."""
-    try:
-        status: Json = json.loads(path.with_suffix(".json").read_text())
-    except (OSError, ValueError):
-        status = {}
+    status = _said(path)
     if status.get("state") == "failed":
         return f"The model server cannot load its networks: {status.get('message')}"
     if status.get("state") == "loading" and time.time() - float(status.get("at", 0)) < 600:
         return "The model server is still loading its networks."
     return "The model server of the GPU is not running; see `manage.py doctor`."
+
+
+def _said(path: Path) -> Json:
+    try:
+        status = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return status if isinstance(status, dict) else {}
 
 
 def _say_hello(link: socket.socket, presenter: Presenter) -> None:

@@ -19,7 +19,6 @@ from typing import Any, Final
 
 from inference.engines.base import Json
 from inference.gpu import admission
-from inference.gpu.admission import FULL_LOAD
 from inference.gpu.clients import (
     Client,
     Hello,
@@ -42,6 +41,7 @@ from inference.gpu.wire import (
     unpack_json,
     unpack_requests,
 )
+from inference.model_servers import FULL_LOAD
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +175,7 @@ class ModelServer:
             "decoder": self._networks.decoder,
             "load": round(self._last_load, 3),
             "reserved": round(taken, 3),
+            "free": max(0.0, FULL_LOAD - taken),
             "on_air": sum(client.hello is not None for client in self._clients),
             "fits": usual.fits,
             "room": max(0, int((FULL_LOAD - taken + 1e-9) / usual.load)),
@@ -276,7 +277,7 @@ class ModelServer:
         free = FULL_LOAD - sum(client.load for client in on_air)
         device = self._painter.device
         reason = admission.refusal(device, own, hello.frame_samples, len(on_air), free)
-        return ("gpu_full", reason[0].upper() + reason[1:]) if reason is not None else None
+        return ("gpu_full", reason) if reason is not None else None
 
     def _admit(self, client: Client, hello: Hello, latents: int) -> None:
         shapes = self._painter.shapes

@@ -17,6 +17,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actor import signed_in
+from avatars.bundles import present_servers
+from inference.model_servers import ServerState, read_state
 from livestudio.common.admin import refusal_text
 from livestudio.common.errors import DomainError, NotFoundError
 from streams.access import get_broadcast_for
@@ -71,6 +73,7 @@ def live_page(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": _("Live"),
         "cards": cards_of(signed_in(request)),
+        "gpus": _gpus(request),
     }
     return TemplateResponse(request, "streams/admin/live.html", context)
 
@@ -79,8 +82,15 @@ def live_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 def live_cards(request: HttpRequest) -> HttpResponse:
     """The cards alone: what the page asks for every few seconds."""
-    context = {"cards": cards_of(signed_in(request))}
+    context = {"cards": cards_of(signed_in(request)), "gpus": _gpus(request)}
     return TemplateResponse(request, "streams/admin/cards.html", context)
+
+
+def _gpus(request: HttpRequest) -> list[ServerState]:
+    """Each model server; the machine is the superusers' matter."""
+    if not signed_in(request).is_superuser:
+        return []
+    return [read_state(server) for server in present_servers()]
 
 
 @require_POST

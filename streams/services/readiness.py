@@ -8,7 +8,8 @@ from typing import Final
 from django.conf import settings
 
 from accounts.errors import OrganizationEndingError
-from inference.catalog import EngineKind, get_engine
+from avatars.bundles import no_room_reason
+from inference.catalog import EngineKind, get_engine, get_profile
 from livestudio.common.errors import ErrorDetail
 from livestudio.common.vault import VaultError
 from streams.errors import ShowNotReadyError
@@ -73,6 +74,8 @@ def _avatar_obstacles(show: Show) -> Iterator[ErrorDetail]:
         message = f"The presenter {avatar.name} is {avatar.state}."
         yield ErrorDetail("avatar", "not_ready", message)
     yield from _engine_obstacles("avatar", "face", avatar.engine)
+    if reason := no_room_reason(avatar, get_profile(show.profile).frames_per_second):
+        yield ErrorDetail("avatar", "gpu_full", reason)
 
 
 def _voice_obstacles(show: Show) -> Iterator[ErrorDetail]:

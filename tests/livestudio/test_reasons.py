@@ -32,6 +32,9 @@ SPOKEN_IN = (
     "inference/launchers",
     "inference/runner/session.py",
     "inference/services.py",
+    "inference/model_servers.py",
+    "inference/gpu/client.py",
+    "inference/gpu/link.py",
     "metering/errors.py",
     "accounts/consents.py",
     "streams/runner_events.py",
@@ -58,6 +61,9 @@ UNSEEN = (
     "LAUNCHER=",
     "event {} has no time",
     "stream key of ",
+    "device/engine/version/decoder",
+    "it has ended",
+    "it is no model server",
 )
 
 

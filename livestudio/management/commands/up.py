@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from accounts.roles import SYSTEM
 from avatars.builtins import BUILT_IN_AVATARS
+from avatars.bundles import present_servers
 from inference.services import active_runners
 from livestudio import demo as demos
 from livestudio.children import Child, end_all
@@ -118,6 +119,16 @@ class Site:
         manage = str(settings.BASE_DIR / "manage.py")
         daphne = ["daphne", "-v", "0", "-b", host, "-p", str(port), "livestudio.asgi:application"]
         commands = {
+            **{
+                server.name: [
+                    sys.executable,
+                    manage,
+                    "run_model_server",
+                    str(server.number),
+                    *life,
+                ]  # fmt: skip
+                for server in present_servers()
+            },
             "web": [sys.executable, "-m", "livestudio.child", *life, *daphne],
             "control": [sys.executable, manage, "run_control", *life],
         }

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from avatars.bundles import weights_folder
+from avatars.bundles import present_servers, weights_folder
 from avatars.weights import licences_of, list_weights
+from inference.model_servers import read_state
 from inference.tool_client import ToolError
 
 # Hashing several GB; the next time what has not changed is not read again.
@@ -41,7 +42,19 @@ class Command(BaseCommand):
 def _as_text(parts: list[dict[str, Any]], folder: str) -> str:
     ready = sum(part["ready"] for part in parts)
     listed = "\n\n".join(_part_as_text(part) for part in parts)
-    return f"{listed}\n\nFiles belong into {folder}. {ready} of {len(parts)} networks are ready."
+    summary = f"Files belong into {folder}. {ready} of {len(parts)} networks are ready."
+    return f"{listed}\n\n{summary}{_servers_as_text()}"
+
+
+def _servers_as_text() -> str:
+    """Who loads them, where that is one process for all broadcasts."""
+    states = [read_state(server) for server in present_servers()]
+    lines = [
+        f"\n{state.server.name} loads {state.server.engine} {state.server.version} "
+        f"{state.server.decoder} on {state.server.device}: {state.message or state.state}"
+        for state in states
+    ]
+    return "".join(lines)
 
 
 def _part_as_text(part: dict[str, Any]) -> str:

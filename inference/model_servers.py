@@ -1,0 +1,208 @@
+"""The model servers of this host as the web side knows them: which there are, and what they say.
+
+`MODEL_SERVERS` lists them as device/engine/version/decoder; each writes its state beside its socket
+(`inference.gpu`). Nothing here imports what they run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from inference.catalog import ENGINES
+
+ALLOWED: Final = (
+    "device/engine/version/decoder, such as cuda:0/musetalk/v1.5/kl, comma-separated; device is "
+    "auto, cpu, cuda or cuda:N"
+)
+# A server writes every second; a pass of its device may take a while.
+SILENT_SECONDS: Final = 10.0
+# Loading writes once: gigabytes from a slow disk.
+LOADING_SECONDS: Final = 900.0
+_DEVICE: Final = re.compile(r"auto|cpu|cuda(:\d{1,2})?")
+_VERSIONS: Final = ("v1.5", "v1")
+_DECODERS: Final = ("kl", "tiny")
+_USUAL_RATE: Final = 25.0
+# Of a device, given to broadcasts: the rest is for passes that take longer than usual, and for
+# faces that are painted twice.
+FULL_LOAD: Final = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class ModelServer:
+    """One process. number: its place in the setting; folder: where its socket and state lie."""
+
+    number: int
+    device: str
+    engine: str
+    version: str
+    decoder: str
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return f"gpu-{self.number}"
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / f"{self.number}.sock"
+
+    def command(self, weights: Path, life_fd: int | None = None) -> list[str]:
+        """What starts it."""
+        device = "cuda" if self.device.startswith("cuda") else self.device
+        life = [] if life_fd is None else ["--life-fd", str(life_fd)]
+        return [
+            sys.executable, "-m", "inference.gpu", "--socket", str(self.socket),
+            "--weights", str(weights), "--engine", self.engine, "--version", self.version,
+            "--decoder", self.decoder, "--device", device, *life,
+        ]  # fmt: skip
+
+    def environment(self) -> dict[str, str]:
+        """Its process sees one GPU alone, which is then `cuda`."""
+        _, _, index = self.device.partition(":")
+        return {"CUDA_VISIBLE_DEVICES": index} if index else {}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """What a server says. state: ready, loading, failed, or away when nothing is heard of it.
+
+    load: busy share of the device, 0 … 1. room, fits: broadcasts of 25 pictures a second, more of
+    which fit, and that it carries at all. frame_ms: of one face in a pass.
+    """
+
+    server: ModelServer
+    state: str
+    message: str = ""
+    device: str = ""
+    load: float = 0.0
+    on_air: int = 0
+    fits: int = 0
+    room: int = 0
+    frame_ms: float = 0.0
+    late: int = 0
+    load_each: float = 0.0
+    free: float = 0.0
+
+    @property
+    def load_percent(self) -> int:
+        return round(self.load * 100)
+
+
+def is_model_server(text: str) -> bool:
+    """Whether an item of the setting is one."""
+    parts = text.split("/")
+    if len(parts) != 4 or not _DEVICE.fullmatch(parts[0]):
+        return False
+    return is_served(parts[1]) and parts[2] in _VERSIONS and parts[3] in _DECODERS
+
+
+def is_served(engine: str) -> bool:
+    """Whether a model server can paint for this face engine."""
+    return any(e.kind == "face" and e.name == engine and e.is_served for e in ENGINES)
+
+
+def list_servers(items: tuple[str, ...] | list[str], data_dir: Path) -> list[ModelServer]:
+    """The servers that the setting lists."""
+    folder = Path(data_dir) / "gpu"
+    return [ModelServer(i, *item.split("/"), folder) for i, item in enumerate(items)]
+
+
+def read_state(server: ModelServer) -> ServerState:
+    """What a server has written last."""
+    try:
+        said = json.loads(server.socket.with_suffix(".json").read_text(encoding="utf-8"))
+        age_seconds = time.time() - float(said["at"])
+        state = str(said["state"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ServerState(server, "away")
+    limit = SILENT_SECONDS if state == "ready" else LOADING_SECONDS
+    if not -SILENT_SECONDS < age_seconds < limit or not _is_running(said.get("pid")):
+        return ServerState(server, "away")
+    if state != "ready":
+        return ServerState(server, state, str(said.get("message", "")))
+    return _ready(server, said)
+
+
+def obstacle(
+    servers: list[ModelServer], engine: str, version: str, decoder: str, frame_rate: float
+) -> str | None:
+    """Why no server takes another broadcast of a presenter, in words for a host; None = one does.
+
+    A server that is away or loading is no obstacle: the show begins with its idle picture.
+    """
+    fitting = [s for s in servers if (s.engine, s.version, s.decoder) == (engine, version, decoder)]
+    if not fitting:
+        return (
+            f"No model server runs {engine} {version} with the decoder {decoder}; "
+            "the operator lists them in MODEL_SERVERS."
+        )
+    states = [read_state(server) for server in fitting]
+    reasons = [_reason(state, frame_rate) for state in states]
+    return None if None in reasons else reasons[0]
+
+
+def refusal(device: str, frame_rate: float, fits: int, on_air: int, load: float) -> str:
+    """Why a broadcast does not fit on a device, and what a host can do.
+
+    fits: how many of its kind the device carries. load: its share of the device.
+    """
+    device = device[:1].upper() + device[1:]
+    if not fits:
+        return (
+            f"{device} is too slow for this presenter at {frame_rate:.3g} pictures a second: it "
+            f"manages about {FULL_LOAD / load * frame_rate:.2g}. Choose a profile with fewer, the "
+            "decoder `tiny`, or a presenter that needs no GPU."
+        )
+    return (
+        f"{device} is full: it carries {fits} broadcasts of {frame_rate:.3g} pictures a second, "
+        f"and {on_air} are on air. End one of them, or choose a presenter that needs no GPU."
+    )
+
+
+def _reason(state: ServerState, frame_rate: float) -> str | None:
+    if state.state == "failed":
+        return f"The model server cannot load its networks: {state.message}"
+    if state.state != "ready":
+        return None
+    load = state.load_each * frame_rate / _USUAL_RATE
+    if load <= state.free:
+        return None
+    fits = int((state.free + state.on_air * load) / load)
+    return refusal(state.device, frame_rate, fits, state.on_air, load)
+
+
+def _ready(server: ModelServer, said: Mapping[str, Any]) -> ServerState:
+    try:
+        return ServerState(
+            server,
+            "ready",
+            device=str(said["device"]),
+            load=float(said["load"]),
+            on_air=int(said["on_air"]),
+            fits=int(said["fits"]),
+            room=int(said["room"]),
+            frame_ms=float(said["frame_ms"]),
+            late=int(said["late"]),
+            load_each=float(said["load_each"]),
+            free=float(said["free"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return ServerState(server, "away")
+
+
+def _is_running(pid: Any) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (TypeError, ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
