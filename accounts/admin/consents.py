@@ -92,6 +92,8 @@ class ConsentAdmin(OrganizationScopedAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Who may only look reads the titles of the shows, not their ids."""
         fields = tuple(super().get_fields(request, obj))
+        if obj is None:
+            return tuple(name for name in fields if name not in self.readonly_fields)
         if self.has_change_permission(request, obj):
             return fields
         return tuple("show_titles" if name == "shows" else name for name in fields)

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from livestudio.common.errors import DomainError, InvalidInputError
@@ -145,9 +147,21 @@ class OrganizationScopedAdmin(_Scoped, _ModelAdmin):
         view = super().changeform_view
         return self._telling(request, lambda: view(request, *args, **kwargs))
 
-    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
         view = super().changelist_view
-        return self._telling(request, lambda: view(request, *args, **kwargs))
+        title = capfirst(str(self.model._meta.verbose_name_plural))
+        context = {"title": title, **(extra_context or {})}
+        return self._telling(request, lambda: view(request, context))
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Beside a choice: change it, add one. Deleting and looking have pages of their own."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        widget: Any = getattr(field, "widget", None)
+        if isinstance(widget, RelatedFieldWidgetWrapper):
+            widget.can_delete_related = widget.can_view_related = False
+        return field
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         view = super().delete_view

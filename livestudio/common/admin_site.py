@@ -44,6 +44,11 @@ class Panel:
     context: Callable[[HttpRequest], dict[str, Any]]
 
 
+# What a host works with every day comes first; the rest follows by its name.
+APP_ORDER: Final = ("streams", "avatars", "voices", "accounts", "metering", "webhooks")
+MODEL_ORDER: Final = ("Show", "Broadcast", "Output", "Picture", "Recording")
+
+
 class StudioAdminSite(AdminSite):
     """Django's site with further pages, and panels on its index."""
 
@@ -119,12 +124,22 @@ class StudioAdminSite(AdminSite):
         panels = [(panel.template, panel.context(request)) for panel in self._panels]
         return super().index(request, {**(extra_context or {}), "panels": panels})
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        apps: list[Any] = super().get_app_list(request, app_label)
+        for app in apps:
+            app["models"].sort(key=lambda model: _place(MODEL_ORDER, model["object_name"]))
+        return sorted(apps, key=lambda app: _place(APP_ORDER, app["app_label"]))
+
     def _links(self, request: HttpRequest) -> list[dict[str, Any]]:
         linked = [page for page in self._pages if page.is_linked]
         links = [(page.label, reverse(f"{self.name}:{page.name}")) for page in linked]
         return [
             {"label": label, "url": url, "is_current": request.path == url} for label, url in links
         ]
+
+
+def _place(order: tuple[str, ...], name: str) -> int:
+    return order.index(name) if name in order else len(order)
 
 
 def studio_site() -> StudioAdminSite:

@@ -16,6 +16,7 @@ from livestudio.common.admin import OrganizationScopedAdmin, OrganizationScopedI
 from livestudio.common.errors import DomainError
 from livestudio.common.reasons import translate_reason
 from streams.admin.cards import make_card
+from streams.admin.event_words import event_facts, event_title
 from streams.admin.troubles import troubles_of
 from streams.messages import recording_json
 from streams.models import (
@@ -74,8 +75,17 @@ class RecordingInline(_NewestInline):
 
 class UtteranceInline(_NewestInline):
     model = Utterance
-    fields = ("moment", "source", "text", "state", "played_ms", "duration_ms")
+    fields = ("moment", "source", "text", "state", "heard")
     readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("heard of it"))
+    def heard(self, utterance: Utterance) -> str:
+        if utterance.duration_ms is None:
+            return "–"
+        whole = _("%.1f s") % (utterance.duration_ms / 1000)
+        if utterance.played_ms is None or utterance.played_ms >= utterance.duration_ms:
+            return whole
+        return _("%(part).1f of %(whole)s") % {"part": utterance.played_ms / 1000, "whole": whole}
 
     @admin.display(description=gettext_lazy("started at"))
     def moment(self, utterance: Utterance) -> str:
@@ -86,8 +96,12 @@ class EventInline(_NewestInline):
     model = BroadcastEvent
     newest = "-sequence"
     hidden_kinds = ("utterance", "cursor")  # the transcript tells these
-    fields = ("sequence", "moment", "kind", "facts")
+    fields = ("sequence", "moment", "what", "facts")
     readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("kind"))
+    def what(self, event: BroadcastEvent) -> str:
+        return event_title(event.kind)
 
     @admin.display(description=gettext_lazy("at"))
     def moment(self, event: BroadcastEvent) -> str:
@@ -95,7 +109,8 @@ class EventInline(_NewestInline):
 
     @admin.display(description=gettext_lazy("data"))
     def facts(self, event: BroadcastEvent) -> str:
-        known = [(name, value) for name, value in event.data.items() if value not in (None, "")]
+        names = {str(output.pk): output.name for output in event.broadcast.outputs.all()}
+        known = event_facts(event.data, names)
         return format_html(
             '<span class="facts">{}</span>',
             format_html_join("", "<span><b>{}</b> {}</span>", known),

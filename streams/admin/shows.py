@@ -88,18 +88,20 @@ class CueForm(OneOrganizationForm):
             with_form_errors(self, lambda: check_cue(self.instance))
 
     class Meta:
-        widgets = {"text": forms.Textarea(attrs={"rows": 3, "cols": 60})}
+        widgets = {"text": forms.Textarea(attrs={"rows": 3, "cols": 80})}
 
 
 class CueInline(OrganizationScopedInline):
     model = Cue
     form = CueForm
+    # A table of eleven columns fits no screen.
+    template = "admin/edit_inline/stacked.html"
     organization_field = "show__organization"
     view_permission = "show.view"
     edit_permission = "show.edit"
     fields = (
-        "position", "kind", "text", "length", "card", "card_picture", "expression", "gesture",
-        "emotion", "clip", "pause_seconds",
+        ("position", "kind", "length"), "text", ("expression", "gesture", "emotion"), "card",
+        "card_picture", ("clip", "pause_seconds"),
     )  # fmt: skip
     readonly_fields = ("length",)
 

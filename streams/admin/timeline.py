@@ -81,6 +81,7 @@ def timeline_page(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "grid": _grid(choice, lines),
         "legend": _legend(),
+        "clocks": _clocks(choice, lines),
         "links": _links(choice),
         "zones": _zones(request, choice),
         "all_zones": sorted(available_timezones()),
@@ -211,6 +212,13 @@ def _now_marks(choice: Choice, lines: list[Line], day: date) -> list[tuple[datet
     now = timezone.now()
     marks = [(now.astimezone(ZoneInfo(name)).replace(tzinfo=None), name) for name in sorted(names)]
     return [(at, name) for at, name in marks if at.date() == day]
+
+
+def _clocks(choice: Choice, lines: list[Line]) -> list[tuple[str, str]]:
+    """The time in each zone that the picture shows: which mark of now is whose."""
+    names = {line.zone for line in lines} if choice.zone == SHOW_ZONE else {choice.zone}
+    now = timezone.now()
+    return [(name, f"{now.astimezone(ZoneInfo(name)):%H:%M}") for name in sorted(names)]
 
 
 def _links(choice: Choice) -> dict[str, str]:

@@ -22,6 +22,9 @@ PADDING: Final = 7.0
 WIDE: Final = 11.5
 NARROW_LETTER: Final = 6.3
 _FIRST_WIDE: Final = "\u2e80"
+# The names of lanes: where they begin, and how much larger than the other texts they are.
+LANE_X: Final = 12.0
+_LANE_SCALE: Final = 12.5 / 11.5
 WIDTH: Final = GUTTER + 24 * HOUR
 
 
@@ -109,16 +112,36 @@ class Row:
     def bottom(self) -> float:
         return self.y + self.height
 
+    @property
+    def title(self) -> str:
+        """As much of the lane's name as has room beside the hours."""
+        return fit_text(self.lane.title, (GUTTER - LANE_X - PADDING) / _LANE_SCALE)
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The whole picture. hours: (x, text) of the vertical lines."""
+    """The whole picture. hours: (x, text) of the vertical lines.
+
+    gutter: the width of the names at the left, which stay where they are when the hours scroll.
+    """
 
     width: float
     height: float
     gutter: float
     hours: list[tuple[float, str]]
     rows: list[Row]
+
+    @property
+    def gutter_percent(self) -> float:
+        return round(100 * self.gutter / self.width, 4)
+
+    @property
+    def hours_width(self) -> float:
+        return self.width - self.gutter
+
+    @property
+    def hours_percent(self) -> float:
+        return 100 - self.gutter_percent
 
 
 def draw_grid(lanes: Iterable[Lane]) -> Grid:

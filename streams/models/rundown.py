@@ -92,7 +92,7 @@ class Cue(BaseModel):
         indexes = [models.Index(fields=["show", "position"])]
 
     def __str__(self) -> str:
-        return f"{self.position}. {self.text[:40] or self.kind}"
+        return f"{self.position + 1}. {self.text[:40] or self.get_kind_display()}"
 
     @property
     def kept_card(self) -> dict[str, Any] | None:

@@ -318,6 +318,15 @@ def test_pages_open_for_owners(cast: Cast, path: str) -> None:
     assert cast.elsewhere.name not in answer.content.decode()
 
 
+def test_what_a_host_works_with_comes_first(cast: Cast) -> None:
+    apps = admin_of(cast.alice).get("/admin/").context["app_list"]
+
+    labels = [app["app_label"] for app in apps]
+    assert labels == ["streams", "avatars", "voices", "accounts", "metering", "webhooks"]
+    names = [model["object_name"] for model in apps[0]["models"]]
+    assert names == ["Show", "Broadcast", "Output", "Picture", "Recording"]
+
+
 def test_producer_makes_and_changes_an_avatar(cast: Cast) -> None:
     client = admin_of(add_member(cast.organization, Role.PRODUCER))
     form = {

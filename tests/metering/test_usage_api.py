@@ -194,6 +194,25 @@ def test_owner_sets_the_closing_line_in_the_admin_but_not_the_plan(
     assert quota.timezone == "Europe/Berlin"
 
 
+def test_owner_comes_straight_to_a_page_that_tells_plan_and_use(cast: Cast) -> None:
+    browser = Browser(headers={"Accept-Language": "en"})
+    browser.force_login(cast.alice)
+    assert not OrganizationQuota.objects.filter(organization=cast.organization).exists()
+
+    answer = browser.get("/admin/metering/organizationquota/", follow=True)
+    unlimited = answer.content.decode()
+    quota = OrganizationQuota.objects.get(organization=cast.organization)
+    plan = Plan.objects.create(name="Small", is_default=True)
+    plan.limits.create(meter="voices", limit=40)
+    page = browser.get(f"/admin/metering/organizationquota/{quota.pk}/change/").content.decode()
+
+    assert "none: nothing is limited" in unlimited
+    assert "<meter" not in unlimited
+    assert "Small" in page
+    assert '<meter min="0" max="40"' in page
+    assert "4 / 40" in page
+
+
 def test_owner_sets_day_and_closing_line_over_rest_but_not_the_plan(
     cast: Cast, limit: Limit
 ) -> None:

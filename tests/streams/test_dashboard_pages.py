@@ -249,6 +249,27 @@ def test_each_part_that_failed_is_told_by_its_name(cast: Cast, bobs_browser: Bro
         assert page.count(told) == 1
 
 
+def test_events_are_told_in_words_and_without_ids(cast: Cast, bobs_browser: Browser) -> None:
+    output = make_output(cast.organization, cast.alice, name="Douyin")
+    broadcast = put_live(cast, outputs=[output])
+    row = broadcast.outputs.get()
+    broadcast.utterances.create(
+        source="script", text="半句", state="interrupted", played_ms=1200, duration_ms=3000
+    )
+    tell(broadcast, 1, "output", id=str(row.pk), state="waiting_for_key", bitrate_kbps=0)
+    tell(broadcast, 2, "speech.made", voice=str(row.pk), engine="espeak", characters=12)
+    tell(broadcast, 3, "of.tomorrow", shape="round", parts=[1])
+
+    page = page_of(bobs_browser, reverse("admin:streams_broadcast_change", args=[broadcast.pk]))
+
+    assert "<b>name</b> Douyin" in page
+    assert "<b>state</b> Waiting for today&#x27;s key" in page
+    assert "Sentence made" in page
+    assert "<b>shape</b> round" in page
+    assert f"</b> {row.pk}" not in page
+    assert "1.2 of 3.0 s" in page
+
+
 def test_broadcast_page_has_no_buttons_when_it_is_over(cast: Cast, bobs_browser: Browser) -> None:
     broadcast = put_live(cast)
     finish_broadcast(broadcast=broadcast, state="ended")

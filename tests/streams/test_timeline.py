@@ -203,6 +203,23 @@ def test_bar_over_midnight_goes_on_the_next_day() -> None:
     ]
 
 
+def test_names_of_lanes_stay_beside_the_hours_and_fit(
+    cast: Cast, bobs_browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "小鱼优选晚间护肤专场加长版"
+    make_schedule(make_show(cast.organization, cast.alice, title=name), rrule="FREQ=DAILY")
+    at_noon(monkeypatch)
+
+    page = page_of(bobs_browser, f"{TIMELINE}?view=day&date=2026-03-04&zone=Asia/Shanghai")
+    names = page.partition('<svg class="lanes"')[2].partition("</svg>")[0]
+
+    assert f"<title>{name} Asia/Shanghai</title>" in names
+    assert f'<text class="lane" x="12" y="17">{name[:9]}…</text>' in names
+    grid = draw_grid([])
+    assert grid.gutter_percent / grid.hours_percent == pytest.approx(GUTTER / (24 * HOUR), abs=1e-4)
+    assert "20:00 Asia/Shanghai" in page.partition('class="legend"')[2]
+
+
 def test_text_of_a_short_bar_stands_beside_it_and_keeps_its_room() -> None:
     day = date(2026, 3, 4)
     slots = [slot(wall(8), 5), slot(wall(9), 5)]
