@@ -24,9 +24,9 @@ from benchmarks.figures import Json
 from tests.services import free_port, work_folder
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-START_SECONDS: Final = 90.0
-LIVE_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 40.0
+START_SECONDS: Final = 180.0
+LIVE_SECONDS: Final = 120.0
+STOP_SECONDS: Final = 90.0
 
 
 class BenchmarkError(Exception):
@@ -107,7 +107,7 @@ class Platform:
         headers = {"Content-Type": "application/json"}
         if self.access:
             headers["Authorization"] = f"Bearer {self.access}"
-        with closing(self._connect(30)) as connection:
+        with closing(self._connect(60)) as connection:
             text = None if body is None else json.dumps(body)
             connection.request(method, f"/api/v1/{path}", text, headers)
             response = connection.getresponse()
@@ -207,7 +207,7 @@ class Platform:
         return answer
 
     def wait_for(
-        self, broadcast: str, check: Callable[[Json], bool], what: str, seconds: float = 60.0
+        self, broadcast: str, check: Callable[[Json], bool], what: str, seconds: float = 120.0
     ) -> Json:
         """The broadcast as soon as a check holds. Raises BenchmarkError."""
         until = time.monotonic() + seconds
@@ -313,7 +313,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, folder: Path)
 
 
 def _is_ready(port: int) -> bool:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         try:
             connection.request("GET", "/livez")
             return connection.getresponse().status == 200

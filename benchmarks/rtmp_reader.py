@@ -109,7 +109,7 @@ class RtmpReader:
         self._socket = self._connect()
         self._thread = threading.Thread(target=self._run, name="rtmp-reader", daemon=True)
         self._thread.start()
-        if not self._playing.wait(10):
+        if not self._playing.wait(60):
             self.close()
             raise ConnectionError(f"the RTMP server did not answer to play: {self.error}")
 
@@ -122,7 +122,7 @@ class RtmpReader:
     def close(self) -> None:
         self._closing.set()
         self._socket.close()
-        self._thread.join(5)
+        self._thread.join(60)
 
     def wait_for_picture(self, seconds: float = 30.0) -> SeenPicture:
         """The first decoded picture. Raises TimeoutError."""
@@ -138,7 +138,7 @@ class RtmpReader:
     def _connect(self) -> socket.socket:
         parts = urlsplit(self._url)
         address = (parts.hostname or "", parts.port or 1935)
-        connection = socket.create_connection(address, timeout=10)
+        connection = socket.create_connection(address, timeout=60)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(b"\x03" + struct.pack(">II", 0, 0) + os.urandom(_HANDSHAKE_BYTES - 8))
         answer = b""

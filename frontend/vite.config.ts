@@ -31,6 +31,8 @@ export default defineConfig({
     include: ['src/**/*.spec.ts', 'tests/**/*.spec.ts'],
     setupFiles: ['tests/setup.ts'],
     restoreMocks: true,
-    testTimeout: 10_000,
+    // A slow machine is no fault of what is tested.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 })

@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import time_machine
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
 
 from scripts.provision.tools import Tool, find_chromium
-from tests import services
+from tests import services, steady
+
+# A slow machine is no fault of what is tested, and the same examples are tried on each.
+settings.register_profile(
+    "tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
+
+
+@pytest.fixture
+def still_clock() -> Iterator[time_machine.Traveller]:
+    """Time of day that stands still: what is counted by the minute falls into one minute."""
+    with time_machine.travel(timezone.now(), tick=False) as traveller:
+        yield traveller
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +58,12 @@ def turn_server() -> Iterator[services.TurnServer]:
 def chromium() -> Tool:
     """The browser for Playwright: executable, arguments and environment."""
     return find_chromium()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured again is told, whatever came of it."""
+    for line in steady.REPEATED:
+        terminalreporter.write_line(f"REPEATED {line}", yellow=True)
 
 
 # Who may do what, and how a text is refused, is decided before a row is asked for: what these ask

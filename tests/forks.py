@@ -60,6 +60,6 @@ def at_once(work: Callable[[int], int], processes: int) -> list[int]:
         fork.start()
     found: list[Any] = [answers.get() for _ in forks]
     for fork in forks:
-        fork.join(20)
+        fork.join(60)
     assert all(isinstance(item, int) for item in found), found
     return found

@@ -27,8 +27,8 @@ from pathlib import Path
 from scripts.provision.paths import TOOLS
 from scripts.provision.tools import find_tool, tool_path
 
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+START_SECONDS = 90.0
+STOP_SECONDS = 30.0
 HOST = "127.0.0.1"
 
 

@@ -18,6 +18,8 @@ export class FakePeer {
   candidates: unknown[] = []
   transceivers: { kind: string; direction?: string; codecs?: { mimeType: string }[] }[] = []
   isClosed = false
+  /** Whoever looks at the counters sees that pictures have come since the last look. */
+  isPlaying = false
   framesDecoded = 0
   packetsReceived = 0
   soundPackets = 0
@@ -50,6 +52,10 @@ export class FakePeer {
     this.candidates.push(candidate)
   }
   async getStats() {
+    if (this.isPlaying) {
+      this.framesDecoded += 12
+      this.packetsReceived += 40
+    }
     const { framesDecoded, packetsReceived } = this
     const video = { type: 'inbound-rtp', kind: 'video', framesDecoded, packetsReceived }
     return new Map<string, object>([

@@ -25,6 +25,6 @@ export function useFakeServer(): { current: FakeServer } {
 }
 
 /** Wait until `check` passes, for what a real socket brings. */
-export function eventually<T>(check: () => T, timeout = 4_000): Promise<T> {
+export function eventually<T>(check: () => T, timeout = 60_000): Promise<T> {
   return vi.waitFor(check, { timeout, interval: 10 }) as Promise<T>
 }

@@ -142,6 +142,7 @@ def test_pages_lead_from_the_sign_in_to_a_new_password(cast: Cast, postman: Post
         assert "LiveStudio" in browser.get(path).content.decode()
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_page_limits_tries_of_an_address(cast: Cast, settings: Any) -> None:
     settings.REQUESTS_PER_MINUTE = {**settings.REQUESTS_PER_MINUTE, "sign_in": 1}
     form = {"email": "alice@example.org"}

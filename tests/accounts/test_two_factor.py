@@ -191,6 +191,7 @@ def test_admin_locks_after_wrong_codes(cast: Cast, clock: Any) -> None:
     assert answer["Retry-After"] == "270"
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_admin_limits_tries_of_an_address(cast: Cast, settings: Any) -> None:
     settings.REQUESTS_PER_MINUTE = {**settings.REQUESTS_PER_MINUTE, "sign_in": 2}
     names = ("alice", "bob", "charlie")

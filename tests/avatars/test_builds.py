@@ -56,7 +56,7 @@ def upload(cast: Cast, **values: Any) -> Any:
     return api_client(cast.alice).post("/api/v1/avatars/", form(**values), format="multipart")
 
 
-def run_builder(builder: AvatarBuilder, build: AvatarBuild, seconds: float = 60) -> None:
+def run_builder(builder: AvatarBuilder, build: AvatarBuild, seconds: float = 120) -> None:
     """Rounds of the control loop until the build is over."""
     until = time.monotonic() + seconds
     while not build.is_over:

@@ -83,7 +83,7 @@ def production_cluster(
             **environment,
         }
         cluster.migrate()
-        assert cluster.manage("collectstatic", "--noinput", "-v", "0").wait(60) == 0
+        assert cluster.manage("collectstatic", "--noinput", "-v", "0").wait(240) == 0
         stack.callback(cluster.close)
         cluster.start_webs()
         if with_control:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import http.client
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +25,23 @@ from tests.services import free_port, work_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct-horse-battery"
+# Where another process finds the database that `empty_database` made.
+EMPTY_DATABASE = "LIVE_TESTS_DATABASE"
 
 
-def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = 60.0) -> Any:
+@cache
+def empty_database() -> Path:
+    """A database with all tables and no rows but the product's own, made once in a test session."""
+    if EMPTY_DATABASE in os.environ:
+        return Path(os.environ[EMPTY_DATABASE])
+    folder = Path(tempfile.mkdtemp(prefix="ls-empty-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    site = Site(folder)
+    assert site.manage("migrate", "-v", "0").wait(240) == 0, site.log("migrate")
+    return folder / "livestudio.sqlite3"
+
+
+def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = 120.0) -> Any:
     """The first truthy value of `condition`; AssertionError naming `what` at the deadline."""
     until = time.monotonic() + seconds
     while True:
@@ -68,8 +86,12 @@ class Site:
             )
 
     def migrate(self) -> None:
-        """Create the tables."""
-        assert self.manage("migrate", "-v", "0").wait(60) == 0, self.log("migrate")
+        """Give it its tables; a command that migrates finds nothing to do."""
+        with (
+            closing(sqlite3.connect(empty_database())) as empty,
+            closing(sqlite3.connect(self.folder / "livestudio.sqlite3")) as own,
+        ):
+            empty.backup(own)
 
     def start_web(self) -> subprocess.Popen[bytes]:
         """Daphne alone, ready."""
@@ -89,7 +111,7 @@ class Site:
 
     def wait_for_web(self) -> None:
         """Until it answers."""
-        wait_until(self._is_ready, "the web server answers")
+        wait_until(self.is_ready, "the web server answers")
 
     def log(self, name: str) -> str:
         """What a process of this site has written."""
@@ -98,7 +120,7 @@ class Site:
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """One REST call below /api/v1/; status and parsed answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Content-Type": "application/json"}
         if self._access:
             headers["Authorization"] = f"Bearer {self._access}"
@@ -146,7 +168,7 @@ class Site:
 
     def query(self, sql: str, *values: Any) -> list[Any]:
         """Rows straight from the database file, whichever processes live."""
-        with closing(sqlite3.connect(self.folder / "livestudio.sqlite3", timeout=20)) as database:
+        with closing(sqlite3.connect(self.folder / "livestudio.sqlite3", timeout=60)) as database:
             rows = database.execute(sql, values).fetchall()
             database.commit()
             return rows
@@ -172,8 +194,9 @@ class Site:
             raise AssertionError(f"{error}; it is {self.broadcast(broadcast)}") from error
         return found
 
-    def _is_ready(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+    def is_ready(self) -> bool:
+        """Whether the web side answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         with closing(connection):
             try:
                 connection.request("GET", "/livez")

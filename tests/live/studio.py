@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,21 @@ class Studio:
         runner = self.site.broadcast(broadcast)["runner_pid"] if broadcast else None
         return Processes(self.up.pid, *([int(runner)] if runner else []))
 
+    def is_as_new(self) -> bool:
+        """Whether all its parts answer and nothing is on air."""
+        sql = "SELECT COUNT(*) FROM streams_broadcast WHERE state NOT IN ('ended', 'failed')"
+        is_up = self.up.poll() is None and self.site.is_ready()
+        return is_up and self.site.query(sql) == [(0,)]
+
+    def clock_jumps_ms(self, broadcast: str) -> list[int]:
+        """By how much its clock jumped, each time that the machine stood still."""
+        rows = self.site.query(
+            "SELECT data FROM streams_broadcastevent WHERE broadcast_id = ? AND kind = ?",
+            broadcast.replace("-", ""),
+            "clock.rebased",
+        )
+        return [int(json.loads(data)["gap_ms"]) for (data,) in rows]
+
     def make_small_show(self, *texts: str, **values: Any) -> str:
         """A show of 640x360 with test card and test tone: little to compute, all to measure."""
         cues = [{"text": text} for text in texts or ("first",)]
@@ -36,6 +52,7 @@ class Studio:
 def open_studio(**environment: str) -> Iterator[Studio]:
     """An installation of its own; every process of it has ended afterwards."""
     with new_site() as site:
+        site.migrate()
         up = site.manage("up", "--no-input", **environment)
         try:
             site.wait_for_web()
@@ -86,7 +103,7 @@ def _end(site: Site, up: subprocess.Popen[bytes]) -> None:
     processes = Processes(up.pid, *_runners(site))
     up.terminate()
     try:
-        up.wait(40)
+        up.wait(90)
     except subprocess.TimeoutExpired:
         up.kill()
         up.wait()

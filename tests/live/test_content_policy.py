@@ -47,7 +47,7 @@ def context(browser: Browser, violations: list[str]) -> Iterator[BrowserContext]
     context = browser.new_context()
     context.expose_function("noteViolation", lambda line: violations.append(line))
     context.add_init_script(_LISTEN)
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(120_000)
     yield context
     context.close()
 
@@ -75,7 +75,10 @@ def test_studio_and_watch_page_keep_the_policy(
     # The count is worth something only if the policy is at work and is listened to.
     with pytest.raises(Error, match="TrustedHTML"):
         page.evaluate("document.body.innerHTML = '<b>x</b>'")
-    page.wait_for_timeout(200)  # the browser tells of it later
+    for _ in range(600):  # the browser tells of it later
+        if violations:
+            break
+        page.wait_for_timeout(100)
     assert any("require-trusted-types-for" in line for line in violations)
 
 

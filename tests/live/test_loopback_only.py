@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.live.site import ROOT
+from tests.live.site import EMPTY_DATABASE, ROOT, empty_database
 
 pytestmark = pytest.mark.live
 
@@ -22,7 +22,8 @@ def test_show_plays_where_there_is_only_loopback() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        env={**os.environ, EMPTY_DATABASE: str(empty_database())},
+        timeout=480,
         check=False,
     )
 

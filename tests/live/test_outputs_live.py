@@ -63,7 +63,7 @@ def _wait_for_states(studio: Studio, broadcast: str, **wanted: str) -> None:
         states = {output["name"].removeprefix("out-"): output["state"] for output in row["outputs"]}
         return wanted.items() <= states.items()
 
-    studio.platform.wait_for(broadcast, is_so, f"showing outputs as {wanted}", 90)
+    studio.platform.wait_for(broadcast, is_so, f"showing outputs as {wanted}", 240)
 
 
 def _check_same_frames(pictures: list[SeenPicture], recorded_ms: list[float]) -> None:
@@ -99,7 +99,7 @@ def _find(whole: list[int], part: list[int]) -> bool:
 
 def _recorded_ms(studio: Studio, broadcast: str) -> list[float]:
     """Times of the pictures in the recording."""
-    (path,) = Path(studio.site.folder / "recordings").rglob("*.mp4")
+    (path,) = Path(studio.site.folder / "recordings" / broadcast).rglob("*.mp4")
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         times = [

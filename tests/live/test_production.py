@@ -198,7 +198,7 @@ async def console(
     path = f"/ws/v1/broadcasts/{broadcast}/console/"
     async with operator.ws_connect(path, protocols=protocols) as socket:
         assert socket.protocol == "livestudio.v1"
-        assert (await socket.receive_json(timeout=10))["type"] == "welcome"
+        assert (await socket.receive_json(timeout=60))["type"] == "welcome"
         yield socket
 
 
@@ -221,7 +221,7 @@ async def told(
     socket: aiohttp.ClientWebSocketResponse, check: Callable[[dict[str, Any]], bool]
 ) -> dict[str, Any]:
     """The first message for which a check holds."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(120):
         while not check(message := await socket.receive_json()):
             continue
     return message

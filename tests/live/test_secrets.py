@@ -131,7 +131,7 @@ def _check_clean(aired: Aired, content: bytes, where: str) -> None:
 
 def _published(rtmp_server: RtmpServer) -> str:
     parts = rtmp_server.stat_url.removeprefix("http://").partition("/")
-    with closing(http.client.HTTPConnection(parts[0], timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(parts[0], timeout=60)) as connection:
         connection.request("GET", f"/{parts[2]}")
         return connection.getresponse().read().decode()
 
@@ -174,7 +174,7 @@ class _Admin:
     def _request(self, method: str, path: str, form: str | None = None) -> tuple[int, bytes]:
         cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
-        with closing(http.client.HTTPConnection(*self._address, timeout=30)) as connection:
+        with closing(http.client.HTTPConnection(*self._address, timeout=60)) as connection:
             connection.request(method, path, form, headers)
             response = connection.getresponse()
             for line in response.headers.get_all("Set-Cookie") or []:

@@ -66,7 +66,7 @@ def context(
         locale="zh-CN",
     )
     context.add_init_script(f"localStorage.setItem('livestudio.theme', '{theme}')")
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(120_000)
     yield context
     context.close()
 

@@ -14,10 +14,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.live.site import Site, new_site
+from livestudio.web_limits import FILMS_AT_A_TIME
+from tests.live.site import Site, new_site, wait_until
 
 pytestmark = pytest.mark.live
 GROWTH_MAX_MIB = 60.0
+# Of somebody else's answer, on any machine. Who is held up by a stranger waits for minutes.
+ANSWER_SECONDS = 20.0
 HALF_OPEN = 500
 
 
@@ -40,13 +43,13 @@ def memory_mib(pid: int) -> float:
 
 
 def connect(site: Site) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", site.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", site.port), timeout=60)
 
 
 def answers(site: Site) -> float:
     """Seconds until another visitor has an answer."""
     began = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=60)
     with contextlib.closing(connection):
         connection.request("GET", "/livez")
         assert connection.getresponse().status == 200
@@ -103,28 +106,41 @@ def test_bodies_without_bounds_are_cut_and_others_are_answered(web: tuple[Site, 
         assert read(longer).startswith(b"HTTP/1.1 415 ")
 
     assert memory_mib(pid) - before < GROWTH_MAX_MIB
-    assert answers(site) < 2
+    assert answers(site) < ANSWER_SECONDS
 
 
 def test_films_have_few_places(web: tuple[Site, int]) -> None:
     site, _ = web
-    head = post("/api/v1/avatars/", f"Content-Length: {100 << 20}", "Authorization: Bearer x")
-
-    with connect(site) as first, connect(site) as second, connect(site) as third:
-        for stream in (first, second):
-            stream.sendall(head + bytes(1024))
-        time.sleep(0.3)
-        third.sendall(head)
-        told = read(third)
-    time.sleep(0.3)
+    with contextlib.ExitStack() as opened:
+        for _ in range(FILMS_AT_A_TIME):
+            assert has_place(opened.enter_context(connect(site)))
+        told = read(begin_film(opened.enter_context(connect(site))))
 
     assert told.startswith(b"HTTP/1.1 503 ")
     assert b"Retry-After: 30" in told
-    with connect(site) as again:
-        again.sendall(head)
-        again.settimeout(0.5)
-        with pytest.raises(TimeoutError):  # it has a place: the body is waited for
-            again.recv(1)
+    with contextlib.ExitStack() as opened:
+        wait_until(
+            lambda: has_place(opened.enter_context(connect(site))), "a place that was given back"
+        )
+
+
+def begin_film(stream: socket.socket) -> socket.socket:
+    """Announce a film and send a little of it."""
+    head = post("/api/v1/avatars/", f"Content-Length: {100 << 20}", "Authorization: Bearer x")
+    stream.sendall(head + bytes(1024))
+    return stream
+
+
+def has_place(stream: socket.socket) -> bool:
+    """Whether a film that begins is waited for: nothing is answered."""
+    begin_film(stream)
+    with contextlib.closing(stream.dup()) as answer:
+        answer.settimeout(0.5)
+        try:
+            answer.recv(1)
+        except TimeoutError:
+            return True
+        return False
 
 
 @pytest.mark.long
@@ -142,7 +158,7 @@ def test_half_open_connections_leave_room_for_others(web: tuple[Site, int]) -> N
         for number in range(HALF_OPEN):
             stream = opened.enter_context(connect(site))
             stream.sendall(starts[number % len(starts)])
-        assert answers(site) < 2
+        assert answers(site) < ANSWER_SECONDS
 
     assert memory_mib(pid) - before < GROWTH_MAX_MIB
 
@@ -161,7 +177,7 @@ def test_byte_now_and_then_buys_no_time(web: tuple[Site, int]) -> None:
                 break
             time.sleep(2)
 
-    assert 25 < time.monotonic() - began < 40
+    assert 25 < time.monotonic() - began < 55
 
 
 async def test_huge_messages_of_a_stranger_end_the_socket(web: tuple[Site, int]) -> None:
@@ -175,10 +191,10 @@ async def test_huge_messages_of_a_stranger_end_the_socket(web: tuple[Site, int])
             async with session.ws_connect(address) as stranger:
                 with contextlib.suppress(ConnectionError):
                     await stranger.send_bytes(bytes(size))
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     while not stranger.closed:
                         await stranger.receive()
                 assert stranger.close_code in (1006, 1009, 4401)
-            assert answers(site) < 2
+            assert answers(site) < ANSWER_SECONDS
 
     assert memory_mib(pid) - before < GROWTH_MAX_MIB

@@ -89,7 +89,7 @@ async def _request(
 
 def _send(port: int, method: str, path: str, body: str | None, kind: str) -> Any:
     headers = {"Content-Type": kind} if kind else {}
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request(method, f"/api/v1/{path}", body, headers)
         response = connection.getresponse()
         found = {name.lower(): value for name, value in response.getheaders()}

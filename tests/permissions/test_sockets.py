@@ -118,7 +118,7 @@ async def test_two_who_use_a_ticket_at_once_get_one_socket(worlds: Worlds) -> No
 
     async def try_it() -> bool:
         async with browser(broadcast, "console", None, ticket=ticket) as console:
-            output = await console.communicator.receive_output(5)
+            output = await console.communicator.receive_output(60)
             return bool(output["type"] == "websocket.send")
 
     opened = await asyncio.gather(*(try_it() for _ in range(8)))

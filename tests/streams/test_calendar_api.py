@@ -204,6 +204,7 @@ def test_producers_may_and_operators_and_outsiders_may_not(
     assert charlie.post(path).status_code == 404
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_address_is_asked_so_often_and_no_more(nobody: Client, address: str, settings: Any) -> None:
     settings.REQUESTS_PER_MINUTE = {**settings.REQUESTS_PER_MINUTE, "calendar": 2}
     cache.clear()

@@ -27,7 +27,10 @@ class Received:
 
 @dataclass
 class Receiver:
-    """status, headers, answer: what everybody is answered. wait_seconds: before that."""
+    """status, headers, answer: what everybody is answered.
+
+    wait_seconds: before that, as long as the receiver runs.
+    """
 
     url: str = ""
     status: int = 200
@@ -35,8 +38,9 @@ class Receiver:
     answer: bytes = b"thanks"
     wait_seconds: float = 0.0
     received: list[Received] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
 
-    def wait_for(self, number: int, seconds: float = 15.0) -> list[Received]:
+    def wait_for(self, number: int, seconds: float = 60.0) -> list[Received]:
         until = time.monotonic() + seconds
         while len(self.received) < number and time.monotonic() < until:
             time.sleep(0.02)
@@ -54,13 +58,13 @@ def receiving(**values: Any) -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.received.append(Received(self.path, headers, body))
-            time.sleep(receiver.wait_seconds)
-            self.send_response(receiver.status)
-            for name, value in receiver.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(receiver.answer)))
-            self.end_headers()
-            with contextlib.suppress(OSError):  # nobody waits for all of it
+            receiver.over.wait(receiver.wait_seconds)
+            with contextlib.suppress(OSError):  # nobody waits for it, or for all of it
+                self.send_response(receiver.status)
+                for name, value in receiver.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(receiver.answer)))
+                self.end_headers()
                 self.wfile.write(receiver.answer)
 
         def log_message(self, *args: Any) -> None:
@@ -73,6 +77,7 @@ def receiving(**values: Any) -> Iterator[Receiver]:
     try:
         yield receiver
     finally:
+        receiver.over.set()
         server.shutdown()
         thread.join()
         server.server_close()

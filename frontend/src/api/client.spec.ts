@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { IDS } from '../../tests/fake-server/server.mjs'
-import { useFakeServer } from '../../tests/useFakeServer'
+import { eventually, useFakeServer } from '../../tests/useFakeServer'
 
 import * as api from './client'
 import { ApiError } from './errors'
@@ -75,7 +75,7 @@ describe('requests', () => {
     const first = { next: second, previous: null, results: [{ id: '1' }] }
     server.current.state.overrides.set('GET shows/', { body: first })
     const promise = api.listShows()
-    await vi.waitFor(() => expect(server.current.state.requests.at(-1)?.path).toBe('shows/'))
+    await eventually(() => expect(server.current.state.requests.at(-1)?.path).toBe('shows/'))
     server.current.state.overrides.delete('GET shows/')
 
     expect((await promise).length).toBeGreaterThan(1)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MODULE = "tests.inference.launchers.sleeper"
 
 
-def wait_for(condition: Callable[[], Any], *, seconds: float = 10.0) -> Any:
+def wait_for(condition: Callable[[], Any], *, seconds: float = 60.0) -> Any:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         value = condition()

@@ -71,7 +71,7 @@ class WebPeer:
         assert transport is not None
         transport.abort()
 
-    async def until(self, condition: Any, *, seconds: float = 5.0) -> None:
+    async def until(self, condition: Any, *, seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 self._changed.clear()

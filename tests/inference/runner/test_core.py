@@ -107,7 +107,7 @@ def run(
     prepare(core)
     core.start()
     assert over.wait(60)
-    assert core.stop(10)
+    assert core.stop(60)
     return Run(core, listener, subscription, list(drain(subscription)), core.headers())
 
 
@@ -423,7 +423,7 @@ def test_broken_listener_is_told_as_failure_of_the_clock() -> None:
     core.start()
 
     assert listener.over.wait(10)
-    assert core.stop(10)
+    assert core.stop(60)
     assert [call[:2] for call in listener.calls if call[0] == "failed"] == [("failed", "tick")]
 
 
@@ -433,7 +433,7 @@ def test_missing_idle_loop_leaves_a_plain_background(tmp_path: Path) -> None:
     core.start()
     picture = cv2.imdecode(np.frombuffer(core.thumbnail(10) or b"", np.uint8), cv2.IMREAD_COLOR)
 
-    assert core.stop(10)
+    assert core.stop(60)
     assert picture is not None
     assert picture.shape == (180, 320, 3)
     assert core.thumbnail(0.01) is None

@@ -66,9 +66,9 @@ def test_four_seconds_on_air(tmp_path: Path) -> None:
     core.mixer.schedule(Segment.complete("a", np.full(96_000, 900, np.int16)), lead_samples=960)
     time.sleep(4)
     metrics = core.metrics()
-    assert core.stop(10)
+    assert core.stop(60)
     painter.stopping.set()
-    painter.join(10)
+    painter.join(60)
 
     opus = [p.pts for p in packets if p.stream == "opus"]
     aac = [p.pts for p in packets if p.stream == "aac"]

@@ -215,4 +215,4 @@ async def test_delivered_packets_wake_their_reader_only_when_it_is_rung(hub: Hub
 
     hub.wake_readers()
 
-    assert (await asyncio.wait_for(reading, 1)).data == b"o0"
+    assert (await asyncio.wait_for(reading, 60)).data == b"o0"

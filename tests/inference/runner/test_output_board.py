@@ -70,7 +70,7 @@ async def opened(folder: Path, *outputs: OutputSpec, **changes: Any) -> AsyncIte
         yield made
     finally:
         await made.board.close()
-        assert await asyncio.to_thread(made.core.stop, 10)
+        assert await asyncio.to_thread(made.core.stop, 60)
 
 
 def file_output(name: str, **changes: Any) -> OutputSpec:

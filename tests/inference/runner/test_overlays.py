@@ -38,7 +38,7 @@ class Air:
 
     async def clock_starts(self, count: int) -> list[int]:
         """From which samples the first times of the clock show."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.overlays._layers["clock"]) < count:
                 await asyncio.sleep(0.01)
         return [item.from_sample for item in self.overlays._layers["clock"]]

@@ -200,4 +200,4 @@ async def test_lost_connection_ends_the_track() -> None:
 
     assert wire.sent == []
     with pytest.raises(MediaStreamError):
-        await asyncio.wait_for(sender.track.recv(), 1)
+        await asyncio.wait_for(sender.track.recv(), 60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -18,6 +19,7 @@ from inference.runner.bootstrap import Arguments, Bootstrap
 from inference.runner.encode import PictureDue, PictureStage
 from inference.runner.session import EXIT_CRASHED, Session
 from tests.services import RtmpServer
+from tests.steady import repeated_if_late
 
 from .web_side import WebSide, make_spec, running, web_side
 
@@ -48,11 +50,18 @@ def recording(side: WebSide) -> Path:
     return Path(done["path"])
 
 
+async def stopped(side: WebSide, process: asyncio.subprocess.Process) -> int:
+    """Told to end, for a show that would go on; the exit status."""
+    await side.command("stop", when="now")
+    return await ended(side, process)
+
+
 async def ended(side: WebSide, process: asyncio.subprocess.Process) -> int:
-    await side.until(lambda: side.has("broadcast.state", state="ended"), 60)
-    return await asyncio.wait_for(process.wait(), 15)
+    await side.until(lambda: side.has("broadcast.state", state="ended"))
+    return await asyncio.wait_for(process.wait(), 60)
 
 
+@repeated_if_late
 async def test_rundown_becomes_a_recording_that_plays(tmp_path: Path) -> None:
     spec = make_spec(tmp_path, ("大家好，欢迎来到直播间。", "Hello and welcome."), record=True)
     async with web_side(spec) as side, running(side) as process:
@@ -72,9 +81,10 @@ async def test_rundown_becomes_a_recording_that_plays(tmp_path: Path) -> None:
         round(float(frame.pts * frame.time_base) * 25) for frame in frames if frame.pts is not None
     ]
     assert times == sorted(set(times))
-    assert len(frames) > 25 * spoken * 0.8
+    assert len(frames) + side.skipped > 25 * spoken * 0.8
 
 
+@repeated_if_late
 async def test_interrupt_and_say_then_the_cut_sentence_again(tmp_path: Path) -> None:
     spec = make_spec(tmp_path, ("First.", "Second."), voices=TONE, record=True)
     async with web_side(spec) as side, running(side) as process:
@@ -107,8 +117,7 @@ async def test_refused_commands_say_why(tmp_path: Path) -> None:
             "unknown_output": await side.command("output_start", id="nothing"),
             "invalid_text": await side.command("say", utterance="u", text="Hello [dance]"),
         }
-        await side.command("stop", when="now")
-        await ended(side, process)
+        await stopped(side, process)
 
     for code, result in cases.items():
         assert not result.ok
@@ -116,6 +125,7 @@ async def test_refused_commands_say_why(tmp_path: Path) -> None:
         assert len((result.error or {})["message"]) > 10
 
 
+@repeated_if_late
 async def test_killed_speech_worker_costs_no_sentence(tmp_path: Path) -> None:
     spec = make_spec(tmp_path, ("One. Two. Three.",), voices=TONE, record=True)
     async with web_side(spec) as side, running(side) as process:
@@ -127,43 +137,42 @@ async def test_killed_speech_worker_costs_no_sentence(tmp_path: Path) -> None:
     assert len(tone_texts(recording(side))) == 3
 
 
+@repeated_if_late
 async def test_killed_face_worker_leaves_the_picture_running(tmp_path: Path) -> None:
-    spec = make_spec(tmp_path, ("One. Two. Three.",), voices=TONE, record=True)
+    spec = make_spec(tmp_path, ("One. Two.",), voices=TONE, record=True, ends="manual")
     async with web_side(spec) as side, running(side) as process:
-        await side.until(lambda: side.has("worker", kind="face", state="started"), 60)
+        await side.until(lambda: side.has("worker", kind="face", state="started"))
         kill_worker(side, "face")
-        await side.until(lambda: started_workers(side, "face") >= 2, 30)
-        await ended(side, process)
+        await side.until(lambda: started_workers(side, "face") >= 2)
+        await side.until(lambda: len(side.utterances("said")) == 2)
+        await stopped(side, process)
 
-    assert len(side.utterances("said")) == 3
-    with av.open(str(recording(side))) as container:
-        pts = [f.pts for f in container.decode(video=0) if f.pts is not None]
-    gaps = [b - a for a, b in zip(pts, pts[1:], strict=False)]
-    # A busy machine may skip pictures; a dead worker must not stop them.
-    assert max(gaps) < 48_000
+    assert len(side.utterances("said")) == 2
+    check_runs_on(side)
     assert not rings(spec.broadcast)
 
 
 @pytest.mark.long
+@repeated_if_late
 async def test_hung_face_worker_is_replaced_and_the_picture_runs_on(tmp_path: Path) -> None:
     texts = ("One. Two. Three. Four. Five. Six.",)
-    spec = make_spec(tmp_path, texts, voices=TONE, record=True)
+    spec = make_spec(tmp_path, texts, voices=TONE, record=True, ends="manual")
     async with web_side(spec) as side, running(side) as process:
-        await side.until(lambda: side.has("worker", kind="face", state="started"), 60)
-        await side.until(lambda: side.metrics.get("source") == "worker", 60)
+        await side.until(lambda: side.has("worker", kind="face", state="started"))
+        await side.until(lambda: side.metrics.get("source") == "worker")
         kill_worker(side, "face", signal.SIGSTOP)
-        await side.until(lambda: started_workers(side, "face") >= 2, 60)
-        await side.until(lambda: side.metrics.get("source") == "worker", 60)
-        assert await ended(side, process) == 0
+        await side.until(lambda: started_workers(side, "face") >= 2)
+        await side.until(lambda: side.metrics.get("source") == "worker")
+        await side.until(lambda: len(side.utterances("said")) == 6)
+        assert await stopped(side, process) == 0
 
     assert len(side.utterances("said")) == 6
     assert side.has("worker", kind="face", state="died")
-    with av.open(str(recording(side))) as container:
-        pts = [f.pts for f in container.decode(video=0) if f.pts is not None]
-    assert max(b - a for a, b in zip(pts, pts[1:], strict=False)) < 48_000
+    check_runs_on(side)
     assert not rings(spec.broadcast)
 
 
+@repeated_if_late
 async def test_killed_runner_is_followed_by_one_that_says_the_cut_sentence(tmp_path: Path) -> None:
     spec = make_spec(tmp_path, ("One. Two. Three.",), voices=TONE)
     async with web_side(spec) as side:
@@ -180,6 +189,7 @@ async def test_killed_runner_is_followed_by_one_that_says_the_cut_sentence(tmp_p
 
 
 @pytest.mark.long
+@repeated_if_late
 async def test_crashed_media_stage_leaves_the_air_and_the_next_runner_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,7 +207,7 @@ async def test_crashed_media_stage_leaves_the_air_and_the_next_runner_goes_on(
         with monkeypatch.context() as broken:
             broken.setattr(PictureStage, "work", fail_in_the_second_sentence)
             session = Session(Arguments(bootstrap, None))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 assert await session.run() == EXIT_CRASHED
             session._outbox.close()  # as the end of its process does
         assert side.has("worker", kind="core:video", state="died")
@@ -210,6 +220,7 @@ async def test_crashed_media_stage_leaves_the_air_and_the_next_runner_goes_on(
     assert not rings(spec.broadcast)
 
 
+@repeated_if_late
 async def test_three_outputs_of_which_two_fail_and_one_plays(
     tmp_path: Path, rtmp_server: RtmpServer
 ) -> None:
@@ -219,15 +230,15 @@ async def test_three_outputs_of_which_two_fail_and_one_plays(
         OutputSpec("nobody", "Nobody", "rtmp", "rtmp://127.0.0.1:9/live", "k"),
         OutputSpec("later", "Later", "rtmp", rtmp_server.push_url, desired="waiting_for_key"),
     )
-    spec = make_spec(tmp_path, ("One. Two. Three. Four.",), voices=TONE, outputs=outputs)
+    spec = make_spec(tmp_path, ("One.",), voices=TONE, outputs=outputs, ends="manual")
     async with web_side(spec) as side, running(side) as process:
         await side.until(lambda: side.has("output", id="good", state="live"))
-        await side.until(lambda: side.has("output", id="refused", state="failed"), 30)
-        await side.until(lambda: side.has("output", id="nobody", state="retrying"), 30)
+        await side.until(lambda: side.has("output", id="refused", state="failed"))
+        await side.until(lambda: side.has("output", id="nobody", state="retrying"))
         assert side.has("output", id="later", state="waiting_for_key")
         replaced = await side.command("output_replace_key", id="later", stream_key="three-later")
         await side.until(lambda: side.has("output", id="later", state="live"))
-        await ended(side, process)
+        await stopped(side, process)
 
     assert replaced.ok
     good = [data for data in side.of_kind("output") if data["id"] == "good"]
@@ -242,7 +253,14 @@ async def test_end_of_the_life_pipe_ends_the_runner(tmp_path: Path) -> None:
         os.close(read_end)
         await side.until(lambda: side.has("broadcast.state", state="live"))
         os.close(write_end)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+
+
+def check_runs_on(side: WebSide) -> None:
+    """A late machine may skip pictures, and counts them; a dead worker must not stop them."""
+    with av.open(str(recording(side))) as container:
+        pts = [frame.pts for frame in container.decode(video=0) if frame.pts is not None]
+    assert max(b - a for a, b in pairwise(pts)) < 48_000 + 1920 * side.skipped
 
 
 def rings(broadcast: str) -> list[Path]:

@@ -22,6 +22,12 @@ def host_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aioice.ice, "get_host_addresses", aioice.ice.get_host_addresses)
 
 
+@pytest.fixture(autouse=True)
+def patient_askers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine too each join is answered in time."""
+    monkeypatch.setattr(signalling, "SIGNAL_DEADLINE_SECONDS", 600.0)
+
+
 async def test_join_beyond_the_queue_is_refused_and_those_before_it_are_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

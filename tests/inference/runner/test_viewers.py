@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import re
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,15 +17,23 @@ from aiortc import RTCRtpSender, RTCRtpTransceiver, rtcdtlstransport, rtcrtpsend
 
 from inference.media import encoder
 from inference.protocol import IceSpec
-from inference.runner import signalling, viewer
+from inference.runner import signalling
+from inference.runner import viewer as viewer_module
+from inference.runner.fanout import SubscriptionStats
 from inference.runner.viewer import Health, Pacer
-from tests.inference.runner.viewer_peer import LOOPBACK, Peer, eventually, on_air
+from tests.inference.runner.viewer_peer import LOOPBACK, Peer, Stage, eventually, on_air
 
 
 @pytest.fixture(autouse=True)
 def host_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     # `Viewers` replaces it for its whole process; here the process goes on.
     monkeypatch.setattr(aioice.ice, "get_host_addresses", aioice.ice.get_host_addresses)
+
+
+@pytest.fixture(autouse=True)
+def patient_askers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine too each join is answered in time."""
+    monkeypatch.setattr(signalling, "SIGNAL_DEADLINE_SECONDS", 600.0)
 
 
 @pytest.fixture
@@ -240,66 +249,76 @@ async def test_signals_that_make_no_sense_are_answered() -> None:
     assert answers == [("a", "bad_candidate")] * 3 + [("nobody", "unknown_viewer")] * 2
 
 
+@pytest.fixture
+def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signalling, "CHECK_SECONDS", 0.05)
+
+
 @pytest.mark.live
-async def test_weak_network_moves_down_to_360p_then_to_sound_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(viewer, "_SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(viewer, "_WEAK_SECONDS", 0.3)
-    monkeypatch.setattr(signalling, "CHECK_SECONDS", 0.1)
+@pytest.mark.usefixtures("quick_checks")
+async def test_weak_network_moves_down_to_360p_then_to_sound_alone() -> None:
     async with on_air() as stage, _watched(stage.viewers):
         weak, other = await stage.join("weak"), await stage.join("other")
         await eventually(lambda: weak.pictures and other.pictures, "both see")
+        time = _judged_by(stage, "weak")
+        _judged_by(stage, "other")
 
-        await _suffer(stage, weak, "low")
-        assert "viewer weak video:low" in stage.core.hub.stats()
+        await _until_told(stage, "weak", "low", lambda: weak.report_loss(0.3), time)
+        await eventually(lambda: "viewer weak video:low" in stage.core.hub.stats(), "360p is sent")
         before = len(weak.pictures)
         await eventually(lambda: len(weak.pictures) > before + 25, "360p is decoded")
+        assert stage.core._low_encoder is not None
 
-        await _suffer(stage, weak, "sound")
-        assert "viewer weak video:low" not in stage.core.hub.stats()
+        await _until_told(stage, "weak", "sound", lambda: weak.report_loss(0.3), time)
+        await eventually(
+            lambda: not any("video" in name for name in _subscriptions(stage, "weak")),
+            "no picture is sent any more",
+        )
+        assert stage.core._low_encoder is None
         sounds, pictures = weak.sounds, len(other.pictures)
         await eventually(lambda: weak.sounds > sounds + 50, "sound goes on")
         await eventually(lambda: len(other.pictures) > pictures + 25, "others keep the picture")
-        assert not stage.told("other", "state")
-        assert stage.core._low_encoder is None
+
+    assert [data["rendition"] for data in stage.told("weak", "state")] == ["low", "sound"]
+    assert not stage.told("other", "state")
 
 
 @pytest.mark.live
-async def test_low_estimate_moves_down_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(viewer, "_SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(viewer, "_WEAK_SECONDS", 0.3)
-    monkeypatch.setattr(signalling, "CHECK_SECONDS", 0.1)
+@pytest.mark.usefixtures("quick_checks")
+async def test_low_estimate_moves_down_too() -> None:
     async with on_air() as stage, _watched(stage.viewers):
         peer = await stage.join("a")
         await eventually(lambda: peer.pictures, "a picture")
-        for _ in range(100):
-            await peer.report_estimate(5)
-            await asyncio.sleep(0.1)
-            if stage.told("a", "state"):
-                break
+        time = _judged_by(stage, "a")
 
-    assert stage.told("a", "state")[0]["rendition"] == "low"
+        await _until_told(stage, "a", "low", lambda: peer.report_estimate(5), time)
 
 
 @pytest.mark.live
-async def test_viewer_who_is_held_up_slows_nobody() -> None:
+async def test_viewer_who_is_held_up_slows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stats(name: str) -> SubscriptionStats:
+        return stage.core.hub.stats()[f"viewer {name} video:main"]
+
     async with on_air() as stage:
-        stuck, other = await stage.join("stuck"), await stage.join("other")
-        await eventually(lambda: stuck.pictures and other.pictures, "both see")
-        stage.viewers._viewers["stuck"]._pacer.bytes_per_second = 1.0
+        # Who is not held up may fall behind with the whole machine, without losing anything.
+        monkeypatch.setattr(signalling, "VIEWER_SECONDS", 600.0)
+        other = await stage.join("other")
+        await eventually(lambda: other.pictures, "one sees")
+        monkeypatch.setattr(signalling, "VIEWER_SECONDS", 0.5)
+        stuck = await stage.join("stuck")
+        await eventually(lambda: stuck.pictures, "both see")
+        pacer = stage.viewers._viewers["stuck"]._pacer
+        pacer.bytes_per_second, pacer._tokens = 1.0, 0.0
 
         before = len(other.pictures)
-        await eventually(
-            lambda: stage.core.hub.stats()["viewer stuck video:main"].dropped > 50,
-            "the stuck viewer loses pictures",
-        )
-        behind = stage.core.hub.stats()["viewer stuck video:main"].queued_seconds
-        ahead = stage.core.hub.stats()["viewer other video:main"]
+        await eventually(lambda: stats("stuck").overflows >= 3, "the stuck viewer loses pictures")
+        behind, lost = stats("stuck").queued_seconds, stats("stuck").dropped
+        await eventually(lambda: len(other.pictures) >= before + 40, "the other sees all of them")
+        ahead = stats("other")
 
-    assert behind <= 1.04
+    assert behind <= 0.54
+    assert lost > 25
     assert ahead.dropped == 0
-    assert len(other.pictures) >= before + 40
 
 
 @pytest.mark.live
@@ -347,14 +366,35 @@ async def _watched(viewers: signalling.Viewers) -> Any:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _suffer(stage: Any, peer: Peer, rung: str) -> None:
-    """Report loss until the viewer is told of the rung."""
-    for _ in range(100):
-        await peer.report_loss(0.3)
+def _judged_by(stage: Stage, viewer: str) -> Time:
+    """From now on the time by which this viewer's network is judged passes when a test says so.
+
+    A machine that stands still makes real packets late and lost: they are not to decide.
+    """
+    time = Time()
+    health = stage.viewers._viewers[viewer].health
+    health._clock = time
+    health.reset()
+    return time
+
+
+async def _until_told(
+    stage: Stage, viewer: str, rung: str, report: Callable[[], Awaitable[None]], time: Time
+) -> None:
+    """Report again and again, as if for three seconds each time, until the viewer moves down."""
+    health = stage.viewers._viewers[viewer].health
+    deadline = asyncio.get_running_loop().time() + 60
+    while not any(data["rendition"] == rung for data in stage.told(viewer, "state")):
+        assert asyncio.get_running_loop().time() < deadline, f"never moved to {rung}"
+        await report()
         await asyncio.sleep(0.1)
-        if any(data["rendition"] == rung for data in stage.told("weak", "state")):
-            return
-    raise AssertionError(f"never moved to {rung}")
+        # Of one bad report alone nobody moves: what it says must have lasted.
+        if health._lossy_since is not None or health._low_since is not None:
+            time.now += viewer_module._WEAK_SECONDS
+
+
+def _subscriptions(stage: Stage, viewer: str) -> list[str]:
+    return [name for name in stage.core.hub.stats() if name.startswith(f"viewer {viewer} ")]
 
 
 def _without_h264(offer: str) -> str:

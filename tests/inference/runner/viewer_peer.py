@@ -31,7 +31,7 @@ LOOPBACK = IceSpec(host_addresses=("127.0.0.1",))
 RENDITION = RenditionSpec("main", 320, 180, 1920, 300)
 
 
-async def eventually(condition: Callable[[], Any], what: str, *, seconds: float = 30.0) -> Any:
+async def eventually(condition: Callable[[], Any], what: str, *, seconds: float = 60.0) -> Any:
     """The first truthy value of `condition`; AssertionError naming `what` at the deadline."""
     try:
         async with asyncio.timeout(seconds):
@@ -177,4 +177,4 @@ async def on_air(
     finally:
         await stage.viewers.close()
         await asyncio.gather(*(peer.close() for peer in stage.peers.values()))
-        assert await asyncio.to_thread(core.stop, 10)
+        assert await asyncio.to_thread(core.stop, 60)

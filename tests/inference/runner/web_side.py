@@ -37,6 +37,7 @@ from inference.protocol import (
     decode_message,
     encode_message,
 )
+from tests.steady import note_gap, noting_gaps
 
 
 def make_spec(folder: Path, texts: tuple[str, ...], **changes: Any) -> RunnerSpec:
@@ -97,7 +98,11 @@ class WebSide:
                 self.hellos.append(message)
                 return [Welcome(self._spec_now(), self.acknowledged)]
             case Events(events):
-                self.events += [event for event in events if event.sequence > self.acknowledged]
+                fresh = [event for event in events if event.sequence > self.acknowledged]
+                for event in fresh:
+                    if event.kind == "clock.rebased":
+                        note_gap(event.data["gap_ms"])
+                self.events += fresh
                 return [Acknowledge(self.acknowledged)]
             case Heartbeat():
                 self.metrics, self.workers = message.metrics, message.workers
@@ -123,13 +128,19 @@ class WebSide:
         await self.until(lambda: command.id in self.results)
         return self.results[command.id]
 
-    async def until(self, check: Callable[[], Any], seconds: float = 20) -> None:
+    async def until(self, check: Callable[[], Any], seconds: float = 60) -> None:
         """Wait until a check holds; it is looked at after each message."""
         async with asyncio.timeout(seconds), self.changed:
             await self.changed.wait_for(check)
 
     def of_kind(self, kind: str) -> list[Json]:
         return [event.data for event in self.events if event.kind == kind]
+
+    @property
+    def skipped(self) -> int:
+        """Pictures that the runner skipped because the machine was late; known at its end."""
+        states = self.of_kind("broadcast.state")
+        return sum(data["summary"]["dropped"] for data in states if data["state"] == "ended")
 
     def utterances(self, state: str) -> list[Json]:
         return [data for data in self.of_kind("utterance") if data["state"] == state]
@@ -155,7 +166,8 @@ async def web_side(spec: RunnerSpec) -> AsyncIterator[WebSide]:
     host, port = runner.addresses[0][:2]
     side.url = f"http://{host}:{port}"
     try:
-        yield side
+        async with noting_gaps():
+            yield side
     finally:
         await runner.cleanup()
 

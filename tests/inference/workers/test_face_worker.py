@@ -50,7 +50,7 @@ class Worker:
         setup = asdict(self.setup) | changes
         self.send(type="configure", engine=engine, setup=setup, ring=str(self.ring.path))
 
-    def frame(self, number: int, generation: int, seconds: float = 10.0) -> np.ndarray:
+    def frame(self, number: int, generation: int, seconds: float = 60.0) -> np.ndarray:
         """Frame `number` once it is drawn with this generation."""
         picture = np.empty((HEIGHT * 3 // 2, WIDTH), np.uint8)
         _until(lambda: self.ring.copy_frame(number, picture) == generation, seconds)
@@ -60,7 +60,7 @@ class Worker:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)
         self.process.stdout.close()
 
 
@@ -136,11 +136,11 @@ def test_speech_and_cut_redraw_frames_not_yet_due(worker: Worker) -> None:
         type="speech", utterance="u", generation=1, start_sample=start,
         duration_samples=96_000, visemes=visemes, loudness=[0.3] * 100, emotion=3, marks=[],
     )  # fmt: skip
-    _until(lambda: not np.array_equal(worker.frame(103, 1), silent), 5)
+    _until(lambda: not np.array_equal(worker.frame(103, 1), silent), 60)
     worker.send(type="cut", at_sample=start, generation=2)
     worker.ring.move_clock(100, 2)
 
-    _until(lambda: np.array_equal(worker.frame(103, 2), silent), 5)
+    _until(lambda: np.array_equal(worker.frame(103, 2), silent), 60)
 
 
 def test_bad_messages_are_answered_and_survived(worker: Worker) -> None:
@@ -185,4 +185,4 @@ def test_broken_stream_ends_the_worker(worker: Worker) -> None:
     worker.process.stdin.write(b"\xff" * 64)
     worker.process.stdin.flush()
 
-    assert worker.process.wait(10) == 0
+    assert worker.process.wait(60) == 0

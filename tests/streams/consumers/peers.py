@@ -39,7 +39,7 @@ class Socket:
     async def send(self, message: Any) -> None:
         await self.communicator.send_json_to(message)
 
-    async def receive(self, kind: str | None = None, *, seconds: float = 5.0) -> dict[str, Any]:
+    async def receive(self, kind: str | None = None, *, seconds: float = 60.0) -> dict[str, Any]:
         """The next message, or the next of a type; others are kept in `kept`."""
         while True:
             message: dict[str, Any] = await self.communicator.receive_json_from(seconds)
@@ -47,7 +47,7 @@ class Socket:
                 return message
             self.kept.append(message)
 
-    async def close_code(self, *, seconds: float = 5.0) -> int:
+    async def close_code(self, *, seconds: float = 60.0) -> int:
         """The code the server closes with; texts before it are kept."""
         async with asyncio.timeout(seconds):
             while True:
@@ -93,7 +93,7 @@ async def runner_peer(
     communicator = WebsocketCommunicator(
         application, "/ws/v1/runner/", headers=[(b"authorization", f"Bearer {token}".encode())]
     )
-    connected, _ = await communicator.connect(5)
+    connected, _ = await communicator.connect(60)
     assert connected
     try:
         yield RunnerPeer(communicator, str(broadcast.pk), number)
@@ -122,7 +122,7 @@ async def browser(
         headers=[(b"origin", origin.encode()), (b"accept-language", language.encode())],
         subprotocols=["livestudio.v1", f"ticket.{ticket}"],
     )
-    connected, subprotocol = await communicator.connect(5)
+    connected, subprotocol = await communicator.connect(60)
     assert connected
     assert subprotocol == "livestudio.v1"
     try:

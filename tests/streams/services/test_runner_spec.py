@@ -108,7 +108,7 @@ def test_relaunch_resumes_at_the_cursor(broadcast: Broadcast) -> None:
     spec = spec_of(broadcast)
 
     assert (spec.resume, spec.cursor.cue, spec.cursor.loop, spec.script) == (True, cue, 3, "paused")
-    assert 30 <= spec.elapsed_seconds < 35
+    assert 30 <= spec.elapsed_seconds < 90
 
 
 def test_first_launch_does_not_resume(cast: Cast) -> None:

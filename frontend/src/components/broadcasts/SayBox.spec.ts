@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 
 import { mountApp } from '../../../tests/mount'
+import { eventually } from '../../../tests/useFakeServer'
 
 import SayBox from './SayBox.vue'
 
@@ -17,7 +18,7 @@ describe('SayBox', () => {
     await text.trigger('keydown', { key: 'Enter' })
 
     expect(say).toHaveBeenCalledWith({ text: '欢迎新朋友', interrupt: false })
-    await vi.waitFor(() => expect(text.element.value).toBe(''))
+    await eventually(() => expect(text.element.value).toBe(''))
   })
 
   it('cuts in on Ctrl+Enter with the chosen expression and gesture', async () => {
@@ -37,7 +38,7 @@ describe('SayBox', () => {
     await text.setValue('a long line')
 
     await text.trigger('keydown', { key: 'Enter' })
-    await vi.waitFor(() => expect(say).toHaveBeenCalled())
+    await eventually(() => expect(say).toHaveBeenCalled())
 
     expect(text.element.value).toBe('a long line')
   })

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { BroadcastOutput } from '@/api/schema'
 
 import { mountApp } from '../../../tests/mount'
+import { eventually } from '../../../tests/useFakeServer'
 
 import OutputRow from './OutputRow.vue'
 
@@ -35,7 +36,7 @@ describe('OutputRow', () => {
     await row.get('form').trigger('submit')
 
     expect(saveKey).toHaveBeenCalledWith('live_123')
-    await vi.waitFor(() => expect((row.get('[data-testid=output-key]').element as HTMLInputElement).value).toBe(''))
+    await eventually(() => expect((row.get('[data-testid=output-key]').element as HTMLInputElement).value).toBe(''))
   })
 
   it('hides the key while it is typed and keeps a refused one', async () => {
@@ -56,7 +57,7 @@ describe('OutputRow', () => {
 
     await row.get('form').trigger('submit')
 
-    await vi.waitFor(() => expect(row.find('form').exists()).toBe(false))
+    await eventually(() => expect(row.find('form').exists()).toBe(false))
   })
 
   it.each([

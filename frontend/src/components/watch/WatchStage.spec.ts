@@ -18,7 +18,7 @@ async function watchLive() {
   const { wrapper } = mountApp(WatchStage, { props: { id: IDS.broadcast } })
   await eventually(() => expect(FakePeer.all[0]?.remote).toBeTruthy())
   FakePeer.last.connect()
-  FakePeer.last.framesDecoded = 25
+  FakePeer.last.isPlaying = true
   await eventually(() => expect(wrapper.attributes('data-state')).toBe('live'))
   return wrapper
 }
@@ -38,7 +38,7 @@ describe('WatchStage', () => {
 
   it('shows captions only when they are wanted', async () => {
     const stage = await watchLive()
-    const caption = { type: 'caption', utterance: 'u', text: '今晚799元', start_ms: 0, end_ms: 4000 }
+    const caption = { type: 'caption', utterance: 'u', text: '今晚799元', start_ms: 0, end_ms: 600_000 }
     server.current.pushWatch(caption)
 
     await stage.get('[data-testid=toggle-captions]').trigger('click')
