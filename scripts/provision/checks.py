@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import secrets
 import subprocess
@@ -19,7 +20,10 @@ from .steps import say
 
 BIN = VENV / "bin"
 FAST = "not live and not gpu and not long"
+TESTS_FAILED = 1
 NO_TESTS_COLLECTED = 5
+# More than so many that fail are no accident of a shared machine.
+TRIED_AGAIN_MAX = 5
 
 
 PRODUCT_SETTINGS = {
@@ -70,20 +74,30 @@ def production_settings() -> dict[str, str]:
 class Part:
     """One command of the checks; `environment` is computed only when the part runs.
 
-    is_waiting: it mostly waits, and runs beside the parts behind it. is_alone: nothing may.
+    is_beside: it runs beside the parts behind it. is_alone: nothing may. cache: a folder in which
+    pytest notes what failed; that is then tried once more.
     """
 
     name: str
     command: tuple[str | Path, ...]
     cwd: Path = ROOT
     environment: Callable[[], dict[str, str]] = field(default=dict)
-    is_waiting: bool = False
+    is_beside: bool = False
     is_alone: bool = False
+    cache: Path | None = None
 
 
 def pytest_part(name: str, marks: str, *more: str) -> Part:
     """pytest over the tests with `marks`."""
     return Part(name, (VENV_PYTHON, "-m", "pytest", "-q", "-m", marks, *more))
+
+
+def live_part() -> Part:
+    """The tests of real processes, serially: they count frames, nothing else may run then."""
+    cache = ROOT / ".pytest_cache" / "live"
+    marks = "live and not gpu and not long"
+    part = pytest_part("pytest, live", marks, "-o", f"cache_dir={cache}")
+    return replace(part, is_alone=True, cache=cache)
 
 
 def _database_part() -> Part:
@@ -97,7 +111,15 @@ _COVER = ("--cov", "--cov-append", "--cov-report=")
 
 ALL_PARTS: tuple[Part, ...] = (
     Part("ruff", (BIN / "ruff", "check", "--quiet", ".")),
-    Part("mypy", (BIN / "mypy",)),
+    # Its timers are real ones: a minute of which it works for ten seconds.
+    Part(
+        "vitest",
+        ("npm", "run", "--silent", "test"),
+        FRONTEND,
+        frontend_environment,
+        is_beside=True,
+    ),
+    Part("mypy", (BIN / "mypy",), is_beside=True),
     Part("import contracts", (BIN / "lint-imports",)),
     Part("manage.py check", (VENV_PYTHON, "manage.py", "check", "--fail-level=WARNING")),
     Part(
@@ -110,14 +132,6 @@ ALL_PARTS: tuple[Part, ...] = (
         (VENV_PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"),
     ),
     Part("vue-tsc", ("npm", "run", "--silent", "typecheck"), FRONTEND, frontend_environment),
-    # Its timers are real ones: a minute of which it works for ten seconds.
-    Part(
-        "vitest",
-        ("npm", "run", "--silent", "test"),
-        FRONTEND,
-        frontend_environment,
-        is_waiting=True,
-    ),
     Part("coverage erase", (BIN / "coverage", "erase")),
     pytest_part("pytest", FAST, "-n", "2", *_COVER),
     _database_part(),
@@ -125,8 +139,7 @@ ALL_PARTS: tuple[Part, ...] = (
         "coverage of services and protocol",
         (BIN / "coverage", "report", "--skip-covered", "--fail-under=90"),
     ),
-    # Serially and last: they count frames, and nothing else may take the processor then.
-    replace(pytest_part("pytest, live", "live and not gpu and not long"), is_alone=True),
+    live_part(),
 )
 
 LONG_PARTS: tuple[Part, ...] = (pytest_part("pytest, long", "long", "-s"),)
@@ -145,18 +158,33 @@ def run_parts(parts: Sequence[Part], names: Sequence[str] = ()) -> int:
     beside: list[tuple[Part, Future[_Ended]]] = []
     with ThreadPoolExecutor() as pool:
         for part in chosen:
-            if part.is_waiting:
+            if part.is_beside:
                 beside.append((part, pool.submit(_run, part, subprocess.PIPE)))
                 continue
             if part.is_alone:
                 failed += _end_all(beside)
             say(f"\n== {part.name}")
-            failed += _verdict(part, _run(part))
+            ended = _run(part)
+            if part.cache and ended.code == TESTS_FAILED:
+                ended = _try_again(part, part.cache, ended)
+            failed += _verdict(part, ended)
         failed += _end_all(beside)
     if failed:
         say(f"\nFAILED: {', '.join(failed)}")
         return 1
     return 0
+
+
+def _try_again(part: Part, cache: Path, first: _Ended) -> _Ended:
+    """What failed once more, in a new process with servers of its own; never in silence."""
+    failed = sorted(json.loads((cache / "v" / "cache" / "lastfailed").read_text()))
+    if len(failed) > TRIED_AGAIN_MAX:
+        return first
+    say(f"\n== {part.name}: TRIED AGAIN, for a test of real processes shares its machine:")
+    for name in failed:
+        say(f"   failed once: {name}")
+    # What passes now is listed in the last summary (-rp).
+    return _run(replace(part, command=(*part.command, "--last-failed", "-rp")))
 
 
 def _end_all(beside: list[tuple[Part, Future[_Ended]]]) -> list[str]:

@@ -273,12 +273,12 @@ def test_bootstrap_needs_only_the_standard_library() -> None:
     subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=ROOT, check=True)
 
 
-def test_part_that_waits_runs_beside_and_ends_before_what_is_alone(
+def test_part_beside_runs_with_the_next_and_ends_before_what_is_alone(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     mark = tmp_path / "mark"
     waiting = replace(part("slow", f"until test -e {mark}; do sleep 0.01; done; echo slept; false"),
-                      is_waiting=True)  # fmt: skip
+                      is_beside=True)  # fmt: skip
     parts = [waiting, part("next", f"touch {mark}"), replace(part("last", "true"), is_alone=True)]
 
     assert checks.run_parts(parts) == 1
@@ -286,3 +286,49 @@ def test_part_that_waits_runs_beside_and_ends_before_what_is_alone(
     told = capfd.readouterr().out
     assert told.index("== next") < told.index("slept") < told.index("== last")
     assert "FAILED: slow" in told
+
+
+def failing_part(folder: Path, tests: str) -> checks.Part:
+    """pytest over `tests`, which may count their runs in a file `runs` beside them."""
+    (folder / "test_it.py").write_text(tests)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    own = ("-p", "no:django", "-o", f"cache_dir={folder / 'cache'}")
+    command = (sys.executable, "-m", "pytest", "-q", *own)
+    return checks.Part("pytest, live", command, cwd=folder, cache=folder / "cache")
+
+
+FAILS_ONCE = """
+import pathlib
+runs = pathlib.Path(__file__).with_name("runs")
+def test_unlucky():
+    runs.write_text(runs.read_text() + "u" if runs.exists() else "u")
+    assert len(runs.read_text()) > 1
+def test_lucky():
+    pass
+"""
+
+
+def test_test_of_real_processes_that_failed_is_tried_again_and_told(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert checks.run_parts([failing_part(tmp_path, FAILS_ONCE)]) == 0
+
+    told = capfd.readouterr().out
+    assert "1 failed, 1 passed" in told
+    assert "TRIED AGAIN" in told
+    assert "failed once: test_it.py::test_unlucky" in told
+    assert told.index("TRIED AGAIN") < told.index("PASSED test_it.py::test_unlucky")
+    assert "1 passed" in told.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("count", "tries"), [(1, 2), (checks.TRIED_AGAIN_MAX + 1, 1)])
+def test_what_fails_twice_has_failed_and_much_that_fails_is_no_accident(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, count: int, tries: int
+) -> None:
+    tests = "".join(f"def test_{number}():\n    assert False\n" for number in range(count))
+
+    assert checks.run_parts([failing_part(tmp_path, tests)]) == 1
+
+    told = capfd.readouterr().out
+    assert told.count(f"{count} failed in") == tries
+    assert "FAILED: pytest, live" in told
