@@ -437,6 +437,6 @@ def _sound_order(job: Job) -> SoundOrder:
     client: Client = job.client
     assert client.slots is not None
     assert client.hello is not None
-    sound = client.slots.sound(request.slot, request.samples).copy()
+    sound = client.slots.sound(request.slot, request.samples)
     frames = range(request.frame, request.frame + request.frames)
     return SoundOrder(sound, request.first, frames, client.hello.frame_samples)

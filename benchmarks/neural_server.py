@@ -1,0 +1,334 @@
+"""The way to the model server and back: `python -m benchmarks.neural_server`.
+
+50 simulated runners at 25 pictures a second ask one server for faces, and for the features of each
+four frames by sending 30 s of sound, over the real sockets and memory. The stub paints nothing, so
+what is measured is the hop. Beside it, in the same run: one runner alone, and how late this machine
+wakes a process that has nothing to do.
+
+On a GPU, how many broadcasts it holds, with networks of the official sizes and random weights:
+    python -m benchmarks.neural_server --networks kl --device cuda
+    python -m benchmarks.neural_server --networks tiny --device cuda
+and the same with `--own-models`, where each runner has a server to itself, as in local mode.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import heapq
+import json
+import multiprocessing
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.figures import Json, Report, percentile, run_benchmark, tell
+from inference.gpu.admission import patience_seconds
+from inference.gpu.link import Presenter, ServerGoneError, ServerLink
+from inference.gpu.wire import SOUND_SAMPLES, Outcome
+
+TARGET_MS: Final = 1.0
+FRAME_SECONDS: Final = 0.04
+FRAME_SAMPLES: Final = 1920
+STEP_FRAMES: Final = 4
+FILM_FRAMES: Final = 100
+# The mouth is below: what MuseTalk's masks leave of a face.
+FIRST_ROW: Final = 105
+RAMP: Final = (1, 2, 4, 8, 12, 16, 20, 24, 32, 40, 48, 64, 80)
+LATE_SHARE: Final = 0.01
+_LATENT_PX: Final = {"stub": 2, "kl": 32, "tiny": 32}
+_READY_SECONDS: Final = 300.0
+_WARM_SECONDS: Final = 1.0
+
+
+@dataclass(slots=True)
+class Seen:
+    """Milliseconds of what came back, how many were late, and how late the process woke."""
+
+    faces: list[float] = field(default_factory=list)
+    sounds: list[float] = field(default_factory=list)
+    wakes: list[float] = field(default_factory=list)
+    late: int = 0
+    missing: int = 0
+
+    def add(self, other: Seen) -> None:
+        self.faces += other.faces
+        self.sounds += other.sounds
+        self.wakes += other.wakes
+        self.late += other.late
+        self.missing += other.missing
+
+
+class Runner:
+    """One broadcast that always speaks."""
+
+    def __init__(self, link: ServerLink, seen: Seen, *, is_heard: bool) -> None:
+        self.link = link
+        self._is_heard = is_heard
+        self._seen = seen
+        self._frame = 0
+        self._asked: dict[int, tuple[float, bool]] = {}
+        self._sound = np.random.default_rng(1).normal(0, 0.1, SOUND_SAMPLES).astype(np.float32)
+        self._prompt = np.zeros(link.shapes.prompt_bytes, np.uint8)
+
+    def ask(self) -> None:
+        """The next face; with each fourth frame the next step of sound."""
+        self._frame += 1
+        due = time.monotonic() + patience_seconds(FRAME_SAMPLES)
+        if self._is_heard and self._frame % STEP_FRAMES == 0:
+            began = time.monotonic()
+            frames = range(self._frame, self._frame + STEP_FRAMES)
+            self._note(self.link.hear(self._sound, 0, frames, due), began, is_sound=True)
+        began = time.monotonic()
+        number = self.link.paint(self._frame % FILM_FRAMES, self._prompt, due)
+        self._note(number, began, is_sound=False)
+
+    def take(self) -> None:
+        for answer in self.link.receive(0):
+            began, is_sound = self._asked.pop(answer.number)
+            if answer.outcome == Outcome.DONE:
+                if is_sound:
+                    self.link.take_features(answer)
+                else:
+                    self.link.take_face(answer)
+                took = (time.monotonic() - began) * 1000
+                (self._seen.sounds if is_sound else self._seen.faces).append(took)
+            else:
+                self._seen.late += 1
+            self.link.release(answer)
+
+    def _note(self, number: int | None, began: float, *, is_sound: bool) -> None:
+        if number is None:
+            self._seen.missing += 1
+        else:
+            self._asked[number] = (began, is_sound)
+
+
+def run_runners(
+    sockets: list[str], latents: str, seconds: float, is_heard: bool, answer_to: Any
+) -> None:
+    """A process of some runners, each at its own moment of a frame; tells what it has seen."""
+    presenter = Presenter("musetalk", "v1.5", "kl", FRAME_SAMPLES, FIRST_ROW, Path(latents))
+    seen, scrap = Seen(), Seen()
+    links = [ServerLink.connect(Path(socket), presenter) for socket in sockets]
+    runners = [Runner(link, scrap, is_heard=is_heard) for link in links]
+    selector = selectors.DefaultSelector()
+    for runner in runners:
+        selector.register(runner.link.fileno(), selectors.EVENT_READ, runner)
+    began = time.monotonic()
+    shares = np.random.default_rng(os.getpid()).uniform(0, FRAME_SECONDS, len(runners))
+    plan = [(began + share, number) for number, share in enumerate(shares)]
+    heapq.heapify(plan)
+    ends = began + _WARM_SECONDS + seconds
+    while (now := time.monotonic()) < ends:
+        if now > began + _WARM_SECONDS and runners[0]._seen is scrap:
+            for runner in runners:
+                runner._seen = seen
+        at, number = plan[0]
+        if now >= at:
+            heapq.heapreplace(plan, (at + FRAME_SECONDS, number))
+            runners[number].ask()
+            continue
+        for key, _ in selector.select(at - now):
+            key.data.take()
+    answer_to.send(seen)
+    answer_to.close()
+
+
+def measure_wakes(seconds: float) -> list[float]:
+    """How much later than asked for an idle process wakes, ms."""
+    found, until = [], time.monotonic() + seconds
+    while time.monotonic() < until:
+        at = time.monotonic() + 0.005
+        time.sleep(0.005)
+        found.append((time.monotonic() - at) * 1000)
+    return found
+
+
+@contextlib.contextmanager
+def server(folder: Path, given: argparse.Namespace, number: int) -> Iterator[Path]:
+    """A model server process of this benchmark's networks; yields its socket."""
+    path = folder / f"{number}.sock"
+    command = [sys.executable, "-m", "benchmarks.neural_server", "--serve", str(path)]
+    command += ["--networks", given.networks, "--device", given.device]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE)
+    try:
+        _wait_until_ready(path, child)
+        yield path
+    finally:
+        assert child.stdin is not None
+        child.stdin.close()
+        child.wait(30)
+
+
+def serve(path: Path, networks: str, device: str) -> None:
+    """What `--serve` runs: `inference.gpu` with networks that it does not load from files."""
+    from inference.gpu import painters
+    from inference.gpu.__main__ import Status, _serve
+
+    named = painters.Networks("musetalk", "v1.5", "kl")
+    if networks == "stub":
+        painter: Any = painters.open_stub()
+    else:
+        from benchmarks.neural_networks import open_random
+
+        painter = open_random(networks, device)
+    _serve(path, painter, named, Status(path.with_suffix(".json"), {}), sys.stdin.fileno())
+
+
+def hold(
+    sockets: list[Path], latents: Path, runners: int, seconds: float, *,
+    processes: int = 0, is_heard: bool = True,
+) -> Seen:  # fmt: skip
+    """So many runners for a while, in several processes: at least two a processor."""
+    context = multiprocessing.get_context("spawn")
+    processes = min(runners, processes or 2 * (os.cpu_count() or 2))
+    places = [str(sockets[number % len(sockets)]) for number in range(runners)]
+    children, pipes = [], []
+    for number in range(processes):
+        receive, send = context.Pipe(duplex=False)
+        own = places[number::processes]
+        child = context.Process(
+            target=run_runners, args=(own, str(latents), seconds, is_heard, send)
+        )
+        child.start()
+        send.close()
+        children.append(child)
+        pipes.append(receive)
+    total = Seen()
+    for pipe in pipes:
+        total.add(pipe.recv())
+    for child in children:
+        child.join()
+    return total
+
+
+def measure(given: argparse.Namespace) -> Report:
+    """The hop with the stub; how many broadcasts are held with networks."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        side = _LATENT_PX[given.networks]
+        latents = folder / "latents.npy"
+        np.save(latents, np.zeros((FILM_FRAMES, 8, side, side), np.float16))
+        if given.networks == "stub":
+            return _measure_hop(folder, latents, given)
+        return _measure_broadcasts(folder, latents, given)
+
+
+def _measure_hop(folder: Path, latents: Path, given: argparse.Namespace) -> Report:
+    report = Report("The hop to the model server, stub network")
+    with server(folder, given, 0) as path:
+        tell("one runner alone …")
+        alone = hold([path], latents, 1, given.seconds / 2)
+        for is_heard in (False, True):
+            what = "faces and sounds" if is_heard else "faces"
+            tell(f"{given.runners} runners, {what} …")
+            before, cpu, began = _figures(path), _cpu_seconds(path), time.monotonic()
+            crowd = hold(
+                [path], latents, given.runners, given.seconds,
+                processes=given.processes, is_heard=is_heard,
+            )  # fmt: skip
+            busy = (_cpu_seconds(path) - cpu) / (time.monotonic() - began)
+            time.sleep(1.1)
+            after = _figures(path)
+            p99 = percentile(crowd.faces, 0.99)
+            extra = f"P50 {percentile(crowd.faces, 0.5):.2f}, n {len(crowd.faces)}"
+            name = f"{given.runners} runners, {what}: a face there and back, P99"
+            report.at_most(name, p99, TARGET_MS, "ms", extra)
+            report.at_most(f"{what}: late or without a slot", crowd.late + crowd.missing, 0, "")
+            passes = max(1, after["passes"] - before["passes"])
+            size = (after["painted"] - before["painted"]) / passes
+            report.state(f"{what}: server", f"{busy * 100:.0f} % of a core, {size:.2f} in a pass")
+            report.details[what] = _deciles(crowd.faces)
+    wakes = measure_wakes(2.0)
+    report.state("30 s of sound there and back: P99", f"{percentile(crowd.sounds, 0.99):.2f} ms")
+    report.state("one runner alone, a face: P99", f"{percentile(alone.faces, 0.99):.2f} ms")
+    report.state("this machine wakes late: P99", f"{percentile(wakes, 0.99):.2f} ms")
+    return report
+
+
+def _measure_broadcasts(folder: Path, latents: Path, given: argparse.Namespace) -> Report:
+    report = Report(f"Broadcasts of 25 pictures a second, decoder {given.networks}, {given.device}")
+    held, figures = 0, {}
+    for runners in RAMP:
+        with contextlib.ExitStack() as servers:
+            count = runners if given.own_models else 1
+            paths = [servers.enter_context(server(folder, given, n)) for n in range(count)]
+            figures = _figures(paths[0])
+            try:
+                seen = hold(paths, latents, runners, given.seconds)
+            except EOFError:
+                tell(f"{runners} are refused: {figures['fits']} fit")
+                break
+        share = (seen.late + seen.missing) / max(1, len(seen.faces) + seen.late + seen.missing)
+        p99 = percentile(seen.faces, 0.99)
+        report.state(
+            f"{runners} broadcasts", f"{share * 100:.2f} % late, face P99 {p99:.1f} ms", share
+        )
+        if share > LATE_SHARE:
+            break
+        held = runners
+    target = 20 if given.networks == "kl" else 60
+    report.at_least("broadcasts held, at most 1 % late", held, target, "")
+    report.details = {"server": figures}
+    report.notes.append(f"device {figures.get('device')}, passes {figures.get('pass_ms')}")
+    return report
+
+
+def _wait_until_ready(path: Path, child: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _READY_SECONDS
+    while not path.exists() or not path.with_suffix(".json").exists():
+        if child.poll() is not None or time.monotonic() > until:
+            raise SystemExit("the model server did not start")
+        time.sleep(0.05)
+
+
+def _figures(path: Path) -> Json:
+    found: Json = json.loads(path.with_suffix(".json").read_text())
+    return found
+
+
+def _cpu_seconds(path: Path) -> float:
+    stat = Path(f"/proc/{_figures(path)['pid']}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _deciles(values: list[float]) -> list[float]:
+    return [round(percentile(values, share / 10), 3) for share in range(1, 11)] if values else []
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runners", type=int, default=50, help="of the stub (50)")
+    parser.add_argument("--processes", type=int, default=0, help="that the runners share")
+    parser.add_argument("--networks", choices=("stub", "kl", "tiny"), default="stub")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--own-models", action="store_true", help="a server for each runner")
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+
+
+def _measure_or_serve(given: argparse.Namespace) -> Report:
+    if given.serve is None:
+        return measure(given)
+    serve(given.serve, given.networks, given.device)
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(ServerGoneError):
+        sys.exit(
+            run_benchmark(
+                _measure_or_serve,
+                description=(__doc__ or "").partition("\n")[0],
+                seconds=10.0,
+                add_arguments=_arguments,
+            )
+        )
