@@ -96,7 +96,7 @@ def playing(page: Page) -> Playing:
 
 
 def wait_for_playing(
-    page: Page, check: Callable[[Playing], Any], what: str, *, seconds: float = 150.0
+    page: Page, check: Callable[[Playing], Any], what: str, *, seconds: float = 300.0
 ) -> Playing:
     """The counters as soon as a check holds; AssertionError naming `what`."""
     until = time.monotonic() + seconds

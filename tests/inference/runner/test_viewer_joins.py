@@ -10,7 +10,7 @@ import pytest
 from inference.protocol import IceSpec, Json
 from inference.runner import signalling
 from inference.runner.signalling import MAX_JOINS
-from tests.inference.runner.viewer_peer import Peer, eventually, on_air
+from tests.inference.runner.viewer_peer import Peer, Stage, eventually, on_air
 from tests.services import TurnServer
 
 pytestmark = pytest.mark.live
@@ -41,10 +41,14 @@ async def test_join_beyond_the_queue_is_refused_and_those_before_it_are_answered
 
         assert (refused.kind, refused.data["code"]) == ("error", "viewer_limit")
         assert refused.data["retry_after_seconds"] > 0
-        await eventually(lambda: len(stage.viewers) == MAX_JOINS, "all others join")
-        answered = [signal.viewer for signal in stage.signals if signal.kind == "answer"]
-        assert answered == [f"v{number}" for number in range(MAX_JOINS)]
+        await eventually(lambda: len(_answered(stage)) == MAX_JOINS, "all others join")
+        assert _answered(stage) == [f"v{number}" for number in range(MAX_JOINS)]
         await asyncio.gather(*(peer.close() for peer in peers))
+
+
+def _answered(stage: Stage) -> list[str]:
+    """Who joined, in order."""
+    return [signal.viewer for signal in stage.signals if signal.kind == "answer"]
 
 
 async def test_viewer_who_says_bye_before_its_turn_takes_no_place_and_gets_no_answer() -> None:
