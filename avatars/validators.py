@@ -26,6 +26,8 @@ SETTINGS: Final[dict[str, Rules]] = {
     },
     "musetalk": _MUSETALK,
     "musetalk_tiny": _MUSETALK,
+    "wav2lip256": {"device": _MUSETALK["device"]},
+    "wav2lip256_tiny": {"device": _MUSETALK["device"]},
     "portrait": {},
     "testcard": {},
 }

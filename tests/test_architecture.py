@@ -43,7 +43,11 @@ LONGEST_FILE_LINES = 450
 LONGEST_FUNCTION_LINES = 60
 # Only engines that need a GPU may bring them, and only inside their worker.
 NEURAL_PACKAGES = {"torch", "diffusers", "whisper", "safetensors"}
-MAY_IMPORT_TORCH = ("inference/engines/face/musetalk/", "inference/gpu/")
+MAY_IMPORT_TORCH = (
+    "inference/engines/face/musetalk/",
+    "inference/engines/face/wav2lip/",
+    "inference/gpu/",
+)
 
 # Requirements that no import names, and what uses them.
 USED_WITHOUT_IMPORT = {

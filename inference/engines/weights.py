@@ -20,7 +20,10 @@ from inference.engines.base import EngineError
 FileState = Literal["present", "missing", "wrong hash"]
 
 # Modules with a table PARTS; imported by name so that this module knows no engine.
-MANIFESTS: Final = ("inference.engines.face.musetalk.weights",)
+MANIFESTS: Final = (
+    "inference.engines.face.musetalk.weights",
+    "inference.engines.face.wav2lip.weights",
+)
 RECORD_NAME: Final = "sha256.json"
 _BLOCK_BYTES: Final = 1 << 20
 

@@ -23,7 +23,8 @@ def test_weights_lists_each_file_with_source_licence_size_and_state(
         "from https://huggingface.co/TMElyralab/MuseTalk/resolve/main/musetalkV15/unet.pth" in said
     )
     assert "licence: MIT" in said
-    assert f"Files belong into {tmp_path}/weights. 0 of 5 networks are ready." in said
+    assert "wav2lip/wav2lip256.pth" in said
+    assert f"Files belong into {tmp_path}/weights. 0 of 6 networks are ready." in said
 
 
 def test_weights_ends_with_status_1_when_a_file_is_not_the_published_one(

@@ -16,6 +16,7 @@ from inference.engines.base import EngineError, Json
 from inference.engines.face.musetalk import geometry
 from inference.engines.face.musetalk.bundle import (
     IDLE,
+    LATENTS,
     Clip,
     Manifest,
     Numbers,
@@ -37,7 +38,9 @@ _BATCH: Final = 4
 
 
 class Encoder(Protocol):
-    """Turns faces into what the UNet repaints."""
+    """Turns faces into what the networks repaint. given_file: what of a bundle that becomes."""
+
+    given_file: str
 
     def encode(self, faces: Pixels) -> Any: ...
 
@@ -125,13 +128,16 @@ def _write_latents(
     for first in range(0, len(boxes), _BATCH):
         batch = range(first, min(first + _BATCH, len(boxes)))
         faces = np.stack([cut_face(footage.frames[i], boxes[i], face_px) for i in batch])
-        made.append(encoder.encode(faces).float().cpu().numpy().astype(np.float16))
+        encoded = encoder.encode(faces)
+        # Latents are tensors; faces stay what they are.
+        is_tensor = not isinstance(encoded, np.ndarray)
+        made.append(encoded.float().cpu().numpy().astype(np.float16) if is_tensor else encoded)
         report(36 + 48 * first // len(boxes), "latents", "")
-    latents = np.concatenate(made)
-    if not np.isfinite(latents).all():
+    given = np.concatenate(made)
+    if not np.isfinite(given).all():
         raise EngineError("bad_latents", "The networks made no numbers of this film.")
-    np.save(folder / "latents.npy", latents)
-    return face_px, int(latents.shape[2])
+    np.save(folder / encoder.given_file, given)
+    return face_px, int(given.shape[2]) if encoder.given_file == LATENTS else 0
 
 
 def load_encoder(engine: str, settings: Json) -> tuple[Encoder, int]:

@@ -17,6 +17,7 @@ from inference.engines.face.musetalk.prepared import open_prepared
 from inference.engines.face.musetalk.renderer import Renderer
 from inference.engines.face.musetalk.session import TalkingSession
 from inference.engines.face.musetalk.settings import MuseTalkSettings
+from inference.engines.face.musetalk.spans import LOOK_AHEAD_TOKENS
 from inference.engines.weights import WeightsFolder
 
 ENGINE: Final = "musetalk"
@@ -33,10 +34,14 @@ class MuseTalkEngine:
 
     needs_audio = True
 
-    def __init__(self, setup: FaceSetup, bundle: Bundle, renderer: Renderer) -> None:
+    def __init__(
+        self, setup: FaceSetup, bundle: Bundle, renderer: Renderer, look_ahead_tokens: int
+    ) -> None:
         cache = Path(setup.cache_folder)
         film = open_prepared(bundle, setup.width_px, setup.height_px, cache)
-        self.session = TalkingSession(bundle.manifest, film, renderer, setup.frame_samples)
+        self.session = TalkingSession(
+            bundle.manifest, film, renderer, setup.frame_samples, look_ahead_tokens
+        )
 
     def start_speech(self, speech: FaceSpeech) -> None:
         """Follow an utterance; the same id again replaces what is known."""
@@ -142,10 +147,15 @@ def load_encoder(settings: Json) -> Any:
     return importlib.import_module(_LOCAL).load_encoder(settings)
 
 
-def open_engine(setup: FaceSetup, bundle: Bundle, renderer: Renderer) -> MuseTalkEngine:
+def open_engine(
+    setup: FaceSetup,
+    bundle: Bundle,
+    renderer: Renderer,
+    look_ahead_tokens: int = LOOK_AHEAD_TOKENS,
+) -> MuseTalkEngine:
     """An engine whose first picture is as quick as any other."""
     renderer.warm_up()
-    return MuseTalkEngine(setup, bundle, renderer)
+    return MuseTalkEngine(setup, bundle, renderer, look_ahead_tokens)
 
 
 def create_idle_painter(setup: FaceSetup, engine: str = ENGINE) -> Callable[[float, Picture], None]:

@@ -9,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from inference.engines.face.musetalk.bundle import LATENTS
+
 Faces = np.ndarray[Any, np.dtype[np.uint8]]
 
 _LONGEST_PERIOD: Final = 10_000.0
@@ -31,6 +33,8 @@ def encode_positions(length: int, width: int) -> torch.Tensor:
 
 class FaceEncoder:
     """Makes what the UNet repaints of faces: their latents without and with the mouth."""
+
+    given_file = LATENTS
 
     def __init__(self, vae: Any) -> None:
         self._vae = vae

@@ -22,7 +22,12 @@ from inference.engines.face.musetalk.lateness import Lateness
 from inference.engines.face.musetalk.paste import paste_face
 from inference.engines.face.musetalk.renderer import FacePromise, Renderer
 from inference.engines.face.musetalk.soundtrack import CLOCK_PER_SAMPLE, SoundTrack
-from inference.engines.face.musetalk.spans import STEP_FRAMES, heard_span
+from inference.engines.face.musetalk.spans import (
+    LOOK_AHEAD_TOKENS,
+    STEP_FRAMES,
+    HeardSpan,
+    heard_span,
+)
 from inference.media.picture import planes
 
 # Painted faces that are kept: what the worker may ask for again, and a batch ahead of it.
@@ -34,8 +39,15 @@ class TalkingSession:
     """Draws one film with one renderer at one frame duration (48 kHz samples)."""
 
     def __init__(
-        self, manifest: Manifest, film: Film, renderer: Renderer, frame_samples: int
+        self,
+        manifest: Manifest,
+        film: Film,
+        renderer: Renderer,
+        frame_samples: int,
+        look_ahead_tokens: int = LOOK_AHEAD_TOKENS,
     ) -> None:
+        """look_ahead_tokens: of 20 ms, what the renderer hears behind its own window."""
+        self._look_ahead_tokens = look_ahead_tokens
         self.track = SoundTrack()
         self.cycle = Cycle(manifest)
         self._film = film
@@ -146,22 +158,23 @@ class TalkingSession:
         step = frame // STEP_FRAMES
         made = self._features.get(step)
         if made is None:
-            span = heard_span(step, self._frame_samples)
+            span = self._span(step)
             sound = self.track.read(span.first, span.last)
             made = self._renderer.features(sound, span.first_token, span.frames)
             self._features[step] = made
             _keep_newest(self._features, _KEPT_STEPS)
         return made[frame - step * STEP_FRAMES]
 
+    def _span(self, step: int) -> HeardSpan:
+        return heard_span(step, self._frame_samples, self._look_ahead_tokens)
+
     def _changed(self, sample: int) -> None:
         """Forget what was made of sound from a sample (16 kHz) on."""
-        is_old = [
-            step for step in self._features if heard_span(step, self._frame_samples).last > sample
-        ]
+        is_old = [step for step in self._features if self._span(step).last > sample]
         for step in is_old:
             del self._features[step]
         for frame, index in list(self._faces):
-            if heard_span(frame // STEP_FRAMES, self._frame_samples).last > sample:
+            if self._span(frame // STEP_FRAMES).last > sample:
                 face = self._faces.pop((frame, index))
                 if isinstance(face, FacePromise):
                     face.withdraw()

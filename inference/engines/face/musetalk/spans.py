@@ -48,9 +48,11 @@ def end_of_window(frame: int, frame_samples: int) -> int:
     return token_of_frame(frame, frame_samples) - TOKENS_BEFORE + TOKENS_PER_FRAME
 
 
-def heard_span(step: int, frame_samples: int) -> HeardSpan:
+def heard_span(
+    step: int, frame_samples: int, look_ahead_tokens: int = LOOK_AHEAD_TOKENS
+) -> HeardSpan:
     """The 30 s that the frames of a step are made of, their look-ahead included."""
     frames = range(step * STEP_FRAMES, (step + 1) * STEP_FRAMES)
-    end_token = end_of_window(frames[-1], frame_samples) + LOOK_AHEAD_TOKENS
+    end_token = end_of_window(frames[-1], frame_samples) + look_ahead_tokens
     first_token = max(0, end_token - WINDOW_TOKENS)
     return HeardSpan(frames, first_token, first_token * TOKEN_SAMPLES, end_token * TOKEN_SAMPLES)

@@ -1,0 +1,1 @@
+"""Wav2Lip at 256 px: the mouth of a filmed presenter, repainted by one small network."""

@@ -1,0 +1,109 @@
+"""Renders with Wav2Lip in this process; also loads its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from inference.engines.base import EngineError, FaceSetup
+from inference.engines.face.musetalk import checkpoints
+from inference.engines.face.musetalk.bundle import FACES, Bundle, Pixels
+from inference.engines.face.musetalk.engine import own_settings, weights_folder
+from inference.engines.face.musetalk.soundtrack import Sound
+from inference.engines.face.musetalk.spans import TOKEN_SAMPLES
+from inference.engines.face.wav2lip.mel import first_step, mel_of_frame
+from inference.engines.face.wav2lip.modeling import FACE_PX, Wav2Lip256
+from inference.engines.face.wav2lip.weights import GENERATOR
+from inference.engines.weights import WeightsFolder
+
+_BATCH_FRAMES: Final = {"cuda": 4, "cpu": 1}
+
+
+class FaceKeeper:
+    """The `Encoder` of networks that see the face itself: its bundle keeps faces."""
+
+    given_file = FACES
+
+    def encode(self, faces: Pixels) -> Pixels:
+        return faces
+
+
+class Wav2LipRenderer:
+    """`Renderer` for one avatar. faces: (n, 256, 256, 3) BGR of its bundle."""
+
+    def __init__(self, network: Wav2Lip256, faces: Pixels, frame_samples: int) -> None:
+        self._network = network
+        self._faces = faces
+        self._frame_samples = frame_samples
+        self._device = next(network.parameters()).device
+        self.batch_frames = _BATCH_FRAMES[self._device.type]
+
+    def features(self, sound: Sound, first_token: int, frames: range) -> list[Any]:
+        """(80, 16) of each frame."""
+        first_sample = first_token * TOKEN_SAMPLES
+        return [
+            mel_of_frame(sound, first_sample, first_step(frame, self._frame_samples))
+            for frame in frames
+        ]
+
+    def paint(self, indexes: Sequence[int], features: Sequence[Any]) -> Pixels:
+        """(n, 256, 256, 3) uint8 BGR."""
+        faces = torch.from_numpy(np.stack([self._faces[index] for index in indexes]))
+        seen = faces.to(self._device).permute(0, 3, 1, 2).float() / 255
+        upper = seen.clone()
+        upper[:, :, seen.shape[2] // 2 :] = 0
+        mel = torch.from_numpy(np.stack(features))[:, None].to(self._device)
+        with torch.inference_mode():
+            painted = self._network(mel, torch.cat([upper, seen], dim=1))
+            levels = (painted * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+        return np.asarray(levels.contiguous().cpu().numpy())
+
+    def warm_up(self) -> None:
+        """Pay for first calls before anybody is on air."""
+        silence = self.features(np.zeros(0, np.float32), 0, range(1))
+        for count in {1, self.batch_frames}:
+            self.paint([0] * count, silence * count)
+
+    def close(self) -> None:
+        """Free the device's memory."""
+        del self._network
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def open_renderer(setup: FaceSetup, bundle: Bundle) -> Wav2LipRenderer:
+    """For a show. Raises WeightsError naming the file that is missing, EngineError."""
+    device = own_settings(setup.settings).resolve_device(has_cuda=torch.cuda.is_available())
+    network = load_network(weights_folder(setup.settings)).to(device)
+    return Wav2LipRenderer(network, faces_of(bundle), setup.frame_samples)
+
+
+def faces_of(bundle: Bundle) -> Pixels:
+    """The faces of a bundle, of the size that the network sees. Raises BundleError, EngineError."""
+    faces = bundle.faces
+    if faces.shape[1] != FACE_PX:
+        raise EngineError("bad_bundle", "Its faces have another size than the network's.")
+    return faces
+
+
+def load_network(folder: WeightsFolder) -> Wav2Lip256:
+    """With its official weights. Raises WeightsError."""
+    (path,) = folder.find(GENERATOR)
+    with torch.device("meta"):
+        network = Wav2Lip256()
+    checkpoints.fill(network, read_generator(path), path)
+    return network
+
+
+def read_generator(path: Path) -> checkpoints.State:
+    """The tensors of the file: a training checkpoint whose names begin with `module.`."""
+    content = checkpoints.read_file(path)
+    state = content.get("state_dict", content)
+    is_state = isinstance(state, dict) and state
+    if not is_state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise checkpoints.unreadable(path, "it holds something else than weights by name")
+    return checkpoints.without_prefix(state, "module.")
