@@ -34,7 +34,9 @@ from accounts.services import (
     two_factor,
     verification,
 )
+from accounts.services.hashing import SignInBusyError
 from livestudio.common.errors import DomainError
+from livestudio.common.reasons import translate_reason
 from livestudio.common.throttles import SignInThrottle
 
 if TYPE_CHECKING:
@@ -61,7 +63,13 @@ class LimitedMixin(View):
             answer = HttpResponse(text, status=429, content_type="text/plain; charset=utf-8")
             answer["Retry-After"] = str(math.ceil(throttle.wait()))
             return answer
-        return super().dispatch(request, *args, **kwargs)
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except SignInBusyError as error:
+            text = translate_reason(error.message)
+            answer = HttpResponse(text, status=503, content_type="text/plain; charset=utf-8")
+            answer["Retry-After"] = str(error.retry_after_seconds)
+            return answer
 
 
 class ForgottenPasswordForm(PasswordResetForm):

@@ -338,8 +338,15 @@ LOGIN_URL = "admin:login"
 
 # --- the API ------------------------------------------------------------------------------------
 # Of one user; of one address that has not signed in (an audience may share one); of one address
-# at the views that check passwords.
-REQUESTS_PER_MINUTE = {"user": 6000, "anonymous": 1200, "sign_in": 60, "calendar": 30}
+# at the views that let it join a broadcast (each keeps a runner busy), and at those that check
+# passwords.
+REQUESTS_PER_MINUTE = {
+    "user": 6000,
+    "anonymous": 1200,
+    "joining": 300,
+    "sign_in": 60,
+    "calendar": 30,
+}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.DeviceTokenAuthentication",

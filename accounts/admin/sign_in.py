@@ -20,7 +20,9 @@ from accounts.errors import (
 )
 from accounts.models import User
 from accounts.services import sessions, two_factor
+from accounts.services.hashing import SignInBusyError
 from accounts.services.verification import require_verified
+from livestudio.common.reasons import translate_reason
 from livestudio.common.throttles import SignInThrottle
 from livestudio.common.vault import VaultError
 
@@ -73,6 +75,8 @@ class LockingSignInForm(AdminAuthenticationForm):
         except EmailUnverifiedError as error:
             text = gettext("Confirm your address first: open the link in our mail.")
             raise ValidationError(text, code=error.code) from error
+        except SignInBusyError as error:
+            raise ValidationError(translate_reason(error.message), code=error.code) from error
         except VaultError as error:
             raise ValidationError(error.message, code=error.code) from error
         except SignInLockedError as error:

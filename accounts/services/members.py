@@ -12,6 +12,7 @@ from accounts import hooks
 from accounts.audit import record
 from accounts.models import Membership, Organization, User
 from accounts.roles import STAFF_ROLES, SYSTEM, Role, SystemActor, require_permission
+from accounts.services.hashing import password_work
 from livestudio.common.errors import ErrorDetail, InvalidInputError
 
 
@@ -32,7 +33,8 @@ def create_user(*, registration: Registration) -> User:
         email=User.objects.normalize_email(registration.email),
     )
     _check_user(user, registration.password)
-    user.set_password(registration.password)
+    with password_work():
+        user.set_password(registration.password)
     try:
         with transaction.atomic():
             user.save(force_insert=True)

@@ -17,6 +17,7 @@ from accounts.audit import record
 from accounts.errors import LinkInvalidError
 from accounts.letters import reset_letter
 from accounts.models import User
+from accounts.services.hashing import password_work
 from livestudio.common.errors import ErrorDetail, InvalidInputError
 
 
@@ -45,8 +46,9 @@ def reset_password(*, user_id: str, token: str, password: str) -> None:
 
 def set_password_by_mail(*, user: User, password: str) -> None:
     """The user opened a link of our mail, so the address is theirs too; all sessions end."""
-    with transaction.atomic():
+    with password_work():
         user.set_password(password)
+    with transaction.atomic():
         user.email_verified_at = user.email_verified_at or timezone.now()
         user.must_verify_email = False
         user.save(
@@ -61,8 +63,9 @@ def change_password(*, user: User, password: str) -> None:
     Raises InvalidInputError.
     """
     _check(user, password, field="new_password")
-    with transaction.atomic():
+    with password_work():
         user.set_password(password)
+    with transaction.atomic():
         user.save(update_fields=["password", "updated_at"])
         record(user, "accounts.password.changed", user)
 

@@ -20,6 +20,7 @@ from accounts.errors import (
 )
 from accounts.models import DeviceSession, User
 from accounts.services import two_factor
+from accounts.services.hashing import password_work
 from accounts.services.locks import forget_wrong_guesses, note_wrong_guess, require_unlocked
 from accounts.services.verification import require_verified
 from livestudio.common.errors import NotFoundError
@@ -61,12 +62,16 @@ def sign_in(
 
 
 def check_password(*, username: str, password: str, address: str) -> User:
-    """The user with this password. Raises CredentialsInvalidError, SignInLockedError."""
+    """The user with this password.
+
+    Raises CredentialsInvalidError (401), SignInLockedError (429), SignInBusyError (503).
+    """
     name = User.normalize_username(username)
     # By name and address: a stranger cannot lock somebody out from elsewhere.
     subject = f"password:{name}:{address}"
     require_unlocked(subject)
-    user = authenticate(username=name, password=password)
+    with password_work():
+        user = authenticate(username=name, password=password)
     if not isinstance(user, User):
         note_wrong_guess(subject)
         raise CredentialsInvalidError
@@ -119,8 +124,12 @@ def check_session(claims: tokens.Claims, device_id: str | None) -> DeviceSession
 
     Raises SignedOutError, DeviceMismatchError (401).
     """
-    session = DeviceSession.objects.select_related("user").filter(pk=claims.session_id).first()
-    if session is None or session.revoked_at is not None or not session.user.is_active:
+    try:
+        # Not first(): the order of one row costs as much as reading the token.
+        session = DeviceSession.objects.select_related("user").get(pk=claims.session_id)
+    except DeviceSession.DoesNotExist as error:
+        raise SignedOutError from error
+    if session.revoked_at is not None or not session.user.is_active:
         raise SignedOutError
     if session.user_id != claims.user_id:
         raise SignedOutError

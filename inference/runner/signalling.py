@@ -14,6 +14,7 @@ from inference.media.tracks import AsyncPacketSource, PacketTrack
 from inference.protocol import SIGNAL_DEADLINE_SECONDS, IceSpec, Json, Signal
 from inference.runner.core import LOW_BITRATE_KBPS, LOW_RENDITION, CoreError, MediaCore
 from inference.runner.fanout import Subscription
+from inference.runner.offers import UnboundedOfferError, require_bounded
 from inference.runner.rtp_sender import Packetizer
 from inference.runner.viewer import NoAddressError, NoH264Error, Viewer
 
@@ -23,7 +24,11 @@ VIEWER_SECONDS: Final = 1.0  # of media a viewer may fall behind before pictures
 CHECK_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 5
 HANDSHAKE_SECONDS: Final = 1.0
-MAX_JOINS: Final = 8
+MAX_JOINS: Final = 10
+# Who asks and does not connect holds a place for 15 s: one address does not get all of them.
+OF_ONE_SOURCE: Final = 8
+# So many handshakes of one address may run beside each other; further joins are not held up.
+HANDSHAKES_OF_ONE_SOURCE: Final = 2
 
 
 class Viewers:
@@ -49,6 +54,7 @@ class Viewers:
         self._configuration = ice.configuration(spec)
         self._viewers: dict[str, Viewer] = {}
         self._rungs: dict[str, str] = {}
+        self._sources: dict[str, str] = {}
         self._packetizer = Packetizer()
         self._joining = asyncio.Lock()
         self._joins: dict[str, asyncio.Task[None]] = {}
@@ -102,13 +108,21 @@ class Viewers:
 
     def _offer(self, signal: Signal) -> None:
         """Queue a join. The web side waits 5 s for its answer, so a longer queue helps nobody."""
-        if self._is_closed or len(self._joins) >= MAX_JOINS:
+        sdp, source = str(signal.data.get("sdp", "")), str(signal.data.get("source", ""))
+        try:
+            require_bounded(sdp)
+        except UnboundedOfferError as error:
+            self._refuse(signal, "bad_offer", f"The offer is refused: {error}.")
+            return
+        is_full = len(self._joins) >= MAX_JOINS or self._is_greedy(source, signal.viewer)
+        if self._is_closed or is_full:
             message = "Too many viewers join at this moment; try again later."
             self._refuse(signal, "viewer_limit", message, RETRY_SECONDS)
             return
         before = self._joins.pop(signal.viewer, None)
         if before is not None:
             before.cancel()
+        self._sources[signal.viewer] = source
         task = asyncio.create_task(self._join(signal, time.monotonic()))
         self._joins[signal.viewer] = task
         task.add_done_callback(lambda done: self._forget_join(signal.viewer, done))
@@ -116,6 +130,26 @@ class Viewers:
     def _forget_join(self, viewer_id: str, done: asyncio.Task[None]) -> None:
         if self._joins.get(viewer_id) is done:
             del self._joins[viewer_id]
+            if viewer_id not in self._viewers:
+                self._sources.pop(viewer_id, None)
+
+    def _unconnected(self, source: str) -> set[str]:
+        """Viewers from an address who were answered, and are not connected yet."""
+        return {
+            viewer.id
+            for viewer in self._viewers.values()
+            if self._sources.get(viewer.id) == source and not viewer.is_connected
+        }
+
+    def _is_greedy(self, source: str, viewer_id: str) -> bool:
+        """Whether this address has asked for as many viewers at once as one may."""
+        asked = {viewer for viewer in self._joins if self._sources.get(viewer) == source}
+        others = (asked | self._unconnected(source)) - {viewer_id}
+        return bool(source) and len(others) >= OF_ONE_SOURCE
+
+    def _has_handshakes(self, viewer_id: str) -> bool:
+        source = self._sources.get(viewer_id, "")
+        return bool(source) and len(self._unconnected(source)) > HANDSHAKES_OF_ONE_SOURCE
 
     async def _say_bye(self, viewer_id: str) -> None:
         """A viewer leaves, perhaps before its turn to join has come."""
@@ -136,18 +170,26 @@ class Viewers:
                 return
             viewer = self._viewers[signal.viewer] = self._make(signal.viewer)
             self._rungs[signal.viewer] = self._core.spec.id
+            # From here on, so that a join which is cut short leaves no place taken.
+            self._in_background(self._give_up_unconnected(viewer))
             if not await self._answer(viewer, signal):
                 await self._leave(signal.viewer)
+                return
+            self._in_background(viewer.add_hidden_candidates())
+            if self._has_handshakes(signal.viewer):
                 return
             with contextlib.suppress(TimeoutError):
                 # Handshakes of many viewers at once would starve the clock.
                 async with asyncio.timeout(HANDSHAKE_SECONDS):
                     await viewer.wait_connected()
-        self._in_background(self._give_up_unconnected(viewer))
 
     async def _answer(self, viewer: Viewer, signal: Signal) -> bool:
         try:
-            sdp = await viewer.answer(str(signal.data.get("sdp", "")))
+            async with asyncio.timeout(SIGNAL_DEADLINE_SECONDS):
+                sdp = await viewer.answer(str(signal.data.get("sdp", "")))
+        except TimeoutError:
+            message = "The connection was not prepared in time; try again later."
+            self._refuse(signal, "busy", message, RETRY_SECONDS)
         except NoH264Error as error:
             message = f"This browser cannot play H.264 by WebRTC: {error}."
             self._refuse(signal, "no_h264", message)
@@ -174,6 +216,8 @@ class Viewers:
     async def _leave(self, viewer_id: str) -> None:
         viewer = self._viewers.pop(viewer_id, None)
         rung = self._rungs.pop(viewer_id, "")
+        if viewer_id not in self._joins:
+            self._sources.pop(viewer_id, None)
         if viewer is not None:
             await viewer.close()
         if rung == LOW_RENDITION:

@@ -7,6 +7,7 @@ they move): the sender's `_send_keyframe`, `_handle_rtcp_packet` and `_ssrc`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -31,6 +32,8 @@ from aiortc.rtp import (
 from aiortc.sdp import candidate_from_sdp
 
 from inference.media.tracks import PacketTrack
+from inference.protocol import VIEWER_MAX_CANDIDATES, Json
+from inference.runner.offers import take_hidden_candidates
 from inference.runner.rtp_sender import Packetizer, RtpSender
 
 logger = logging.getLogger(__name__)
@@ -161,6 +164,8 @@ class Viewer:
         self._packetizer = packetizer
         self._connected = asyncio.Event()
         self._is_closing = False
+        self._candidates = 0
+        self._hidden: list[Json] = []
         self._connection = RTCPeerConnection(configuration)
         self._connection.on("connectionstatechange", self._state_changed)
 
@@ -181,14 +186,17 @@ class Viewer:
         video_sender = connection.addTrack(self.video)
         audio_sender = connection.addTrack(self.audio)
         # Before setRemoteDescription: later it is ignored, VP8 wins and H.264 is sent as VP8.
-        transceiver = next(t for t in connection.getTransceivers() if t.kind == "video")
+        own = connection.getTransceivers()
+        transceiver = next(t for t in own if t.kind == "video")
         transceiver.setCodecPreferences(_h264_codecs())
         RtpSender(video_sender, self._packetizer, self._pacer.spend)
         RtpSender(audio_sender, self._packetizer)
+        offer, self._hidden = take_hidden_candidates(offer)
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         except OperationError as error:
             raise NoH264Error("no kind of picture or sound is common to both") from error
+        _send_only(connection, own)
         self._check_codec(transceiver)
         await connection.setLocalDescription(await connection.createAnswer())
         self._watch(video_sender)
@@ -198,10 +206,13 @@ class Viewer:
         return sdp
 
     async def add_candidate(self, data: dict[str, Any]) -> None:
-        """A trickled candidate. Raises ValueError when it is malformed."""
+        """A trickled candidate. Raises ValueError when it is malformed, or one of too many."""
         text = str(data.get("candidate") or "")
         if not text:
             return
+        self._candidates += 1
+        if self._candidates > VIEWER_MAX_CANDIDATES:
+            raise ValueError("too many candidates")
         try:
             candidate = candidate_from_sdp(text.removeprefix("candidate:"))
         except AssertionError as error:
@@ -210,6 +221,14 @@ class Viewer:
         candidate.sdpMid = data.get("sdpMid")
         candidate.sdpMLineIndex = data.get("sdpMLineIndex")
         await self._connection.addIceCandidate(candidate)
+
+    async def add_hidden_candidates(self) -> None:
+        """Look up the names that browsers give in place of their addresses; a second for each."""
+        for data in self._hidden:
+            if self._is_closing or self.is_connected:
+                return
+            with contextlib.suppress(ValueError):
+                await self.add_candidate(data)
 
     async def wait_connected(self) -> None:
         """Until media flows. Raises TimeoutError."""
@@ -278,6 +297,12 @@ class Viewer:
             except ValueError:
                 return
             self.health.estimated(bitrate / 1000, self._pacer.sent_kbps)
+
+
+def _send_only(connection: RTCPeerConnection, own: list[RTCRtpTransceiver]) -> None:
+    """Take nothing from the viewer: what it sends would be decoded here, frames kept for ever."""
+    for transceiver in connection.getTransceivers():
+        transceiver.direction = "sendonly" if transceiver in own else "inactive"
 
 
 def _h264_codecs() -> list[Any]:

@@ -60,6 +60,14 @@ class UserThrottle(WindowThrottle):
         return "anonymous", self.get_ident(request) or ""
 
 
+class JoinThrottle(UserThrottle):
+    """For what lets people watch: by user, and fewer by address for who has not signed in."""
+
+    def counted_by(self, request: Any) -> tuple[str, str]:
+        scope, who = super().counted_by(request)
+        return ("joining" if scope == "anonymous" else scope), who
+
+
 class SignInThrottle(WindowThrottle):
     """By address, for the views that check passwords or make accounts."""
 

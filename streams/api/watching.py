@@ -18,6 +18,7 @@ from accounts.credentials import credential_of
 from accounts.endpoints import Endpoint
 from livestudio.common.errors import NotFoundError
 from livestudio.common.signed_links import is_signed
+from livestudio.common.throttles import JoinThrottle
 from streams.access import get_any_broadcast, get_broadcast_for, get_watchable_broadcast
 from streams.api.answers import TicketAnswer
 from streams.api.parsers import CandidatesParser, SdpParser
@@ -28,6 +29,7 @@ from streams.models.show import Visibility
 from streams.models.ticket import TicketPurpose
 from streams.services import whep
 from streams.services.ice import ice_servers
+from streams.services.offers import source_of
 from streams.services.thumbnails import look_at_thumbnail
 from streams.services.tickets import TICKET_LIFE_SECONDS, create_ticket
 
@@ -47,6 +49,7 @@ class OneKindOfAnswer(BaseContentNegotiation):
 class WhepView(Endpoint):
     """Watch a broadcast by WebRTC over HTTP."""
 
+    throttle_classes: ClassVar[Any] = [JoinThrottle]
     permission_classes: ClassVar[Any] = [AllowAny]
     parser_classes: ClassVar[Any] = [SdpParser]
     content_negotiation_class = OneKindOfAnswer
@@ -57,7 +60,8 @@ class WhepView(Endpoint):
     def post(self, request: Any, broadcast_id: UUID) -> HttpResponse:
         """Join: an offer in, an answer with all candidates out, `Location` names the viewer."""
         broadcast = get_watchable_broadcast(request.user, broadcast_id)
-        joined = whep.join(broadcast=broadcast, offer=_text(request))
+        source = source_of(JoinThrottle().get_ident(request) or "")
+        joined = whep.join(broadcast=broadcast, offer=_text(request), source=source)
         answer = HttpResponse(joined.sdp, status=201, content_type=SDP_TYPE)
         answer["Location"] = reverse("whep-viewer", args=[broadcast.pk, joined.viewer])
         # RFC 9725, section 4.3: tells that candidates may be trickled, and how.
@@ -102,6 +106,7 @@ class TicketBody(serializers.Serializer[Any]):
 class TicketsView(Endpoint):
     """Tickets that open one websocket each."""
 
+    throttle_classes: ClassVar[Any] = [JoinThrottle]
     permission_classes: ClassVar[Any] = [AllowAny]
 
     @extend_schema(request=TicketBody, responses={201: TicketAnswer})

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
 from django.utils import translation
 from django.utils.translation.trans_real import (
     get_supported_language_variant,
@@ -19,8 +20,15 @@ from django.utils.translation.trans_real import (
 
 from accounts.credentials import is_live
 from inference.protocol import CLOSE_BAD_TOKEN, CLOSE_FORBIDDEN, CLOSE_NOT_FOUND, Json
-from livestudio.common.errors import DomainError, ForbiddenError, NotFoundError
+from livestudio.common.errors import (
+    DomainError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    TooManyRequestsError,
+)
 from livestudio.common.log import get_logger
+from livestudio.common.places import Places
 from livestudio.common.reasons import translate_reason
 from streams.poke import broadcast_group, credential_group
 from streams.services.tickets import TicketGrant, TicketRefusedError, consume_ticket
@@ -38,22 +46,32 @@ log = get_logger(__name__)
 MAX_TEXT_CHARACTERS: Final = 64 * 1024  # an SDP offer has about 6,000
 MESSAGES_PER_SECOND: Final = 20.0
 MESSAGES_BURST: Final = 60.0
+# Refused without a pause: who does not hear that it is too much is sent away.
+REFUSED_IN_A_ROW: Final = 200
+# A page opens two at most; many viewers may share an address.
+SOCKETS: Final = Places(each=500, total=5000)
+_CLOSE_POLICY: Final = 1008
+_CLOSE_TRY_AGAIN: Final = 1013
 
 
 class RateLimit:
-    """A token bucket: `MESSAGES_BURST` at once, `MESSAGES_PER_SECOND` for ever."""
+    """A token bucket: `burst` at once, `per_second` for ever. refused: how many in a row."""
 
-    def __init__(self) -> None:
-        self._tokens, self._at = MESSAGES_BURST, time.monotonic()
+    def __init__(self, burst: float, per_second: float) -> None:
+        self._burst, self._per_second = burst, per_second
+        self._tokens, self._at = burst, time.monotonic()
+        self.refused = 0
 
     def allows(self) -> bool:
-        """Whether one more message may be taken now."""
+        """Whether one more may be taken now."""
         now = time.monotonic()
-        refilled = self._tokens + (now - self._at) * MESSAGES_PER_SECOND
-        self._tokens, self._at = min(MESSAGES_BURST, refilled), now
+        refilled = self._tokens + (now - self._at) * self._per_second
+        self._tokens, self._at = min(self._burst, refilled), now
         if self._tokens < 1:
+            self.refused += 1
             return False
         self._tokens -= 1
+        self.refused = 0
         return True
 
 
@@ -64,6 +82,7 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
     kinds: ClassVar[dict[str, type]]
     grant: TicketGrant | None = None
     credential: str = ""
+    _has_place = False
 
     @property
     def broadcast_id(self) -> str:
@@ -74,7 +93,12 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
         # Accepted before it is judged: only then does a browser see the close code.
         offered = self.scope["subprotocols"]
         await self.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-        self.rate = RateLimit()
+        self.address = _address(self.scope)
+        self._has_place = SOCKETS.take(self.address)
+        if not self._has_place:
+            await self.close(_CLOSE_TRY_AGAIN)
+            return
+        self.rate = RateLimit(MESSAGES_BURST, MESSAGES_PER_SECOND)
         try:
             grant = await database_sync_to_async(consume_ticket)(
                 _ticket(offered), origin=_origin(self.scope)
@@ -90,6 +114,8 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
         self.grant = grant
 
     async def disconnect(self, code: int) -> None:
+        if self._has_place:
+            SOCKETS.leave(self.address)
         await self.channel_layer.group_discard(self._group, self.channel_name)
         if self.credential:
             group = credential_group(self.credential)
@@ -100,16 +126,25 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.grant is None:
             return
+        if not self.rate.allows():
+            await self._slow_down()
+            return
         raw: Any = None
         try:
-            if not self.rate.allows():
-                raise MessageError("Too many messages; slow down.")
             raw = _parse(text_data)
             message = from_json(raw, self.kinds)
         except MessageError as error:
-            await self.refuse(_id_of(raw), str(error))
+            await self.refuse(_id_of(raw), InvalidInputError(str(error)))
             return
         await self.take(message)
+
+    async def _slow_down(self) -> None:
+        """Answer a message that is one too many, unread."""
+        if self.rate.refused > REFUSED_IN_A_ROW:
+            await self.close(_CLOSE_POLICY)
+            return
+        message = "Too many messages; slow down."
+        await self.refuse("", TooManyRequestsError(message, retry_after_seconds=1))
 
     async def credential_ended(self, event: Json) -> None:
         """The sign-in that opened this socket was ended."""
@@ -136,8 +171,8 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
         """Do what a valid message asks."""
 
     @abstractmethod
-    async def refuse(self, message_id: str, reason: str) -> None:
-        """Answer a text that is no message."""
+    async def refuse(self, message_id: str, error: DomainError) -> None:
+        """Answer a text that is no message, or one too many."""
 
     async def left(self) -> None:
         """The socket has closed."""
@@ -187,6 +222,14 @@ def _ticket(offered: list[str]) -> str:
     if len(tickets) != 1 or SUBPROTOCOL not in offered:
         raise TicketRefusedError
     return tickets[0].removeprefix(TICKET_PREFIX)
+
+
+def _address(scope: Any) -> str:
+    """Who connects, as `throttles` count requests: behind our proxy, by what that says."""
+    forwarded = dict(scope["headers"]).get(b"x-forwarded-for", b"").decode("latin-1")
+    if settings.REST_FRAMEWORK["NUM_PROXIES"] and forwarded:
+        return forwarded.rpartition(",")[2].strip()
+    return str((scope.get("client") or [""])[0])
 
 
 def _origin(scope: Any) -> str:

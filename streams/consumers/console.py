@@ -62,9 +62,10 @@ class ConsoleConsumer(TicketConsumer):
         else:
             await self._command(message)
 
-    async def refuse(self, message_id: str, reason: str) -> None:
-        error = ErrorBody("invalid", self.in_words(reason))
-        await self.tell(Result(message_id, ok=False, error=error))
+    async def refuse(self, message_id: str, error: DomainError) -> None:
+        words, wait = self.in_words(error.message), error.retry_after_seconds
+        body = ErrorBody(error.code, words, retry_after_seconds=wait)
+        await self.tell(Result(message_id, ok=False, error=body))
 
     # --- from the client -------------------------------------------------------------------------
 

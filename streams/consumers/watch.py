@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 from typing import Any, ClassVar, Final
 
 from channels.db import database_sync_to_async
 
-from inference.protocol import Json, Signal, decode
-from livestudio.common.errors import DomainError, NotFoundError
+from inference.protocol import VIEWER_MAX_CANDIDATES, Json, Signal, decode
+from livestudio.common.errors import DomainError, NotFoundError, TooManyRequestsError
 from streams.access import get_any_broadcast, get_watchable_broadcast
-from streams.consumers.base import TicketConsumer
+from streams.consumers.base import RateLimit, TicketConsumer
 from streams.errors import NotLiveError
 from streams.models import Broadcast
 from streams.services import signalling
+from streams.services.offers import require_bounded_offer, source_of
 from streams.services.tickets import TicketGrant
 from streams.socket_messages import (
     WATCH_CLIENT,
@@ -26,6 +28,9 @@ from streams.socket_messages import (
     State,
 )
 
+# A page offers anew when its connection is lost.
+OFFERS_BURST: Final = 5.0
+OFFERS_PER_SECOND: Final = 0.2
 HEARD: Final = frozenset({"state", "caption", "viseme"})
 
 
@@ -39,6 +44,8 @@ class WatchConsumer(TicketConsumer):
         """Greet with the state. Raises NotFoundError and others."""
         self.viewer = signalling.new_viewer()
         self.has_offered = False
+        self.candidates = 0
+        self.offers = RateLimit(OFFERS_BURST, OFFERS_PER_SECOND)
         self.offering: asyncio.Task[None] | None = None
         broadcast = await database_sync_to_async(get_watchable_broadcast)(
             grant.user, self.broadcast_id
@@ -58,16 +65,31 @@ class WatchConsumer(TicketConsumer):
 
     async def take(self, message: Any) -> None:
         if isinstance(message, Offer):
-            self._start_offer(message)
+            await self._take_offer(message)
         elif isinstance(message, Candidate):
             await self._candidate(message)
         else:
             await self._bye()
 
-    async def refuse(self, message_id: str, reason: str) -> None:
-        await self.tell(Failure("invalid", self.in_words(reason)))
+    async def refuse(self, message_id: str, error: DomainError) -> None:
+        words, wait = self.in_words(error.message), error.retry_after_seconds
+        await self.tell(Failure(error.code, words, wait))
 
     # --- signalling ------------------------------------------------------------------------------
+
+    async def _take_offer(self, offer: Offer) -> None:
+        """Each makes the runner build a connection: a socket gets few of them."""
+        try:
+            if not self.offers.allows():
+                wait = math.ceil(1 / OFFERS_PER_SECOND)
+                message = f"Too many offers; wait {wait} seconds."
+                raise TooManyRequestsError(message, retry_after_seconds=wait)
+            require_bounded_offer(offer.sdp)
+        except DomainError as error:
+            await self.refuse("", error)
+            return
+        self.candidates = 0
+        self._start_offer(offer)
 
     def _start_offer(self, offer: Offer) -> None:
         """In a task of its own: candidates and captions go on while the runner answers."""
@@ -80,7 +102,10 @@ class WatchConsumer(TicketConsumer):
         try:
             await database_sync_to_async(self._require_on_air)()
             answer = await signalling.request(
-                self.broadcast_id, self.viewer, "offer", {"sdp": offer.sdp}
+                self.broadcast_id,
+                self.viewer,
+                "offer",
+                {"sdp": offer.sdp, "source": source_of(self.address)},
             )
         except DomainError as error:
             code = "signalling" if error.code in _SIGNALLING else error.code
@@ -94,7 +119,8 @@ class WatchConsumer(TicketConsumer):
             "sdpMid": candidate.sdpMid,
             "sdpMLineIndex": candidate.sdpMLineIndex,
         }
-        if self.has_offered:
+        self.candidates += 1
+        if self.has_offered and self.candidates <= VIEWER_MAX_CANDIDATES:
             await signalling.tell(self.broadcast_id, self.viewer, "candidate", data)
 
     async def _bye(self) -> None:

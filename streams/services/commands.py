@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -17,6 +18,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.roles import SystemActor
 from inference.protocol import decode_command
+from livestudio.common.places import Places
 from streams.errors import CommandFailedError, NotLiveError, RunnerUnreachableError
 from streams.models import Broadcast, CommandState, ControlCommand, Utterance
 from streams.models.broadcast import REASON_MAX_CHARACTERS, UtteranceState
@@ -25,6 +27,8 @@ from streams.poke import poke_runner
 COMMAND_DEADLINE_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
 ANSWER_WAIT_SECONDS: Final = 2.0
+# Each holds a thread of this process while a runner does not answer.
+ANSWERS_AWAITED: Final = Places(each=8, total=max(1, settings.WEB_THREADS // 2))
 WAITING_STATES: Final = (CommandState.PENDING, CommandState.SENT)
 # Rows of these hold only the id of the output; the key is added from the vault at sending.
 FILLED_AT_SENDING: Final = frozenset({"output_add", "output_replace_key"})
@@ -121,8 +125,16 @@ def wait_for_result(
 ) -> dict[str, Any]:
     """The runner's answer data. Blocks a request thread, so never call it from a consumer.
 
-    Raises RunnerUnreachableError after `seconds`, CommandFailedError when the runner refused.
+    Raises RunnerUnreachableError after `seconds`, and at once when as many requests as may wait
+    do so already; CommandFailedError when the runner refused. The command stands in every case.
     """
+    with ANSWERS_AWAITED.hold(
+        str(command.broadcast_id), RunnerUnreachableError(retry_after_seconds=2)
+    ):
+        return _poll_result(command, seconds)
+
+
+def _poll_result(command: ControlCommand, seconds: float) -> dict[str, Any]:
     until = time.monotonic() + seconds
     while True:
         answer = read_answer(ControlCommand.objects.get(pk=command.pk))

@@ -8,15 +8,18 @@ from uuid import UUID
 
 from django.core.cache import cache
 
-from livestudio.common.errors import InvalidInputError, NotFoundError
-from streams.errors import NotLiveError
+from inference.protocol import VIEWER_MAX_CANDIDATES
+from livestudio.common.errors import InvalidInputError, NotFoundError, TooManyRequestsError
+from streams.errors import NotLiveError, ViewerLimitError
 from streams.models import Broadcast, BroadcastState
 from streams.services import signalling
+from streams.services.offers import OFFERS_WAITING, require_bounded_offer
 
 VIEWER_MAX_CHARACTERS: Final = 64
 VIEWER_KEPT_SECONDS: Final = 24 * 3600
-CANDIDATES_MAX: Final = 50
+CANDIDATES_AT_ONCE: Final = 50
 NOT_LIVE_RETRY_SECONDS: Final = 2
+JOIN_RETRY_SECONDS: Final = 5
 # In these states a runner has (or soon has again) a picture to send.
 WATCHABLE_STATES: Final = frozenset(
     {BroadcastState.LIVE, BroadcastState.RECOVERING, BroadcastState.STOPPING}
@@ -31,26 +34,34 @@ class Joined:
     sdp: str
 
 
-def join(*, broadcast: Broadcast, offer: str) -> Joined:
-    """Set up one viewer.
+def join(*, broadcast: Broadcast, offer: str, source: str) -> Joined:
+    """Set up one viewer. source: of its network address, see `offers.source_of`.
 
-    Raises NotLiveError (409), InvalidInputError (400) for something that is no offer, and what
-    the runner refuses with: ViewerLimitError (503), CodecUnsupportedError (406).
+    Raises NotLiveError (409), InvalidInputError (400) for something that is no offer,
+    ViewerLimitError (503) when too many join at this moment, and what the runner refuses with:
+    ViewerLimitError (503), CodecUnsupportedError (406).
     """
     if broadcast.state not in WATCHABLE_STATES:
         message = f"This broadcast is not live ({broadcast.state})."
         raise NotLiveError(message, retry_after_seconds=NOT_LIVE_RETRY_SECONDS)
     _check_offer(offer)
     viewer = signalling.new_viewer()
-    answer = signalling.request_sync(broadcast.pk, viewer, "offer", {"sdp": offer})
+    data = {"sdp": offer, "source": source}
+    with OFFERS_WAITING.hold(str(broadcast.pk), _too_many()):
+        answer = signalling.request_sync(broadcast.pk, viewer, "offer", data)
     cache.set(_key(viewer), str(broadcast.pk), VIEWER_KEPT_SECONDS)
     return Joined(viewer, str(answer.data["sdp"]))
 
 
 def trickle(*, broadcast_id: UUID, viewer: str, fragment: str) -> None:
-    """Pass on the viewer's candidates. Raises NotFoundError, InvalidInputError."""
+    """Pass on the viewer's candidates.
+
+    Raises NotFoundError, InvalidInputError, TooManyRequestsError (429).
+    """
     _require_viewer(broadcast_id, viewer)
-    for candidate in parse_fragment(fragment):
+    candidates = parse_fragment(fragment)
+    _count_candidates(viewer, len(candidates))
+    for candidate in candidates:
         signalling.tell_sync(broadcast_id, viewer, "candidate", candidate)
 
 
@@ -81,8 +92,8 @@ def parse_fragment(fragment: str) -> list[dict[str, Any]]:
             candidates.append(
                 {"candidate": line[2:].strip(), "sdpMid": mid, "sdpMLineIndex": max(0, index)}
             )
-    if len(candidates) > CANDIDATES_MAX:
-        raise InvalidInputError(f"At most {CANDIDATES_MAX} candidates at once.")
+    if len(candidates) > CANDIDATES_AT_ONCE:
+        raise InvalidInputError(f"At most {CANDIDATES_AT_ONCE} candidates at once.")
     return candidates
 
 
@@ -92,6 +103,20 @@ def _check_offer(offer: str) -> None:
         raise InvalidInputError("The body is not a session description; it begins with v=0.")
     if not any(line.startswith("m=") for line in lines):
         raise InvalidInputError("The offer has no media in it.")
+    require_bounded_offer(offer)
+
+
+def _too_many() -> ViewerLimitError:
+    message = "Too many viewers join at this moment; try again later."
+    return ViewerLimitError(message, retry_after_seconds=JOIN_RETRY_SECONDS)
+
+
+def _count_candidates(viewer: str, count: int) -> None:
+    key = f"whep-candidates:{viewer}"
+    cache.add(key, 0, VIEWER_KEPT_SECONDS)
+    if cache.incr(key, count) > VIEWER_MAX_CANDIDATES:
+        message = f"A viewer has at most {VIEWER_MAX_CANDIDATES} candidates. Join anew."
+        raise TooManyRequestsError(message, retry_after_seconds=JOIN_RETRY_SECONDS)
 
 
 def _require_viewer(broadcast_id: UUID, viewer: str) -> None:

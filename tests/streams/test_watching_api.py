@@ -17,6 +17,7 @@ from streams.errors import RunnerUnreachableError
 from streams.models import Broadcast, ConnectionTicket, Recording, Show
 from streams.services import signalling
 from streams.services.lifecycle import finish_broadcast, start_broadcast
+from streams.services.offers import source_of
 from streams.services.thumbnails import keep_thumbnail
 from streams.services.tickets import TicketRefusedError, consume_ticket, create_ticket
 from streams.services.whep import parse_fragment
@@ -205,7 +206,9 @@ def test_whep_answers_201_with_location_and_sdp(
     assert answer["Location"].startswith(f"/api/v1/broadcasts/{broadcast.pk}/whep/")
     assert answer["Accept-Patch"] == "application/trickle-ice-sdpfrag"
     assert answer.content.decode() == ANSWER
-    assert runner.heard == [(str(broadcast.pk), "offer", {"sdp": OFFER})]
+    [(heard_by, kind, data)] = runner.heard
+    assert (heard_by, kind, data["sdp"]) == (str(broadcast.pk), "offer", OFFER)
+    assert data["source"] == source_of("127.0.0.1")
 
 
 def test_whep_viewer_trickles_and_leaves(

@@ -134,18 +134,19 @@ class Stage:
         )
         self.peers: dict[str, Peer] = {}
 
-    async def ask(self, viewer: str, sdp: str) -> Signal:
+    async def ask(self, viewer: str, sdp: str, source: str = "") -> Signal:
         """The runner's answer to an offer."""
-        request = await self.offer(viewer, sdp)
+        request = await self.offer(viewer, sdp, source)
         answer: Signal = await eventually(
             lambda: next((s for s in self.signals if s.id == request), None), "an answer"
         )
         return answer
 
-    async def offer(self, viewer: str, sdp: str) -> str:
+    async def offer(self, viewer: str, sdp: str, source: str = "") -> str:
         """Hand over an offer without waiting for its answer; the request's id."""
         request = f"{viewer}-{len(self.signals)}"
-        await self.viewers.handle(Signal(viewer, request, "offer", {"sdp": sdp}))
+        data = {"sdp": sdp, "source": source}
+        await self.viewers.handle(Signal(viewer, request, "offer", data))
         return request
 
     async def tell(self, viewer: str, kind: str, data: Json | None = None) -> None:

@@ -29,7 +29,8 @@ async def test_offer_is_answered_by_the_runner(live: Broadcast) -> None:
         offer = await answer_offer(runner, sdp="v=0 answer")
         answer = await viewer.receive("answer")
 
-    assert (offer["kind"], offer["data"]) == ("offer", {"sdp": "v=0 offer"})
+    assert (offer["kind"], offer["data"]["sdp"]) == ("offer", "v=0 offer")
+    assert offer["data"]["source"]
     assert answer["sdp"] == "v=0 answer"
 
 
