@@ -1,7 +1,7 @@
 """The API in production mode: MariaDB, Redis, two web processes, a hundred tenants.
 
-`python -m benchmarks.api [--seconds 20] [--json FILE]`. Requests go to the web processes as nginx
-sends them; the client and all servers share the machine.
+`python -m benchmarks.api [--seconds 20] [--only tokens reads consoles] [--json FILE]`.
+Requests go to the web processes as nginx sends them; client and servers share the machine.
 """
 
 from __future__ import annotations
@@ -42,9 +42,12 @@ def measure(given: argparse.Namespace) -> Report:
         rows: Rows = run_on(cluster, "api_rows", str(ORGANIZATIONS), str(SHOWS))
         webs = [f"http://127.0.0.1:{port}" for port in cluster.web_ports]
         try:
-            measure_token_checks(report, cluster, rows, given.seconds)
-            measure_reads(report, webs, rows, given.seconds)
-            measure_consoles(report, webs, rows, given.seconds)
+            if "tokens" in given.only:
+                measure_token_checks(report, cluster, rows, given.seconds)
+            if "reads" in given.only:
+                measure_reads(report, webs, rows, given.seconds)
+            if "consoles" in given.only:
+                measure_consoles(report, webs, rows, given.seconds)
         except (BenchmarkError, aiohttp.ClientError, aiohttp.WSMessageTypeError):
             tell(cluster.logs()[-3000:])
             raise
@@ -64,6 +67,11 @@ def run_on(cluster: Cluster, program: str, *arguments: str, tokens: Any = None) 
     if done.returncode:
         raise BenchmarkError(f"{program} failed:\n{done.stderr.decode()[-2000:]}")
     return json.loads(done.stdout)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parts = ("tokens", "reads", "consoles")
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts, help="parts (all)")
 
 
 def measure_token_checks(report: Report, cluster: Cluster, rows: Rows, seconds: float) -> None:
@@ -128,4 +136,6 @@ def _answers(running: Any) -> Answers:
 
 
 if __name__ == "__main__":
-    sys.exit(run_benchmark(measure, description=str(__doc__), seconds=20.0))
+    sys.exit(
+        run_benchmark(measure, description=str(__doc__), seconds=20.0, add_arguments=add_arguments)
+    )

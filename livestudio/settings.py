@@ -255,6 +255,7 @@ def _read_database() -> dict[str, Any]:
         env.refuse("DATABASE_URL", f"{scheme}://…", allowed)
     return {
         **environ.Env.db_url_config(DATABASE_URL),
+        "ENGINE": "livestudio.common.mysql",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {

@@ -78,7 +78,7 @@ def test_embedded_makes_its_secrets_once_for_its_user_alone(tmp_path: Path) -> N
 def test_production_uses_its_servers_and_closes_the_door(tmp_path: Path) -> None:
     assert settings_of(tmp_path, **PRODUCTION) == [
         "production",
-        "django.db.backends.mysql",
+        "livestudio.common.mysql",
         "channels_redis.pubsub.RedisPubSubChannelLayer",
         "closed",
         [],
