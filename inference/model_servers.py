@@ -112,7 +112,7 @@ def is_served(engine: str) -> bool:
 def list_servers(items: tuple[str, ...] | list[str], data_dir: Path) -> list[ModelServer]:
     """The servers that the setting lists."""
     folder = Path(data_dir) / "gpu"
-    return [ModelServer(i, *item.split("/"), folder) for i, item in enumerate(items)]
+    return [_server_of(number, item, folder) for number, item in enumerate(items)]
 
 
 def read_state(server: ModelServer) -> ServerState:
@@ -177,6 +177,11 @@ def _reason(state: ServerState, frame_rate: float) -> str | None:
         return None
     fits = int((state.free + state.on_air * load) / load)
     return refusal(state.device, frame_rate, fits, state.on_air, load)
+
+
+def _server_of(number: int, item: str, folder: Path) -> ModelServer:
+    device, engine, version, decoder = item.split("/")
+    return ModelServer(number, device, engine, version, decoder, folder)
 
 
 def _ready(server: ModelServer, said: Mapping[str, Any]) -> ServerState:

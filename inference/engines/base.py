@@ -6,6 +6,7 @@ the start of the utterance unless named otherwise; all pictures are I420.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -129,6 +130,20 @@ class FaceSpeech:
     marks: tuple[tuple[float, str], ...] = ()
     known_sample: int = 0
     samples: Samples | None = field(default=None, repr=False, compare=False)
+
+
+class PaintedElsewhere(ABC):
+    """What a face engine is besides, when another process makes its faces: that may be away."""
+
+    @property
+    @abstractmethod
+    def late_frames(self) -> int:
+        """Pictures whose face was not there in time, since the engine began."""
+
+    @property
+    @abstractmethod
+    def trouble(self) -> str:
+        """Why no faces come, in words for a host; empty while they do."""
 
 
 class FaceEngine(Protocol):

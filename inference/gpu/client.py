@@ -33,6 +33,9 @@ MAX_BACK_OFF_SECONDS: Final = 2.0
 # Frames that are asked for together: what lies ahead within the time that a frame is waited for.
 _BATCH_FRAMES: Final = 4
 _SAMPLE_RATE_HZ: Final = 48_000
+_AWAY: Final = (
+    "The model server of the GPU has ended; until it is back the mouth stays as it was filmed."
+)
 
 
 class RemoteFeatures:
@@ -101,6 +104,7 @@ class RemoteRenderer:
         # Faces whose features are not there yet.
         self._waiting: list[RemoteFace] = []
         self._is_closed = threading.Event()
+        self._trouble = _AWAY
         self._link: ServerLink | None = self._connect()
         self._reader = threading.Thread(target=self._read_for_ever, daemon=True)
         self._reader.start()
@@ -151,6 +155,11 @@ class RemoteRenderer:
     def batch_frames(self) -> int:
         """How many frames are asked for together: none ahead while nobody would paint them."""
         return _BATCH_FRAMES if self._link is not None else 1
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is painted; empty while something is."""
+        return "" if self._link is not None else self._trouble
 
     @property
     def is_connected(self) -> bool:
@@ -226,7 +235,7 @@ class RemoteRenderer:
     def _lose(self) -> None:
         if self._link is not None:
             self._link.close()
-        self._link = None
+        self._link, self._trouble = None, _AWAY
         self._fail([*self._waiting, *self._faces.values()])
         self._faces.clear()
         self._steps.clear()
@@ -271,6 +280,8 @@ class RemoteRenderer:
             link = self._connect()
         except EngineError as error:
             logger.info("the model server does not take the presenter yet: %s", error.message)
+            if error.code != "model_server_gone":
+                self._trouble = error.message
             return
         with self._lock:
             self._link = link

@@ -370,6 +370,7 @@ class Session:
             **self.core.metrics(),
             "outputs": self.outputs.metrics(),
             "viewers": len(self.viewers),
+            "faces_late": self.face.late_frames,
             "first_audio_ms": self.script.delays.first_audio_ms,
             "interrupt_ms": self.script.delays.interrupt_ms,
             "memory_mib": self._memory,

@@ -27,7 +27,14 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from inference.catalog import get_engine
-from inference.engines.base import VISEMES, EngineError, FaceEngine, FaceSetup, FaceSpeech
+from inference.engines.base import (
+    VISEMES,
+    EngineError,
+    FaceEngine,
+    FaceSetup,
+    FaceSpeech,
+    PaintedElsewhere,
+)
 from inference.media.garbage import collect_rarely
 from inference.media.ring import LEAD_FRAMES, RingError, RingWriter
 from inference.workers import wire
@@ -47,6 +54,7 @@ _FRAMES_AT_ONCE: Final = 2
 _DRIFT_SECONDS: Final = 0.0005
 _SAMPLE_RATE_HZ: Final = 48_000
 _MAX_INBOX: Final = 256
+_REPORT_SECONDS: Final = 1.0
 # Gigabytes of weights from a slow disk take minutes; ten of them are enough.
 _LOADING_SECONDS: Final = 5.0
 _LOADING_TIMES: Final = 120
@@ -83,6 +91,9 @@ class FaceWorker:
         self._draw_seconds = 0.0
         self._clock = -2
         self._clock_moved_at = 0.0
+        # Late frames and trouble of an engine whose faces come from elsewhere.
+        self._told: tuple[int, str] = (0, "")
+        self._told_at = 0.0
 
     def handle(self, message: wire.Json, payload: bytes = b"") -> None:
         """Obey one message; what is wrong with it goes back as `failed`.
@@ -115,6 +126,7 @@ class FaceWorker:
         picture = stage.ring.begin_frame(frame)
         stage.engine.render(frame * stage.frame_samples, generation, picture)
         stage.ring.end_frame(frame, generation)
+        self._tell_of_faces(stage.engine)
         self._drawn[frame % stage.ring.slots] = (frame, generation)
         self._draw_seconds += 0.2 * (time.monotonic() - started - self._draw_seconds)
         return True
@@ -135,6 +147,17 @@ class FaceWorker:
         if self._stage is not None:
             self._stage.close()
             self._stage = None
+
+    def _tell_of_faces(self, engine: FaceEngine) -> None:
+        if not isinstance(engine, PaintedElsewhere):
+            return
+        now, told = time.monotonic(), (engine.late_frames, engine.trouble)
+        if told == self._told or now - self._told_at < _REPORT_SECONDS:
+            return
+        if told[1] and told[1] != self._told[1]:
+            self._fail("faces_away", told[1], retryable=True)
+        self._told, self._told_at = told, now
+        self._send({"type": "late", "frames": told[0]})
 
     def _note_clock(self, clock: int) -> None:
         if clock == self._clock:
@@ -184,6 +207,7 @@ class FaceWorker:
         self.close()
         self._stage = _Stage(engine, ring, setup.frame_samples)
         self._drawn, self._draw_seconds, self._clock = {}, 0.0, -2
+        self._told = (0, "")
         self._send({"type": "ready", "pid": os.getpid()})
 
     def _speech(self, message: wire.Json, payload: bytes) -> None:

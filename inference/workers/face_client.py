@@ -65,6 +65,8 @@ class FaceClient:
         self._needs_audio = engine in _HEARING
         self._speeches: deque[_Told] = deque(maxlen=_REMEMBERED)
         self._expression: Json | None = None
+        # Of the worker that runs: faces that another process did not paint in time.
+        self.late_frames = 0
         self.worker = WorkerProcess(
             "face",
             "inference.workers.face",
@@ -152,6 +154,8 @@ class FaceClient:
     def _receive(self, header: Json, payload: bytes) -> None:
         if header["type"] == "failed":
             self._on_failed(str(header.get("message", "the presenter cannot be drawn")))
+        elif header["type"] == "late":
+            self.late_frames = int(header["frames"])
 
     def _drop_ring(self) -> None:
         if self._ring is not None:

@@ -16,6 +16,7 @@ face worker    <- configure {engine, setup: FaceSetup, ring: path}
                   {name, emotion, at_sample}
                   | gesture {name, at_sample} | clip {name, at_sample}
                -> loading {} (while it takes long) | ready {pid} | failed {code, message, retryable}
+                  | late {frames} (whose face another process did not paint in time, so far)
 """
 
 from __future__ import annotations

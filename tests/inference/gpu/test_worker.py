@@ -141,9 +141,14 @@ def test_mouth_is_painted_by_the_server_leaves_with_it_and_comes_back(stage: Sta
     stage.socket.unlink()
     wait_for(lambda: not stage.is_painted(10), "a dead server paints")
     shown = [stage.is_painted(frame) for frame in range(14, 18)]
+    while (failed := stage.hear(worker))["type"] != "failed":
+        pass
+    late = stage.hear(worker)
     stage.start_server()
 
     assert shown == [False] * 4
+    assert "until it is back the mouth stays as it was filmed" in failed["message"]
+    assert late["frames"] > 0
     # The worker connects again within two seconds.
     assert any(_a_moment_later(lambda at=frame: stage.is_painted(at)) for frame in range(20, 58))
 

@@ -10,11 +10,18 @@ from typing import Any, Final
 import numpy as np
 
 from inference.catalog import EXPRESSIONS, GESTURES
-from inference.engines.base import EngineError, FaceSetup, FaceSpeech, Json, Picture
+from inference.engines.base import (
+    EngineError,
+    FaceSetup,
+    FaceSpeech,
+    Json,
+    PaintedElsewhere,
+    Picture,
+)
 from inference.engines.face.musetalk.bundle import IDLE, Bundle, open_bundle
 from inference.engines.face.musetalk.cycle import mirrored
 from inference.engines.face.musetalk.prepared import open_prepared
-from inference.engines.face.musetalk.renderer import Renderer
+from inference.engines.face.musetalk.renderer import FarRenderer, Renderer
 from inference.engines.face.musetalk.session import TalkingSession
 from inference.engines.face.musetalk.settings import MuseTalkSettings
 from inference.engines.face.musetalk.spans import LOOK_AHEAD_TOKENS
@@ -87,6 +94,22 @@ class MuseTalkEngine:
         self.session.close()
 
 
+class ServedEngine(MuseTalkEngine, PaintedElsewhere):
+    """`FaceEngine` whose networks are in the model server."""
+
+    def __init__(self, setup: FaceSetup, bundle: Bundle, renderer: FarRenderer) -> None:
+        super().__init__(setup, bundle, renderer)
+        self._renderer = renderer
+
+    @property
+    def late_frames(self) -> int:
+        return self.session.late_frames
+
+    @property
+    def trouble(self) -> str:
+        return self._renderer.trouble
+
+
 def bundle_of(settings: Json, engine: str = ENGINE) -> Bundle:
     """The bundle that an avatar's settings name. Raises BundleError, EngineError."""
     folder = settings.get("bundle")
@@ -138,8 +161,8 @@ def is_served(settings: Json) -> bool:
 def open_served(setup: FaceSetup, bundle: Bundle) -> MuseTalkEngine:
     """A presenter painted by a model server. Raises EngineError: none runs, or none has room."""
     servers = setup.settings["servers"]
-    opened: Renderer = importlib.import_module(_SERVED).open_renderer(setup, bundle, servers)
-    return open_engine(setup, bundle, opened)
+    opened: FarRenderer = importlib.import_module(_SERVED).open_renderer(setup, bundle, servers)
+    return ServedEngine(setup, bundle, opened)
 
 
 def load_encoder(settings: Json) -> Any:

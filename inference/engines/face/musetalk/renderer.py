@@ -47,3 +47,11 @@ class Renderer(Protocol):
         """Pay for first calls before anybody is on air."""
 
     def close(self) -> None: ...
+
+
+class FarRenderer(Renderer, Protocol):
+    """One whose networks are in another process."""
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is painted, in words for a host; empty while something is."""
