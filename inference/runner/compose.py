@@ -16,6 +16,11 @@ from inference.protocol import SAMPLE_RATE_HZ, RenditionSpec
 Source = Literal["worker", "held", "idle"]
 
 HOLD_SAMPLES: Final = SAMPLE_RATE_HZ // 5  # 200 ms
+# A presenter of ten pictures a second would be left for the loop after two late ones.
+HOLD_FRAMES: Final = 5
+# A picture that is ready only after it was due is better than the one before it. The ring holds so
+# many behind the clock: it has 8 slots, and 3 of them are ahead.
+LATE_FRAMES: Final = 4
 FADE_SAMPLES: Final = SAMPLE_RATE_HZ * 11 // 100  # 110 ms: 100-120 ms in whole frames
 
 
@@ -79,7 +84,8 @@ class _Canvas:
 class Composer:
     """Chooses and finishes pictures. The picture thread composes; any thread attaches and detaches.
 
-    counts: pictures shown by source since the start. last_source: of the last one.
+    counts: pictures shown by source since the start. last_source: of the last one. late: of those
+    that count as held, how many were the worker's own of a moment before.
     """
 
     def __init__(self, spec: RenditionSpec, overlays: OverlayStack) -> None:
@@ -91,14 +97,17 @@ class Composer:
         self._source: FrameSource | None = None
         self._idle: IdleFrames = PlainBackground(spec.width_px, spec.height_px)
         self._has_loop = False
-        self._hold_frames = HOLD_SAMPLES // spec.frame_samples
+        self._hold_frames = max(HOLD_SAMPLES // spec.frame_samples, HOLD_FRAMES)
         self._fade_frames = max(1, round(FADE_SAMPLES / spec.frame_samples))
         self._canvases = [_Canvas(spec.width_px, spec.height_px) for _ in range(3)]
         self._shown: _Canvas | None = None
         self._fade_from: _Canvas | None = None
         self._fade_step = 0
         self.last_source: Source = "idle"
+        # The worker's newest picture that was shown, and when it came.
+        self._last_drawn = -1
         self._last_worker_frame = 0
+        self.late = 0
         self.counts: dict[Source, int] = {"worker": 0, "held": 0, "idle": 0}
 
     def attach(self, source: FrameSource) -> FrameSource | None:
@@ -132,7 +141,9 @@ class Composer:
         canvas = self._choose(frame, generation)
         canvas.cover(self._overlays.due(frame * self._spec.frame_samples, generation))
         self._shown = canvas
-        self.counts[self.last_source] += 1
+        is_late = self.last_source == "worker" and self._last_drawn < frame
+        self.late += is_late
+        self.counts["held" if is_late else self.last_source] += 1
         return canvas.picture
 
     def _choose(self, frame: int, generation: int) -> _Canvas:
@@ -153,12 +164,21 @@ class Composer:
     def _replace(self, source: FrameSource | None) -> FrameSource | None:
         with self._copy_lock, self._clock_lock:
             before, self._source = self._source, source
+            self._last_drawn = -1
         return before
 
     def _copy_from_worker(self, frame: int, generation: int, out: Picture) -> bool:
+        """The picture that is due, or the newest one that came too late and was not shown yet."""
+        oldest = max(frame - LATE_FRAMES, self._last_drawn + 1) if self._last_drawn >= 0 else frame
         with self._copy_lock:
-            drawn = None if self._source is None else self._source.copy_frame(frame, out)
-        return drawn is not None and drawn >= generation
+            if self._source is None:
+                return False
+            for number in range(frame, min(oldest, frame) - 1, -1):
+                drawn = self._source.copy_frame(number, out)
+                if drawn is not None and drawn >= generation:
+                    self._last_drawn = number
+                    return True
+        return False
 
     def _may_hold(self, frame: int) -> bool:
         if self.last_source == "idle":

@@ -216,8 +216,8 @@ class MediaCore:
 
     @property
     def pictures_drawn(self) -> int:
-        """Pictures shown so far that came from a face worker."""
-        return self._composer.counts["worker"]
+        """Pictures shown so far that came from a face worker, in time or late."""
+        return self._composer.counts["worker"] + self._composer.late
 
     def metrics(self) -> dict[str, Any]:
         """Figures since the start, times over about the last 10 s; JSON values only."""
@@ -230,6 +230,7 @@ class MediaCore:
             "fps": sum(pts >= position - SAMPLE_RATE_HZ for pts in pictures.made_pts.copy()),
             "frames": pictures.made,
             "held": self._composer.counts["held"],
+            "late": self._composer.late,
             "idle": self._composer.counts["idle"],
             "dropped": self._skipped + self._encoding.pictures_dropped,
             "sound_dropped": self._encoding.sound_dropped,

@@ -72,6 +72,7 @@ class Script:
         self._timer: asyncio.TimerHandle | None = None
         self._ending: str | None = None
         self._has_ended = False
+        self._awaited: asyncio.TimerHandle | None = None
         self.delays = Delays()
         self.position: Cursor | None = None
         self.state: ScriptState = "running"
@@ -91,6 +92,17 @@ class Script:
         self._tell_cursor()
         self._tell_state("")
         self._plan()
+
+    def await_presenter(self, seconds: float) -> None:
+        """Say nothing of the rundown before `presenter_is_there`, or for so long at most."""
+        self._awaited = asyncio.get_running_loop().call_later(seconds, self.presenter_is_there)
+
+    def presenter_is_there(self) -> None:
+        """Its mouth moves now, or it will not: the rundown begins."""
+        if self._awaited is not None:
+            self._awaited.cancel()
+            self._awaited = None
+            self._plan()
 
     def warm(self, cursor: Cursor) -> None:
         """Have the first sentences made before the clock runs."""
@@ -112,6 +124,7 @@ class Script:
     def close(self) -> None:
         self._has_ended = True
         self._cancel_timer()
+        self.presenter_is_there()
         for entry in filter(None, (self._speaking, self._waiting)):
             self._forget(entry)
 
@@ -274,7 +287,7 @@ class Script:
     def _wanted(self) -> Line | None:
         if self._says:
             return self._says[0]
-        if self._ending is not None:
+        if self._ending is not None or self._awaited is not None:
             return None
         position = self._next_position()
         if self.state != "running" or position is None or self._is_time_over():

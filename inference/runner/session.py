@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from inference.catalog import get_engine
 from inference.closing_spec import Closing
 from inference.engines.base import FaceSetup
 from inference.media.idle import idle_loop_path
@@ -53,6 +54,8 @@ DRAIN_SECONDS: Final = 5.0
 METRICS_SECONDS: Final = 1.0
 # A face worker that is ready and draws nothing for so long hangs.
 FACE_SILENCE_SECONDS: Final = 5.0
+# How long a show that begins waits for the networks of its presenter.
+PRESENTER_SECONDS: Final = 60.0
 # Counting shared pages walks every page table: some ms for each process.
 MEMORY_EVERY_SECONDS: Final = 15.0
 
@@ -217,8 +220,8 @@ class Session:
             setup,
             attach=self.core.attach_ring,
             detach=self.core.detach_ring,
-            on_state=lambda state, pid, reason: self._worker("face", state, pid, reason),
-            on_failed=lambda message: self._worker("face", "failed", 0, message),
+            on_state=self._face_state,
+            on_failed=lambda message: self._face_state("failed", 0, message),
             test_engines=spec.test_engines,
         )
 
@@ -230,7 +233,14 @@ class Session:
         self.script.warm(cursor)
         self.core.start()
         self.outputs.open()
+        if self._has_to_load():
+            self.script.await_presenter(PRESENTER_SECONDS)
         self.script.start(cursor, state, self.spec.says)
+
+    def _has_to_load(self) -> bool:
+        """Networks take seconds to load; a show that went on air before goes on without them."""
+        is_neural = get_engine("face", self.spec.avatar.engine).needs_audio
+        return is_neural and not self.spec.elapsed_seconds
 
     # --- what happens -------------------------------------------------------------------------
 
@@ -274,6 +284,11 @@ class Session:
     def _worker(self, kind: str, state: str, pid: int, reason: str) -> None:
         data = {"kind": kind, "pid": pid, "state": state, "reason": reason}
         self.link.emit("worker", data)
+
+    def _face_state(self, state: str, pid: int, reason: str) -> None:
+        self._worker("face", state, pid, reason)
+        # Died: it is tried again, maybe in vain; what is to be said is not held up by it.
+        self.script.presenter_is_there()
 
     def _voice_failed(self, voice: Any, message: str) -> None:
         self._worker(f"voice:{voice.engine}", "failed", 0, message)

@@ -148,6 +148,57 @@ def test_replacement_worker_goes_on(stand: Stand, tmp_path: Path) -> None:
     assert stand.show(1) == ("worker", 70)
 
 
+def test_picture_that_came_late_is_shown_instead_of_the_one_before_it(stand: Stand) -> None:
+    """It counts as held: it was not there when it was due. An older one is not shown again."""
+    speaking(stand)
+    assert stand.show(1) == ("held", WORKER)
+    stand.draw(1, value=60)
+    stand.draw(2, value=70)
+
+    assert stand.show(3) == ("worker", 70)
+    assert stand.show(4) == ("held", 70)
+    stand.draw(6, value=80)
+    assert stand.show(6) == ("worker", 80)
+    stand.draw(5, value=75)
+    assert stand.show(7) == ("held", 80)
+    assert stand.composer.counts == {"worker": 2, "held": 4, "idle": 0}
+    assert stand.composer.late == 1
+
+
+def test_late_picture_of_an_old_generation_is_not_shown(stand: Stand) -> None:
+    speaking(stand)
+    stand.draw(1, generation=0, value=60)
+
+    assert stand.show(2, generation=1) == ("held", WORKER)
+
+
+def test_late_picture_of_a_worker_that_is_new_is_not_shown(stand: Stand, tmp_path: Path) -> None:
+    """Its predecessor's numbers say nothing about it: it begins with a picture that is due."""
+    speaking(stand)
+    other = RingReader.create(tmp_path / "b.ring", width_px=64, height_px=64)
+    stand.composer.attach(other)
+    writer = RingWriter.attach(tmp_path / "b.ring")
+    writer.begin_frame(1)[:] = 60
+    writer.end_frame(1, 0)
+
+    assert stand.show(2) == ("held", WORKER)
+
+
+def test_slow_show_holds_as_many_pictures_as_a_fast_one(tmp_path: Path) -> None:
+    """200 ms are two pictures at ten a second: too few for one that takes longer than it lasts."""
+    composer = Composer(RenditionSpec("main", 64, 64, 4800, 200), OverlayStack())
+    composer.set_idle(Idle())
+    composer.attach(RingReader.create(tmp_path / "a.ring", width_px=64, height_px=64))
+    worker = RingWriter.attach(tmp_path / "a.ring")
+    worker.begin_frame(0)[:] = WORKER
+    worker.end_frame(0, 0)
+
+    sources = [composer.compose(frame, 0) is not None and composer.last_source
+               for frame in range(8)]  # fmt: skip
+
+    assert sources == ["worker", *["held"] * 5, "idle", "idle"]
+
+
 def test_overlay_is_not_burnt_into_the_held_picture(stand: Stand) -> None:
     white = make_patch(np.full((16, 16, 4), 255, np.uint8), 8, 8)
     stand.overlays.put("caption", TimedOverlay(white, 0, 1920))

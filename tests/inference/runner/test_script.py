@@ -47,6 +47,43 @@ async def test_loop_says_each_sentence_once_per_loop_with_its_pause() -> None:
     assert starts[2] - (starts[1] + SPOKEN_SAMPLES) >= 48_000
 
 
+async def test_rundown_waits_for_a_presenter_that_loads_and_the_operator_does_not() -> None:
+    show = Show("One.")
+    show.script.await_presenter(60)
+    show.start()
+    show.script.say(Say("u1", "Just a moment."))
+
+    await show.until(lambda: show.texts("said"))
+    await show.tick(200)
+    assert show.texts("speaking") == ["Just a moment."]
+
+    show.script.presenter_is_there()
+    await show.until(lambda: show.ended)
+    assert show.texts("said") == ["Just a moment.", "One."]
+
+
+async def test_presenter_that_never_comes_holds_the_rundown_only_for_a_while() -> None:
+    show = Show("One.")
+    show.script.await_presenter(0.01)
+    show.start()
+
+    await asyncio.sleep(0.05)
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One."]
+
+
+async def test_broadcast_that_waits_for_its_presenter_can_be_stopped() -> None:
+    show = Show("One.")
+    show.script.await_presenter(60)
+    show.start()
+
+    show.script.end("stopped by alice", now=False)
+
+    assert show.ended == ["stopped by alice"]
+    assert show.texts("said") == []
+
+
 async def test_say_comes_at_the_sentence_end_and_the_script_goes_on() -> None:
     show = Show("One.", "Two.").start()
     await show.speak("One.")
