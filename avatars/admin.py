@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import FileResponse, HttpRequest
+from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +16,7 @@ from accounts.actor import signed_in
 from accounts.models import Consent
 from avatars import builds, services
 from avatars.access import get_build_for
+from avatars.bundle_archive import open_archive
 from avatars.marks import MarksField
 from avatars.models import Avatar, AvatarBuild, AvatarClip
 from avatars.previews import build_preview_url, preview_url
@@ -52,9 +55,11 @@ class AvatarForm(OneOrganizationForm):
     )
 
     film = forms.FileField(
-        label=_("film or photo"),
+        label=_("film, photo or zip"),
         required=False,
-        help_text=_("Of the person, for engines that show a film: it becomes the next version."),
+        help_text=_(
+            "Of the person, or a presenter that was built elsewhere: it becomes the next version."
+        ),
     )
     landmarks = forms.FileField(
         label=_("face points"), required=False, help_text=_("The JSON file with the face points.")
@@ -136,6 +141,7 @@ class BuildInline(ReadOnly, OrganizationScopedInline):
         "stage",
         "reason",
         "film",
+        "bundle",
         "steps",
         "again",
     )
@@ -144,9 +150,17 @@ class BuildInline(ReadOnly, OrganizationScopedInline):
 
     @admin.display(description=_("preview"))
     def film(self, build: AvatarBuild) -> str:
-        if build.state != AvatarBuild.State.READY:
+        has_film = build.facts.get("has_preview", True)
+        if build.state != AvatarBuild.State.READY or not has_film:
             return "-"
         return format_html('<a href="{}">MP4</a>', build_preview_url(build))
+
+    @admin.display(description=_("zip"))
+    def bundle(self, build: AvatarBuild) -> str:
+        if build.state != AvatarBuild.State.READY:
+            return "-"
+        url = reverse("admin:avatars_avatar_bundle", args=[build.avatar_id, build.pk])
+        return format_html('<a href="{}">ZIP</a>', url)
 
     @admin.display(description=_("build again"))
     def again(self, build: AvatarBuild) -> str:
@@ -159,6 +173,15 @@ class BuildInline(ReadOnly, OrganizationScopedInline):
     def steps(self, build: AvatarBuild) -> str:
         lines = ((entry["at"][11:19], entry["stage"], entry["message"]) for entry in build.log)
         return format_html_join("", "{} {} {}<br>", lines)
+
+
+def bundle_file(request: HttpRequest, avatar_id: UUID, build_id: UUID) -> FileResponse:
+    """A version as a zip, for those who may edit the presenter."""
+    build = get_build_for(signed_in(request), avatar_id, build_id, "avatar.edit")
+    return FileResponse(
+        open_archive(build), as_attachment=True, filename="presenter.zip",
+        content_type="application/zip",
+    )  # fmt: skip
 
 
 @admin.register(Avatar)
@@ -175,6 +198,14 @@ class AvatarAdmin(OrganizationScopedAdmin):
     list_filter = ("organization", "engine", "state")
     search_fields = ("name",)
     inlines = (BuildInline, ClipInline)
+
+    def get_urls(self) -> list[Any]:
+        route = path(
+            "<uuid:avatar_id>/builds/<uuid:build_id>/bundle/",
+            self.admin_site.admin_view(bundle_file),
+            name="avatars_avatar_bundle",
+        )
+        return [route, *super().get_urls()]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "consent":

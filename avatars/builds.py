@@ -30,24 +30,32 @@ Uploads = Mapping[str, Any]
 
 
 def create_filmed_avatar(
-    *, organization: Organization, values: Mapping[str, Any], uploads: Uploads, actor: Actor
+    *,
+    organization: Organization,
+    values: Mapping[str, Any],
+    uploads: Uploads,
+    actor: Actor,
+    is_local: bool = False,
 ) -> Avatar:
     """A presenter in `building` whose first version is made of the upload.
 
-    uploads: file, landmarks (or None), options. Raises InvalidInputError, BuildNotPossibleError.
+    uploads: file, landmarks (or None), options. is_local: the operator gives a file of this
+    machine, of any size. Raises InvalidInputError, BuildNotPossibleError.
     """
     with transaction.atomic():
         avatar = create_avatar(
             organization=organization, values=values, actor=actor, is_filmed=True
         )
-        start_build(avatar=avatar, uploads=uploads, actor=actor)
+        start_build(avatar=avatar, uploads=uploads, actor=actor, is_local=is_local)
     return avatar
 
 
-def start_build(*, avatar: Avatar, uploads: Uploads, actor: Actor) -> AvatarBuild:
+def start_build(
+    *, avatar: Avatar, uploads: Uploads, actor: Actor, is_local: bool = False
+) -> AvatarBuild:
     """Queue the next version of a presenter. Raises as above."""
     require_permission(actor, "avatar.edit", avatar.organization)
-    _check_uploads(avatar, uploads)
+    _check_uploads(avatar, uploads, is_local=is_local)
     with transaction.atomic():
         locked = Avatar.objects.select_for_update().get(pk=avatar.pk)
         newest = locked.builds.first()
@@ -123,7 +131,7 @@ def retry_build(*, build: AvatarBuild, actor: Actor) -> AvatarBuild:
     return build
 
 
-def _check_uploads(avatar: Avatar, uploads: Uploads) -> None:
+def _check_uploads(avatar: Avatar, uploads: Uploads, *, is_local: bool) -> None:
     if not get_engine("face", avatar.engine).builder:
         message = _("Presenters of this engine are not made of uploads.")
         raise InvalidInputError.of("file", message, "not_filmed")
@@ -133,7 +141,7 @@ def _check_uploads(avatar: Avatar, uploads: Uploads) -> None:
         raise InvalidInputError.of("file", message, "required")
     for name, limit in (("file", UPLOAD_MAX_BYTES), ("landmarks", LANDMARKS_MAX_BYTES)):
         upload = uploads.get(name)
-        if upload is not None and (upload.size or 0) > limit:
+        if upload is not None and not is_local and (upload.size or 0) > limit:
             message = _("The file is larger than %(limit)s MB.") % {"limit": limit >> 20}
             raise InvalidInputError.of(name, message, "too_large")
     _check_may_wait(avatar)

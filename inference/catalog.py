@@ -209,6 +209,8 @@ class Profile:
 PROFILES: Final[tuple[Profile, ...]] = (
     Profile("virtual_host", 960, 540, 25, 2000),
     Profile("mobile", 640, 360, 15, 1500),
+    # What a small neural presenter holds on a processor alone.
+    Profile("economy", 640, 360, 10, 1000),
     Profile("course", 1280, 720, 30, 3000),
     Profile("hd", 1280, 720, 25, 2500),
     Profile("full_hd", 1920, 1080, 30, 4500),

@@ -189,6 +189,7 @@ ROWS = [
     Row("avatar-builds", "post", "avatar.edit", film_form, FORM, answers=(400,)),
     Row("avatar-build", "get", "avatar.view"),
     Row("avatar-build-cancel", "post", "avatar.edit", answers=ON_AIR),
+    Row("avatar-build-bundle", "get", "avatar.edit", answers=(404,)),
     Row("avatar-build-use", "post", "avatar.edit", answers=ON_AIR),
     Row("avatar-build-preview", "get", SECRET),
     Row("voices", "get", "voice.view"),

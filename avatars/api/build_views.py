@@ -23,6 +23,7 @@ from avatars.builds import (
     start_build,
     use_build,
 )
+from avatars.bundle_archive import open_archive
 from avatars.models import AvatarBuild
 from avatars.previews import build_preview_path
 from livestudio.common.errors import NotFoundError
@@ -72,6 +73,19 @@ class BuildCancelView(Endpoint):
         build = get_build_for(self.user, avatar_id, build_id, "avatar.edit")
         cancelled = cancel_build(build=build, actor=self.user)
         return self.rendered(BuildSerializer, cancelled, status=202)
+
+
+class BuildBundleView(Endpoint):
+    @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    def get(self, request: Request, avatar_id: UUID, build_id: UUID) -> FileResponse:
+        """A finished version as a zip, for those who may edit: post it as `file` elsewhere."""
+        build = get_build_for(self.user, avatar_id, build_id, "avatar.edit")
+        answer = FileResponse(
+            open_archive(build), as_attachment=True, filename="presenter.zip",
+            content_type="application/zip",
+        )  # fmt: skip
+        answer["Cache-Control"] = "no-store"
+        return answer
 
 
 class BuildUseView(Endpoint):

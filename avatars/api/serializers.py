@@ -80,7 +80,8 @@ class ClipWriteSerializer(serializers.Serializer[Any]):
 
 
 class BuildUploadSerializer(serializers.Serializer[Any]):
-    """A form (multipart/form-data) with a film or photo of the presenter.
+    """A form (multipart/form-data) with a film or photo of the presenter, or a zip: of a version
+    from `bundle/`, or of a folder that MuseTalk or LiveTalking prepared.
 
     landmarks: a JSON file with the points of the face over time. options: a JSON object with
     `bbox_shift` (v1) and `clips` `[{"name", "from_seconds", "to_seconds"}]`.
@@ -132,4 +133,7 @@ class BuildSerializer(serializers.ModelSerializer[AvatarBuild]):
         read_only_fields = fields
 
     def get_preview_url(self, build: AvatarBuild) -> str | None:
-        return build_preview_url(build) if build.state == AvatarBuild.State.READY else None
+        # What was taken over without weights has none.
+        has_film = build.facts.get("has_preview", True)
+        is_ready = build.state == AvatarBuild.State.READY
+        return build_preview_url(build) if is_ready and has_film else None

@@ -34,6 +34,11 @@ urlpatterns = [
         name="avatar-build-cancel",
     ),
     path(
+        "avatars/<uuid:avatar_id>/builds/<uuid:build_id>/bundle/",
+        build_views.BuildBundleView.as_view(),
+        name="avatar-build-bundle",
+    ),
+    path(
         "avatars/<uuid:avatar_id>/builds/<uuid:build_id>/use/",
         build_views.BuildUseView.as_view(),
         name="avatar-build-use",

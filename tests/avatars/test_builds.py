@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,11 @@ from avatars.models import Avatar, AvatarBuild
 from inference.builds import BuildEvent
 from livestudio.common.errors import ForbiddenError
 from streams.services.runner_spec import build_runner_spec
+from tests.avatars.filmed import FACTS, finish, form, run_builder, upload
 from tests.factories import Cast, api_client, error_of, make_cast
 from tests.streams.plans import put_live
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
-
-FACTS = {
-    "frames": 50, "width_px": 640, "height_px": 480, "seconds": 2.0, "version": "v1.5",
-    "notes": [], "clips": [{"name": "idle", "duration_ms": 2000},
-                           {"name": "wave", "duration_ms": 800}],
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -44,35 +38,6 @@ def _no_files_left() -> Iterator[None]:
 @pytest.fixture
 def cast() -> Cast:
     return make_cast()
-
-
-def form(**values: Any) -> dict[str, Any]:
-    film = SimpleUploadedFile("me.mp4", b"not a film at all")
-    points = SimpleUploadedFile("points.json", b"{}")
-    return {"name": "Mei", "engine": "musetalk_tiny", "file": film, "landmarks": points, **values}
-
-
-def upload(cast: Cast, **values: Any) -> Any:
-    return api_client(cast.alice).post("/api/v1/avatars/", form(**values), format="multipart")
-
-
-def run_builder(builder: AvatarBuilder, build: AvatarBuild, seconds: float = 120) -> None:
-    """Rounds of the control loop until the build is over."""
-    until = time.monotonic() + seconds
-    while not build.is_over:
-        assert time.monotonic() < until
-        builder.look()
-        build.refresh_from_db()
-        time.sleep(0.05)
-
-
-def finish(build: AvatarBuild, facts: dict[str, Any] = FACTS) -> None:
-    """What the builder writes when the child has left a bundle."""
-    folder = bundle_folder(build)
-    folder.mkdir(parents=True)
-    (folder / "preview.png").write_bytes(b"png")
-    (folder / "preview.mp4").write_bytes(b"film")
-    build_events.apply_event(build, BuildEvent("done", facts))
 
 
 def test_upload_makes_a_presenter_that_is_being_built(cast: Cast) -> None:

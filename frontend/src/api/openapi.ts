@@ -388,6 +388,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/avatars/{avatar_id}/builds/{build_id}/bundle/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A finished version as a zip, for those who may edit: post it as `file` elsewhere. */
+        get: operations["get_build_bundle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/avatars/{avatar_id}/builds/{build_id}/cancel/": {
         parameters: {
             query?: never;
@@ -2074,7 +2091,8 @@ export interface components {
          */
         BuildStateEnum: "building" | "ready" | "failed";
         /**
-         * @description A form (multipart/form-data) with a film or photo of the presenter.
+         * @description A form (multipart/form-data) with a film or photo of the presenter, or a zip: of a version
+         *     from `bundle/`, or of a folder that MuseTalk or LiveTalking prepared.
          *
          *     landmarks: a JSON file with the points of the face over time. options: a JSON object with
          *     `bbox_shift` (v1) and `clips` `[{"name", "from_seconds", "to_seconds"}]`.
@@ -3303,13 +3321,14 @@ export interface components {
         /**
          * @description * `virtual_host` - virtual_host
          *     * `mobile` - mobile
+         *     * `economy` - economy
          *     * `course` - course
          *     * `hd` - hd
          *     * `full_hd` - full_hd
          *     * `vertical` - vertical
          * @enum {string}
          */
-        ProfileEnum: "virtual_host" | "mobile" | "course" | "hd" | "full_hd" | "vertical";
+        ProfileEnum: "virtual_host" | "mobile" | "economy" | "course" | "hd" | "full_hd" | "vertical";
         /** @description How a word is read. voice: null = by every voice of the language. */
         Pronunciation: {
             /** Format: uuid */
@@ -5070,6 +5089,36 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            429: components["responses"]["Refused429"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_build_bundle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                avatar_id: string;
+                build_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
             };
             400: components["responses"]["Refused400"];
             401: components["responses"]["Refused401"];

@@ -1,6 +1,7 @@
 """Builds a presenter of an upload: decode, check, prepare, show. The job behind `tool build`.
 
 request: engine, settings (with `weights`), source, landmarks, out (a folder that is made), options.
+source: a film or photo, or a zip with a presenter that was built elsewhere.
 The result is a folder with a bundle; it appears under its name only when all of it is there.
 """
 
@@ -23,9 +24,11 @@ import numpy as np
 from inference.catalog import get_engine
 from inference.child_environment import child_environment
 from inference.engines.base import EngineError, Json
+from inference.engines.face.archives import is_archive, unpack_archive
 from inference.engines.face.avatar_preview import write_preview_film
 from inference.engines.face.musetalk.building import Footage, Report
 from inference.engines.face.musetalk.bundle import FRAMES, Manifest, write_manifest
+from inference.engines.weights import WeightsError
 
 _DECODE_SECONDS: Final = 600
 
@@ -52,6 +55,7 @@ def build_avatar(request: BuildRequest, report: Report) -> Json:
     work = Path(tempfile.mkdtemp(dir=request.out.parent, prefix=f".{request.out.name}-"))
     try:
         manifest = _build(request, work, report)
+        has_preview = (work / "preview.mp4").is_file()
         work.chmod(0o755)
         work.replace(request.out)
     except OSError as error:
@@ -60,7 +64,7 @@ def build_avatar(request: BuildRequest, report: Report) -> Json:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     report(100, "done", "")
-    return facts_of(manifest)
+    return {**facts_of(manifest), "has_preview": has_preview}
 
 
 def facts_of(manifest: Manifest) -> Json:
@@ -81,25 +85,57 @@ def facts_of(manifest: Manifest) -> Json:
 
 def _build(request: BuildRequest, work: Path, report: Report) -> Manifest:
     report(1, "frames", "")
+    is_import = is_archive(request.source)
+    manifest = (_import if is_import else _build_film)(request, work, report)
+    for note in manifest.notes:
+        report(84, "checks", note)
+    try:
+        _write_previews(request, work, manifest, report)
+    except WeightsError as error:
+        if not is_import:
+            raise
+        # It was prepared where the weights are; here they may come later.
+        report(98, "preview", f"There is no preview film: {error.message}")
+    write_manifest(work, manifest)
+    return manifest
+
+
+def _build_film(request: BuildRequest, work: Path, report: Report) -> Manifest:
     if request.landmarks is None:
         raise EngineError(
             "no_landmarks",
             "The upload came without face points, and this machine has nothing that finds them. "
-            "Upload it through the studio, or post a file `landmarks` with it.",
+            "Post a file `landmarks` with it.",
             retryable=False,
         )
     facts = _decode(request.source, work / FRAMES)
     report(16, "frames", f"{facts['frames']} pictures of {facts['width_px']}x{facts['height_px']}")
-    rows = facts["height_px"] * 3 // 2
-    pictures = np.memmap(work / FRAMES, np.uint8, mode="r")
-    frames = pictures.reshape(facts["frames"], rows, facts["width_px"])
+    frames = _frames(work, facts["height_px"], facts["width_px"])
     footage = Footage(frames, facts["frame_rate"], request.landmarks)
     build = _builder(request.engine)
-    manifest = build(work, footage, request.engine, request.settings, request.options, report)
-    for note in manifest.notes:
-        report(84, "checks", note)
-    _write_previews(request, work, frames, manifest, report)
-    return manifest
+    return build(work, footage, request.engine, request.settings, request.options, report)
+
+
+def _import(request: BuildRequest, work: Path, report: Report) -> Manifest:
+    """A presenter that was built elsewhere, unpacked beside its bundle."""
+    # By name: what reads latents loads PyTorch, which building a photo does without.
+    importing = importlib.import_module("inference.engines.face.musetalk.importing")
+    report(2, "unpacking", "")
+    unpacked = Path(tempfile.mkdtemp(dir=work, prefix="archive-"))
+    try:
+        found = unpack_archive(request.source, unpacked)
+        report(10, "checks", "")
+        taken: Manifest = importing.import_avatar(
+            found, work, request.engine, request.settings, report
+        )
+        return taken
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def _frames(work: Path, height_px: int, width_px: int) -> Any:
+    pictures = np.memmap(work / FRAMES, np.uint8, mode="r")
+    return pictures.reshape(-1, height_px * 3 // 2, width_px)
 
 
 def _builder(engine: str) -> Callable[..., Manifest]:
@@ -110,13 +146,13 @@ def _builder(engine: str) -> Callable[..., Manifest]:
     return found
 
 
-def _write_previews(
-    request: BuildRequest, work: Path, frames: Any, manifest: Manifest, report: Report
-) -> None:
+def _write_previews(request: BuildRequest, work: Path, manifest: Manifest, report: Report) -> None:
     report(85, "preview", "")
-    image = cv2.cvtColor(np.ascontiguousarray(frames[0]), cv2.COLOR_YUV2BGR_I420)
+    first = _frames(work, manifest.height_px, manifest.width_px)[0]
+    image = cv2.cvtColor(np.ascontiguousarray(first), cv2.COLOR_YUV2BGR_I420)
     cv2.imwrite(str(work / "preview.png"), image)
-    settings = {**request.settings, "bundle": str(work)}
+    # What was built elsewhere fits the networks that it was made for, as on air.
+    settings = {**request.settings, "bundle": str(work), "version": manifest.version}
 
     def drawn(share: float) -> None:
         report(86 + int(12 * share), "preview", "")
@@ -124,7 +160,6 @@ def _write_previews(
     write_preview_film(
         work / "preview.mp4", request.engine, settings, manifest, request.cache_folder, drawn
     )
-    write_manifest(work, manifest)
 
 
 def _decode(source: Path, out: Path) -> Json:

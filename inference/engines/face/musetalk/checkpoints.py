@@ -85,24 +85,34 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """What a .safetensors, .bin, .pth or .pt file holds, on the CPU. Raises WeightsError.
+    """What a .safetensors, .bin, .pth or .pt file holds, on the CPU. Raises WeightsError."""
+    content = _read(path)
+    if not isinstance(content, dict):
+        raise unreadable(path, "it holds no weights")
+    return content
 
-    Pickles are read with `weights_only=True`: code hidden in one is refused, not run.
-    """
+
+def read_list(path: Path) -> list[torch.Tensor]:
+    """The tensors of a list in a .pt file, on the CPU. Raises WeightsError."""
+    content = _read(path)
+    if not isinstance(content, list) or not all(isinstance(t, torch.Tensor) for t in content):
+        raise unreadable(path, "it holds no list of tensors")
+    return content
+
+
+def _read(path: Path) -> Any:
+    """Pickles are read with `weights_only=True`: code hidden in one is refused, not run."""
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
         # Files of before PyTorch 1.6 are no zip archives and cannot be mapped.
         is_mapped = zipfile.is_zipfile(path)
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_mapped)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mapped)
     except OSError as error:
         raise unreadable(path, error) from error
     except _DAMAGE as error:
         # PyTorch's own message explains how to run what the file hides.
         raise unreadable(path, "it is damaged, or holds code beside its numbers") from error
-    if not isinstance(content, dict):
-        raise unreadable(path, "it holds no weights")
-    return content
 
 
 def read_state(path: Path) -> State:

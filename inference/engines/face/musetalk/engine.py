@@ -28,6 +28,8 @@ from inference.engines.face.musetalk.spans import LOOK_AHEAD_TOKENS
 from inference.engines.weights import WeightsFolder
 
 ENGINE: Final = "musetalk"
+# What MuseTalk was trained on.
+FACE_PX: Final = 256
 # Settings that the platform adds: where things lie.
 _PLACES: Final = ("bundle", "weights", "servers")
 # By name: PyTorch takes seconds and a gigabyte, and the idle painter below needs none of it, nor

@@ -83,15 +83,18 @@ def soft_mask(region: Pixels, box: Box, blur: float = BLUR_LIVE) -> Pixels:
     return np.asarray(cv2.GaussianBlur(kept, (kernel, kernel), 0), np.uint8)
 
 
-def roi_of_mask(mask: Pixels, box: Box, width_px: int, height_px: int) -> tuple[Box, Pixels]:
+def roi_of_mask(
+    mask: Pixels, box: Box, width_px: int, height_px: int, *, crop: Box | None = None
+) -> tuple[Box, Pixels]:
     """The even part of the picture that a mask of the crop box covers, and the mask in it.
 
     Outside of the face box a mask changes nothing there: the painted face ends with its box.
+    crop: where the mask lies, if not in the crop box of `box`.
     """
-    crop = crop_box(box)
+    crop = crop or crop_box(box)
     whole = np.zeros((height_px, width_px), np.uint8)
-    left, top = max(box[0], 0), max(box[1], 0)
-    right, bottom = min(box[2], width_px), min(box[3], height_px)
+    left, top = max(box[0], crop[0], 0), max(box[1], crop[1], 0)
+    right, bottom = min(box[2], crop[2], width_px), min(box[3], crop[3], height_px)
     part = mask[top - crop[1] : bottom - crop[1], left - crop[0] : right - crop[0]]
     whole[top:bottom, left:right] = part
     rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))

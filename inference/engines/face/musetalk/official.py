@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 
 from inference.engines.base import FaceSetup, Json
 from inference.engines.face.musetalk.bundle import Bundle
-from inference.engines.face.musetalk.engine import own_settings, weights_folder
+from inference.engines.face.musetalk.engine import FACE_PX, own_settings, weights_folder
 from inference.engines.face.musetalk.faces import FaceEncoder
 from inference.engines.face.musetalk.local import LocalRenderer
 from inference.engines.face.musetalk.networks import NetworkLoader
 from inference.engines.face.musetalk.paste import first_shown_row
-
-# What MuseTalk was trained on.
-FACE_PX: Final = 256
 
 
 def open_renderer(setup: FaceSetup, bundle: Bundle) -> LocalRenderer:
