@@ -78,7 +78,14 @@ async def test_broadcast_that_is_over_is_a_conflict(studio: Studio) -> None:
 
 
 async def _post(studio: Studio, broadcast: str, offer: str) -> Answer:
-    return await _request(studio, "POST", f"broadcasts/{broadcast}/whep/", offer, "application/sdp")
+    """As a player: one who is told that the runner does not answer just now asks again."""
+    path = f"broadcasts/{broadcast}/whep/"
+    for _ in range(10):
+        answer = await _request(studio, "POST", path, offer, "application/sdp")
+        if answer[0] != 503:
+            break
+        await asyncio.sleep(int(answer[1]["retry-after"]))
+    return answer
 
 
 async def _request(

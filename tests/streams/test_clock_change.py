@@ -28,7 +28,7 @@ from tests.streams.plans import make_show, put_live
 
 pytestmark = pytest.mark.django_db
 
-STEP_SECONDS = 2.0
+STEP_SECONDS = 5.0  # a lease lasts 10
 # Wall times at which it begins: an ordinary day, and four minutes before Berlin's clocks change.
 ORDINARY = datetime(2027, 6, 9, 12, 0, tzinfo=UTC)
 INTO_WINTER = datetime(2027, 10, 31, 0, 56, tzinfo=UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import ssl
@@ -15,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import av
 import pytest
 
@@ -86,7 +88,7 @@ def paced(source: ListSource, seconds: float) -> threading.Thread:
 def read_back(url: str) -> tuple[int, int, set[tuple[int, int]]]:
     """(pictures, samples, picture sizes) that an independent reader decodes until the end."""
     pictures, samples, sizes = 0, 0, set()
-    with av.open(url, options={"analyzeduration": "3000000"}, timeout=15) as container:
+    with av.open(url, options={"analyzeduration": "3000000"}, timeout=60) as container:
         for frame in container.decode():
             if isinstance(frame, av.VideoFrame):
                 pictures += 1
@@ -98,12 +100,25 @@ def read_back(url: str) -> tuple[int, int, set[tuple[int, int]]]:
     return pictures, samples, sizes
 
 
+async def attached(server: RtmpServer, key: str) -> None:
+    """Until somebody else than its publisher is there for a stream."""
+    waiting = re.compile(rf"<name>{key}</name>.*?<nclients>2</nclients>", re.DOTALL)
+    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(server.stat_url) as answer:
+                if waiting.search(await answer.text()):
+                    return
+            await asyncio.sleep(0.05)
+
+
 async def test_stream_is_read_back_from_nginx(rtmp_server: RtmpServer) -> None:
     source = ListSource()
     async with pushing(job_line(rtmp_server.push_url, "readback"), source) as running:
         await running.until(lambda report: report.state == "live")
+        reading = asyncio.create_task(asyncio.to_thread(read_back, rtmp_server.url("readback")))
+        await attached(rtmp_server, "readback")
         feeder = paced(source, 4)
-        pictures, samples, sizes = await asyncio.to_thread(read_back, rtmp_server.url("readback"))
+        pictures, samples, sizes = await reading
         await asyncio.to_thread(feeder.join)
 
     assert pictures >= 50

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,12 @@ def collect(subscription: Subscription, packets: list[EncodedPacket]) -> None:
     subscription.listen(take)
 
 
+def holes(times: list[int], step: int) -> int:
+    """How often a packet does not follow the one before it."""
+    assert times == sorted(set(times))
+    return sum(after - before != step for before, after in pairwise(times))
+
+
 def test_four_seconds_on_air(tmp_path: Path) -> None:
     core = MediaCore([SPEC], QuietCoreListener())
     ring = RingReader.create(tmp_path / "live.ring", width_px=640, height_px=360)
@@ -64,7 +71,10 @@ def test_four_seconds_on_air(tmp_path: Path) -> None:
     core.start()
     painter.start()
     core.mixer.schedule(Segment.complete("a", np.full(96_000, 900, np.int16)), lead_samples=960)
-    time.sleep(4)
+    until = time.monotonic() + 60
+    while core.mixer.position < 4 * 48_000:
+        assert time.monotonic() < until
+        time.sleep(0.05)
     metrics = core.metrics()
     assert core.stop(60)
     painter.stopping.set()
@@ -73,12 +83,14 @@ def test_four_seconds_on_air(tmp_path: Path) -> None:
     opus = [p.pts for p in packets if p.stream == "opus"]
     aac = [p.pts for p in packets if p.stream == "aac"]
     video = [p.pts for p in packets if p.stream == "video"]
-    assert opus == list(range(opus[0], opus[-1] + 1, 960))
-    assert aac == list(range(aac[0], aac[-1] + 1, 1024))
+    # Only a machine that stands still for half a second leaves a hole, and it is counted.
+    assert holes(opus, 960) <= metrics["rebases"]
+    assert holes(aac, 1024) <= metrics["rebases"]
     assert video == sorted(set(video))
     assert all(pts % 1920 == 0 for pts in video)
-    assert len(opus) >= 190
-    assert len(video) + metrics["dropped"] >= 95
+    if not metrics["rebases"]:
+        assert len(opus) >= 190
+        assert len(video) + metrics["dropped"] >= 95
     assert metrics["source"] in ("worker", "held")
     with pytest.raises(SubscriptionClosedError):
         subscription.take()

@@ -41,10 +41,13 @@ class Worker:
         self.process.stdin.flush()
 
     def receive(self) -> wire.Json:
+        """The next message but `loading`, which a slow machine says now and then."""
         assert self.process.stdout is not None
-        message = wire.read_message(self.process.stdout)
-        assert message is not None
-        return message[0]
+        while True:
+            message = wire.read_message(self.process.stdout)
+            assert message is not None
+            if message[0]["type"] != "loading":
+                return message[0]
 
     def configure(self, engine: str = "testcard", **changes: Any) -> None:
         setup = asdict(self.setup) | changes
