@@ -35,6 +35,12 @@ const routes = [
     meta: { needsSignIn: true },
   },
   {
+    path: '/studio/integrations/',
+    name: 'integrations',
+    component: () => import('@/views/IntegrationsView.vue'),
+    meta: { needsSignIn: true },
+  },
+  {
     path: '/studio/sign-in/',
     name: 'sign-in',
     component: () => import('@/views/SignInView.vue'),

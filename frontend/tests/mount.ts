@@ -24,6 +24,7 @@ export function createTestRouter() {
     { path: '/', component: blankPage },
     { path: '/studio/', name: 'studio', component: blankPage },
     { path: '/studio/voices/', name: 'voices', component: blankPage },
+    { path: '/studio/integrations/', name: 'integrations', component: blankPage },
     { path: '/sign-in/', name: 'sign-in', component: blankPage },
   ]
   return createRouter({ history: createMemoryHistory(), routes })

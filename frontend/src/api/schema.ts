@@ -34,9 +34,37 @@ export const GESTURES = namesOf<Gesture>({
   heart: 5,
 })
 
+export type WebhookEvent = Schemas['WebhookEventEnum']
+export type Webhook = Schemas['Webhook']
+export type WebhookDraft = Schemas['WebhookWriteRequest']
+export type Delivery = Schemas['Delivery']
+export type ApiKey = Schemas['ApiKey']
+export type ApiKeyDraft = Schemas['ApiKeyWriteRequest']
+
 export type Usage = Schemas['UsageAnswer']
 export type Meter = Schemas['MeterAnswer']
 export type CalendarAddress = Schemas['NewCalendarAddressAnswer']
+
+/** A missing or unknown one does not compile. */
+export const WEBHOOK_EVENTS = namesOf<WebhookEvent>({
+  'show.created': 0,
+  'show.changed': 1,
+  'show.deleted': 2,
+  'broadcast.started': 3,
+  'broadcast.live': 4,
+  'broadcast.recovering': 5,
+  'broadcast.ended': 6,
+  'broadcast.failed': 7,
+  'utterance.said': 8,
+  'output.live': 9,
+  'output.retrying': 10,
+  'output.failed': 11,
+  'avatar.ready': 12,
+  'avatar.failed': 13,
+  'quota.warning': 14,
+  'quota.reached': 15,
+  'webhook.test': 16,
+})
 
 export type ErrorBody = Omit<Schemas['Error']['error'], 'code' | 'details'> & {
   /** Of the server's list, or one of the page's own such as `network`. */

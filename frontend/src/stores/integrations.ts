@@ -1,0 +1,108 @@
+import { defineStore } from 'pinia'
+import { ref, shallowRef } from 'vue'
+
+import * as api from '@/api/integrations'
+import { toApiError, type ApiError } from '@/api/errors'
+import type { ApiKey, ApiKeyDraft, Delivery, Webhook, WebhookDraft } from '@/api/schema'
+
+/** What is told once, and what it belongs to. */
+export interface ToldOnce {
+  kind: 'webhook' | 'key'
+  name: string
+  text: string
+}
+
+/** Webhooks and keys of one organization. */
+export const useIntegrationsStore = defineStore('integrations', () => {
+  const webhooks = ref<Webhook[]>([])
+  const keys = ref<ApiKey[]>([])
+  /** Newest deliveries by webhook; only of those that were looked at. */
+  const deliveries = ref<Record<string, Delivery[]>>({})
+  const told = shallowRef<ToldOnce | null>(null)
+  const isLoaded = ref(false)
+  const error = shallowRef<ApiError | null>(null)
+  let organization = ''
+
+  async function load(id: string): Promise<void> {
+    organization = id
+    told.value = null
+    deliveries.value = {}
+    try {
+      const lists = [api.listWebhooks(id), api.listApiKeys(id)] as const
+      ;[webhooks.value, keys.value] = await Promise.all(lists)
+      error.value = null
+    } catch (failure) {
+      webhooks.value = []
+      keys.value = []
+      error.value = toApiError(failure)
+    } finally {
+      isLoaded.value = true
+    }
+  }
+
+  async function addWebhook(draft: WebhookDraft): Promise<void> {
+    const { secret, ...made } = await api.createWebhook(organization, draft)
+    webhooks.value = [made, ...webhooks.value]
+    told.value = { kind: 'webhook', name: made.description || made.url, text: secret }
+  }
+
+  async function switchWebhook(id: string, isActive: boolean): Promise<void> {
+    const changed = await api.switchWebhook(organization, id, isActive)
+    webhooks.value = webhooks.value.map((item) => (item.id === id ? changed : item))
+  }
+
+  async function removeWebhook(id: string): Promise<void> {
+    await api.deleteWebhook(organization, id)
+    webhooks.value = webhooks.value.filter((item) => item.id !== id)
+  }
+
+  async function rotate(webhook: Webhook): Promise<void> {
+    const { secret } = await api.rotateSecret(organization, webhook.id)
+    told.value = { kind: 'webhook', name: webhook.description || webhook.url, text: secret }
+  }
+
+  async function test(id: string): Promise<void> {
+    await api.testWebhook(organization, id)
+    await loadLog(id)
+  }
+
+  async function loadLog(id: string): Promise<void> {
+    const rows = await api.listDeliveries(organization, id)
+    deliveries.value = { ...deliveries.value, [id]: rows }
+  }
+
+  async function redeliver(webhook: string, delivery: string): Promise<void> {
+    await api.redeliver(organization, webhook, delivery)
+    await loadLog(webhook)
+  }
+
+  async function addKey(draft: ApiKeyDraft): Promise<void> {
+    const { key, ...made } = await api.createApiKey(organization, draft)
+    keys.value = [made, ...keys.value]
+    told.value = { kind: 'key', name: made.name, text: key }
+  }
+
+  async function revoke(id: string): Promise<void> {
+    await api.revokeApiKey(organization, id)
+    keys.value = keys.value.filter((item) => item.id !== id)
+  }
+
+  return {
+    webhooks,
+    keys,
+    deliveries,
+    told,
+    isLoaded,
+    error,
+    load,
+    addWebhook,
+    switchWebhook,
+    removeWebhook,
+    rotate,
+    test,
+    loadLog,
+    redeliver,
+    addKey,
+    revoke,
+  }
+})
