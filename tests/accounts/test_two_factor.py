@@ -212,7 +212,7 @@ def test_admin_page_switches_it_on_and_off(cast: Cast, clock: Any) -> None:
     refused = admin.post(address, {"step": "begin", "password": "wrong"})
     admin.post(address, {"step": "begin", "password": PASSWORD})
     page = admin.get(address).content.decode()
-    found = re.search(r"<code>([A-Z2-7]{32})</code>", page)
+    found = re.search(r"<code class=\"secret\">([A-Z2-7]{32})</code>", page)
     assert found is not None
     secret = found.group(1)
     codes = admin.post(address, {"step": "confirm", "code": code_of(secret)})
