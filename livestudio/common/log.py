@@ -46,6 +46,12 @@ _SECRET_TEXT: Final = (
         rf"a=\1:{REDACTED}",
     ),
 )
+# What a terminal obeys, and what makes a text look like another one (CVE-2021-42574).
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
+_UNSEEN_OR_LINE: Final = re.compile(f"[\n\t]|{_UNSEEN.pattern}")
+_OF_MANY_LINES: Final = frozenset({"exception", "stack", "stack_info"})
 
 
 def get_logger(name: str) -> Any:
@@ -106,7 +112,28 @@ def _is_secret_name(name: Any) -> bool:
 
 def _redact_event(_logger: Any, _method: str, event: Any) -> Any:
     # Tracebacks are text by now, so they are covered too.
-    return redact(event)
+    redacted = redact(event)
+    return {
+        escape(str(key)): _visible(item, keep_lines=key in _OF_MANY_LINES)
+        for key, item in redacted.items()
+    }
+
+
+def escape(text: str, *, keep_lines: bool = False) -> str:
+    """Text that is one line and shows what it is: what cannot be seen is written as `\\u…`."""
+    return (_UNSEEN if keep_lines else _UNSEEN_OR_LINE).sub(
+        lambda found: f"\\u{ord(found[0]):04x}", text
+    )
+
+
+def _visible(value: Any, *, keep_lines: bool = False) -> Any:
+    if isinstance(value, str):
+        return escape(value, keep_lines=keep_lines)
+    if isinstance(value, Mapping):
+        return {escape(str(key)): _visible(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_visible(item) for item in value]
+    return value
 
 
 _SHARED: Final[list[Any]] = [
