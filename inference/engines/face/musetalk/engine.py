@@ -44,7 +44,11 @@ class MuseTalkEngine:
     needs_audio = True
 
     def __init__(
-        self, setup: FaceSetup, bundle: Bundle, renderer: Renderer, look_ahead_tokens: int
+        self,
+        setup: FaceSetup,
+        bundle: Bundle,
+        renderer: Renderer,
+        look_ahead_tokens: int = LOOK_AHEAD_TOKENS,
     ) -> None:
         cache = Path(setup.cache_folder)
         film = open_prepared(bundle, setup.width_px, setup.height_px, cache)
