@@ -18,6 +18,7 @@ Engines print what they like to stdout: it is sent to stderr before they are loa
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json
@@ -56,6 +57,11 @@ _CPU_LIMIT_SECONDS: Final = 60
 _CPU_LIMITS_SECONDS: Final = {"footage": 400}
 _FOOTAGE_MEMORY_BYTES: Final = 4 * 1024**3
 _FOOTAGE_FILE_BYTES: Final = 3 * 1024**3
+# A build: anonymous memory, files that are mapped (weights, pictures) apart. The VAE at work on a
+# processor takes 2 GiB.
+_BUILD_MEMORY_BYTES: Final = 8 * 1024**3
+_BUILD_MEMORY_SHARE: Final = 0.6
+_BUILD_FILE_BYTES: Final = 8 * 1024**3
 # 40 megapixels take 160 MB, several times over while they are turned and made smaller.
 _PICTURE_MEMORY_BYTES: Final = 2 * 1024**3
 # The presenter looks up and breathes in: the first picture is the stiffest one.
@@ -221,6 +227,7 @@ def build_presenter(answer_to: BinaryIO) -> None:
     """Build an avatar, telling the progress line by line. Raises EngineError."""
     from inference.engines.face.avatar_build import BuildRequest, build_avatar  # loads PyAV
 
+    limit = _limit_build()
     request = json.loads(sys.stdin.buffer.readline() or b"{}")
     # An exception: what was half made is removed, and the child that decodes is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -243,7 +250,30 @@ def build_presenter(answer_to: BinaryIO) -> None:
         cache_folder=Path(_text(request, "cache_folder")),
         options=request.get("options") or {},
     )
-    _tell(answer_to, {"done": build_avatar(wanted, report)})
+    try:
+        _tell(answer_to, {"done": build_avatar(wanted, report)})
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch has no class of its own for it on a processor.
+        if not isinstance(error, MemoryError) and "memory" not in str(error):
+            raise
+        text = f"Building this presenter takes more memory than a build may ({limit >> 20} MiB)."
+        raise EngineError("build_memory", text, retryable=False) from error
+
+
+def _limit_build() -> int:
+    """A film that is made to exhaust the machine ends its build, not the shows on air.
+
+    Returns the bytes of memory it may take. Private writable memory is what counts (RLIMIT_DATA):
+    neither the gigabytes of weights that are mapped nor the addresses that CUDA reserves.
+    """
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = min(_BUILD_MEMORY_BYTES, int(machine * _BUILD_MEMORY_SHARE))
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_BUILD_FILE_BYTES, _BUILD_FILE_BYTES))
+    # Where memory ends all the same, the kernel takes it from here first.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("800")
+    return limit
 
 
 def _tell(answer_to: BinaryIO, line: Json) -> None:

@@ -311,14 +311,15 @@ def test_uploads_that_are_no_film_are_refused_in_words(
 # --- the tool
 
 
-def start_tool(folder: Path, **changes: Any) -> subprocess.Popen[bytes]:
+def start_tool(folder: Path, *, program: str = "", **changes: Any) -> subprocess.Popen[bytes]:
+    """program: of Python, instead of the tool itself."""
     request = {
         "engine": ENGINE, "settings": {}, "source": str(folder / "film.mp4"),
         "landmarks": str(folder / "landmarks.json"), "out": str(folder / "bundle"),
         "cache_folder": str(folder / "cache"), "options": {}, **changes,
     }  # fmt: skip
     tool = subprocess.Popen(
-        [sys.executable, "-m", "inference.tool", "build"],
+        [sys.executable, *(["-c", program] if program else ["-m", "inference.tool", "build"])],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert tool.stdin is not None
@@ -370,6 +371,28 @@ def test_cancelled_build_leaves_nothing_behind(tmp_path: Path) -> None:
     tool.stdout.close()
     assert tool.stderr is not None
     tool.stderr.close()
+
+
+@pytest.mark.long
+def test_build_that_wants_more_memory_than_it_may_ends_in_words(tmp_path: Path) -> None:
+    """Points of 30 MB become some 400 MB of numbers; the build is given 300."""
+    portrait.write_film(tmp_path / "film.mp4", frames=25)
+    face = str([[1.5, 2.5]] * 68)
+    look = f'{{"at_seconds": 0, "faces": [{face}]}}'
+    (tmp_path / "landmarks.json").write_text(
+        f'{{"width_px": 640, "height_px": 480, "frames": [{",".join([look] * 30_000)}]}}'
+    )
+    program = (
+        "import sys, inference.tool as t; t._BUILD_MEMORY_BYTES = 300 << 20; t.main(['build'])"
+    )
+
+    with start_tool(tmp_path, program=program) as tool:
+        assert tool.stderr is not None
+        said = json.loads(tool.stderr.read().splitlines()[-1])
+
+    assert said["code"] == "build_memory", said
+    assert "300 MiB" in said["message"]
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_refusal_of_the_tool_is_a_line_of_json(tmp_path: Path) -> None:

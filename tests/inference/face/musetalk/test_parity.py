@@ -73,6 +73,23 @@ def test_window_reaches_80_ms_back_from_the_start_of_the_frame(rate: int) -> Non
     np.testing.assert_array_equal(cut[0, :, 0].numpy() - 1, np.arange(100 - 4, 100 + 6))
 
 
+@pytest.mark.parametrize("seconds", CLIP_SECONDS)
+def test_windows_that_hear_80_ms_too_late_are_noticed(reference: Any, seconds: float) -> None:
+    """LiveTalking counts through padded tokens without the padding: frame i is given 2i ... 2i+9.
+
+    P3 is worth something only if such windows fail it. Frames at the ends are padded either way.
+    """
+    expected = reference[f"v15_{seconds}_25"]
+    tokens = numbered(round(seconds * 16_000))
+
+    shifted = cut_prompts(tokens, -4, range(len(expected)), 1920, "v1.5")[:, :, 0].numpy()
+
+    inside = slice(2, -5)
+    np.testing.assert_array_equal(shifted[inside], expected[inside] + 4)
+    with pytest.raises(AssertionError):
+        np.testing.assert_array_equal(shifted, expected)
+
+
 @pytest.mark.parametrize("version", ["v1", "v1.5"])
 def test_features_are_those_of_musetalk(reference: Any, folder: Path, version: Any) -> None:
     name = version.replace(".", "")

@@ -358,3 +358,51 @@ def _painted_by(session: TalkingSession, renderer: GreenRenderer, frames: range)
     for frame in frames:
         draw(session, frame)
     return list(renderer.painted)
+
+
+@pytest.mark.parametrize("frames_at_once", [1, 2, 4, 8, 16])
+def test_sound_in_pieces_of_any_size_gives_the_same_prompts(frames_at_once: int) -> None:
+    """P10: once the 120 ms behind a frame are there, its prompt is that of the whole sound."""
+    networks = tiny.make_networks()
+    renderer = LocalRenderer(networks, np.zeros((1, 8, 8, 8), np.float16), FRAME)
+    sound = np.random.default_rng(2).integers(-9000, 9000, 20 * FRAME).astype(np.int16)
+    whole = SoundTrack()
+    whole.place("u", 0, 0)
+    whole.append("u", sound)
+    pieces = SoundTrack()
+    pieces.place("u", 0, 0)
+
+    for at in range(0, len(sound), frames_at_once * FRAME):
+        pieces.append("u", sound[at : at + frames_at_once * FRAME])
+        heard = len(pieces.spoken[0].raw) // 3
+        steps = [step for step in range(4) if heard_span(step, FRAME).last <= heard - 16]
+        for step in steps[-1:]:
+            span = heard_span(step, FRAME)
+            made = [
+                renderer.features(track.read(span.first, span.last), span.first_token, span.frames)
+                for track in (whole, pieces)
+            ]
+            torch.testing.assert_close(made[0], made[1], atol=1e-4, rtol=0)
+    assert steps == [0, 1, 2, 3]
+
+
+def test_mouth_follows_the_sound_of_its_own_moment() -> None:
+    """A click at 2 s is in the windows of the frames from 120 ms before it to 80 ms behind it."""
+    track = SoundTrack()
+    track.place("u", 0, 0)
+    sound = np.zeros(48_000 * 4, np.int16)
+    sound[96_000:96_048] = 20_000
+    track.append("u", sound)
+
+    def tokens_heard(frame: int) -> list[int]:
+        span = heard_span(frame // 4, FRAME)
+        levels = np.abs(track.read(span.first, span.last)).reshape(-1, 320).max(axis=1)
+        tokens = torch.from_numpy(levels)[:, None, None]
+        cut = cut_prompts(tokens, span.first_token, span.frames, FRAME, "v1.5")
+        return np.flatnonzero(cut[frame % 4, :, 0] > 0.1).tolist()
+
+    frames = [frame for frame in range(40, 60) if tokens_heard(frame)]
+
+    # Frame 50 begins with token 100, which lies in 2i-4 ... 2i+5 for i = 48 ... 52.
+    assert frames == [48, 49, 50, 51, 52]
+    assert tokens_heard(50) == [4]
