@@ -20,6 +20,7 @@ import json
 import multiprocessing
 import os
 import selectors
+import struct
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,7 @@ import numpy as np
 from benchmarks.figures import Json, Report, percentile, run_benchmark, tell
 from inference.gpu.admission import patience_seconds
 from inference.gpu.link import Presenter, ServerGoneError, ServerLink
-from inference.gpu.wire import SOUND_SAMPLES, Outcome
+from inference.gpu.wire import SOUND_SAMPLES, Outcome, new_socket
 
 TARGET_MS: Final = 1.0
 FRAME_SECONDS: Final = 0.04
@@ -74,7 +75,7 @@ class Runner:
     def __init__(self, link: ServerLink, seen: Seen, *, is_heard: bool) -> None:
         self.link = link
         self._is_heard = is_heard
-        self._seen = seen
+        self.seen = seen
         self._frame = 0
         self._asked: dict[int, tuple[float, bool]] = {}
         self._sound = np.random.default_rng(1).normal(0, 0.1, SOUND_SAMPLES).astype(np.float32)
@@ -101,38 +102,76 @@ class Runner:
                 else:
                     self.link.take_face(answer)
                 took = (time.monotonic() - began) * 1000
-                (self._seen.sounds if is_sound else self._seen.faces).append(took)
+                (self.seen.sounds if is_sound else self.seen.faces).append(took)
             else:
-                self._seen.late += 1
+                self.seen.late += 1
             self.link.release(answer)
 
     def _note(self, number: int | None, began: float, *, is_sound: bool) -> None:
         if number is None:
-            self._seen.missing += 1
+            self.seen.missing += 1
         else:
             self._asked[number] = (began, is_sound)
 
 
-def run_runners(
-    sockets: list[str], latents: str, seconds: float, is_heard: bool, answer_to: Any
-) -> None:
+class Echo:
+    """As `Runner`, of a process that sends back what it gets: what any process costs here."""
+
+    def __init__(self, path: str, seen: Seen) -> None:
+        self.link = new_socket()
+        self.link.connect(path)
+        self.link.setblocking(False)
+        self.seen = seen
+
+    def ask(self) -> None:
+        self.link.send(struct.pack("<d", time.monotonic()) + bytes(32))
+
+    def take(self) -> None:
+        (began,) = struct.unpack_from("<d", self.link.recv(64))
+        self.seen.faces.append((time.monotonic() - began) * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What runners do: `echo`, `faces`, or `sounds` too; until when all are there they wait."""
+
+    latents: str
+    kind: str
+    seconds: float
+    all_there: Any
+
+
+def run_runners(sockets: list[str], load: Load, answer_to: Any) -> None:
     """A process of some runners, each at its own moment of a frame; tells what it has seen."""
-    presenter = Presenter("musetalk", "v1.5", "kl", FRAME_SAMPLES, FIRST_ROW, Path(latents))
+    presenter = Presenter("musetalk", "v1.5", "kl", FRAME_SAMPLES, FIRST_ROW, Path(load.latents))
     seen, scrap = Seen(), Seen()
-    links = [ServerLink.connect(Path(socket), presenter) for socket in sockets]
-    runners = [Runner(link, scrap, is_heard=is_heard) for link in links]
+    runners: list[Any] = []
+    for path in sockets:
+        if load.kind == "echo":
+            runners.append(Echo(path, scrap))
+        else:
+            link = ServerLink.connect(Path(path), presenter)
+            runners.append(Runner(link, scrap, is_heard=load.kind == "sounds"))
     selector = selectors.DefaultSelector()
     for runner in runners:
         selector.register(runner.link.fileno(), selectors.EVENT_READ, runner)
+    load.all_there.wait()
+    _run(runners, selector, seen, load.seconds)
+    answer_to.send(seen)
+    answer_to.close()
+
+
+def _run(runners: list[Any], selector: Any, seen: Seen, seconds: float) -> None:
+    """Everybody asks every 40 ms; what is seen in the first second does not count."""
     began = time.monotonic()
+    counts_from, ends = began + _WARM_SECONDS, began + _WARM_SECONDS + seconds
     shares = np.random.default_rng(os.getpid()).uniform(0, FRAME_SECONDS, len(runners))
     plan = [(began + share, number) for number, share in enumerate(shares)]
     heapq.heapify(plan)
-    ends = began + _WARM_SECONDS + seconds
     while (now := time.monotonic()) < ends:
-        if now > began + _WARM_SECONDS and runners[0]._seen is scrap:
+        if now > counts_from and runners[0].seen is not seen:
             for runner in runners:
-                runner._seen = seen
+                runner.seen = seen
         at, number = plan[0]
         if now >= at:
             heapq.heapreplace(plan, (at + FRAME_SECONDS, number))
@@ -140,8 +179,6 @@ def run_runners(
             continue
         for key, _ in selector.select(at - now):
             key.data.take()
-    answer_to.send(seen)
-    answer_to.close()
 
 
 def measure_wakes(seconds: float) -> list[float]:
@@ -187,22 +224,20 @@ def serve(path: Path, networks: str, device: str) -> None:
 
 def hold(
     sockets: list[Path], latents: Path, runners: int, seconds: float, *,
-    processes: int = 0, is_heard: bool = True,
+    processes: int = 0, kind: str = "sounds",
 ) -> Seen:  # fmt: skip
-    """So many runners for a while, in several processes: at least two a processor."""
+    """So many runners for a while, in several processes: as many as there are processors."""
     context = multiprocessing.get_context("spawn")
-    processes = min(runners, processes or 2 * (os.cpu_count() or 2))
+    processes = min(runners, processes or os.cpu_count() or 2)
     places = [str(sockets[number % len(sockets)]) for number in range(runners)]
+    load = Load(str(latents), kind, seconds, context.Barrier(processes))
     children, pipes = [], []
     for number in range(processes):
         receive, send = context.Pipe(duplex=False)
-        own = places[number::processes]
-        child = context.Process(
-            target=run_runners, args=(own, str(latents), seconds, is_heard, send)
-        )
-        child.start()
+        given = (places[number::processes], load, send)
+        children.append(context.Process(target=run_runners, args=given))
+        children[-1].start()
         send.close()
-        children.append(child)
         pipes.append(receive)
     total = Seen()
     for pipe in pipes:
@@ -226,34 +261,82 @@ def measure(given: argparse.Namespace) -> Report:
 
 def _measure_hop(folder: Path, latents: Path, given: argparse.Namespace) -> Report:
     report = Report("The hop to the model server, stub network")
+    echoed = hold_echo(folder, given)
     with server(folder, given, 0) as path:
-        tell("one runner alone …")
-        alone = hold([path], latents, 1, given.seconds / 2)
-        for is_heard in (False, True):
-            what = "faces and sounds" if is_heard else "faces"
-            tell(f"{given.runners} runners, {what} …")
+        for kind in ("faces", "sounds"):
+            tell(f"{given.runners} runners, {kind} …")
             before, cpu, began = _figures(path), _cpu_seconds(path), time.monotonic()
             crowd = hold(
                 [path], latents, given.runners, given.seconds,
-                processes=given.processes, is_heard=is_heard,
+                processes=given.processes, kind=kind,
             )  # fmt: skip
             busy = (_cpu_seconds(path) - cpu) / (time.monotonic() - began)
             time.sleep(1.1)
-            after = _figures(path)
-            p99 = percentile(crowd.faces, 0.99)
-            extra = f"P50 {percentile(crowd.faces, 0.5):.2f}, n {len(crowd.faces)}"
-            name = f"{given.runners} runners, {what}: a face there and back, P99"
-            report.at_most(name, p99, TARGET_MS, "ms", extra)
-            report.at_most(f"{what}: late or without a slot", crowd.late + crowd.missing, 0, "")
-            passes = max(1, after["passes"] - before["passes"])
-            size = (after["painted"] - before["painted"]) / passes
-            report.state(f"{what}: server", f"{busy * 100:.0f} % of a core, {size:.2f} in a pass")
-            report.details[what] = _deciles(crowd.faces)
-    wakes = measure_wakes(2.0)
+            _report_crowd(report, kind, given.runners, crowd)
+            size = _faces_in_a_pass(before, _figures(path))
+            report.state(f"{kind}: server", f"{busy * 100:.0f} % of a core, {size:.2f} in a pass")
     report.state("30 s of sound there and back: P99", f"{percentile(crowd.sounds, 0.99):.2f} ms")
-    report.state("one runner alone, a face: P99", f"{percentile(alone.faces, 0.99):.2f} ms")
-    report.state("this machine wakes late: P99", f"{percentile(wakes, 0.99):.2f} ms")
+    report.state("40 bytes to a bare process and back", _spread(echoed.faces))
+    report.state("this machine wakes late", _spread(measure_wakes(2.0)))
+    report.notes.append("What binds: the wakes of a machine whose processes share so many cores: ")
+    report.notes[-1] += f"{os.cpu_count()}. A bare process pays them too."
     return report
+
+
+def hold_echo(folder: Path, given: argparse.Namespace) -> Seen:
+    """The same runners against a process that does nothing."""
+    tell(f"{given.runners} runners, a bare process …")
+    path = folder / "echo.sock"
+    child = multiprocessing.get_context("spawn").Process(target=echo, args=(str(path),))
+    child.start()
+    while not path.exists():
+        time.sleep(0.01)
+    try:
+        return hold(
+            [path], path, given.runners, given.seconds, processes=given.processes, kind="echo"
+        )
+    finally:
+        child.terminate()
+        child.join()
+
+
+def echo(path: str) -> None:
+    """Send everything back, until ended."""
+    listener = new_socket()
+    listener.bind(path)
+    listener.listen(64)
+    selector = selectors.DefaultSelector()
+    selector.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is listener:
+                selector.register(listener.accept()[0], selectors.EVENT_READ)
+                continue
+            link: Any = key.fileobj
+            if raw := link.recv(64):
+                link.send(raw)
+            else:
+                selector.unregister(link)
+
+
+def _report_crowd(report: Report, kind: str, runners: int, crowd: Seen) -> None:
+    what = "faces" if kind == "faces" else "faces and 30 s of sound each 160 ms"
+    p99 = percentile(crowd.faces, 0.99)
+    extra = f"P50 {percentile(crowd.faces, 0.5):.2f}, P95 {percentile(crowd.faces, 0.95):.2f}"
+    name = f"{runners} runners, {what}: a face there and back, P99"
+    report.at_most(name, p99, TARGET_MS, "ms", f"{extra}, n {len(crowd.faces)}")
+    report.at_most(f"{kind}: late or without a slot", crowd.late + crowd.missing, 0, "")
+    report.details[kind] = _deciles(crowd.faces)
+
+
+def _faces_in_a_pass(before: Json, after: Json) -> float:
+    passes = max(1, after["passes"] - before["passes"])
+    return float((after["painted"] - before["painted"]) / passes)
+
+
+def _spread(values: list[float]) -> str:
+    middle, p95, p99 = (percentile(values, share) for share in (0.5, 0.95, 0.99))
+    return f"P50 {middle:.2f}, P95 {p95:.2f}, P99 {p99:.2f} ms"
 
 
 def _measure_broadcasts(folder: Path, latents: Path, given: argparse.Namespace) -> Report:
