@@ -13,9 +13,9 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from whisper.model import AudioEncoder
 
 from inference.engines.face.musetalk.batches import BUCKETS
+from inference.engines.face.musetalk.engine import FACE_PX
 from inference.engines.face.musetalk.faces import FaceDecoder, FacePainter
 from inference.engines.face.musetalk.networks import Networks
-from inference.engines.face.musetalk.official import FACE_PX
 from inference.engines.face.musetalk.speech_features import SpeechFeatures
 from inference.engines.face.musetalk.tiny import UNET, VAE
 from inference.gpu.musetalk import MuseTalkPainter

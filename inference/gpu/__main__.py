@@ -104,10 +104,14 @@ def _load(
             return open_musetalk(
                 networks, given.weights, given.device, given.max_bucket, given.graphs
             )
-        except (EngineError, RuntimeError) as error:  # out of the device's memory is one
-            text = error.message if isinstance(error, EngineError) else str(error)
-            logger.error("the networks cannot be loaded: %s", text)
-            status.write("failed", {"message": text})
+        except EngineError as error:
+            text = error.message
+        except ImportError as error:
+            text = f"The neural libraries are not installed (docs/weights.md): {error}."
+        except RuntimeError as error:
+            text = f"The device refuses: {error}."
+        logger.error("the networks cannot be loaded: %s", text)
+        status.write("failed", {"message": text})
         readable, _, _ = select.select([life], [], [], RETRY_SECONDS)
         if readable:
             return None

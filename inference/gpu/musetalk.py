@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from inference.engines.base import EngineError
-from inference.engines.face.musetalk import official, tiny
+from inference.engines.face.musetalk import tiny
 from inference.engines.face.musetalk.batches import BUCKETS, FaceBatches, Heard, Painting
+from inference.engines.face.musetalk.engine import FACE_PX
 from inference.engines.face.musetalk.networks import NetworkLoader
 from inference.engines.face.musetalk.networks import Networks as Loaded
 from inference.engines.face.musetalk.settings import MuseTalkSettings
@@ -79,7 +80,7 @@ def open_painter(
         )
     torch.backends.cudnn.benchmark = True
     loaded = NetworkLoader(WeightsFolder(weights), settings).load()
-    return MuseTalkPainter(loaded, official.FACE_PX, buckets, graphs)
+    return MuseTalkPainter(loaded, FACE_PX, buckets, graphs)
 
 
 def _bytes_of(features: torch.Tensor) -> Bytes:

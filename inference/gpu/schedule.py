@@ -11,6 +11,9 @@ from inference.gpu.wire import Kind
 
 # A pass takes this much of what was measured before into account.
 _INERTIA: Final = 0.9
+_OUTLIER: Final = 3.0
+# Half of the way back to what the warm start measured in half a minute.
+_RELAX: Final = 0.02
 
 
 @dataclass(slots=True)
@@ -28,11 +31,21 @@ class Timings:
     """Seconds that a pass of each bucket takes, as measured and as it changes."""
 
     seconds: dict[int, float]
+    _warm: dict[int, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._warm = dict(self.seconds)
 
     def note(self, bucket: int, seconds: float) -> None:
-        """A pass took so long."""
+        """A pass took so long. One that a stall made long counts as three, not as a thousand."""
         known = self.seconds[bucket]
-        self.seconds[bucket] = _INERTIA * known + (1 - _INERTIA) * seconds
+        counted = min(seconds, _OUTLIER * known)
+        self.seconds[bucket] = _INERTIA * known + (1 - _INERTIA) * counted
+
+    def relax(self) -> None:
+        """Once a second: a bucket that was too slow to be used is worth another try some day."""
+        for bucket, warm in self._warm.items():
+            self.seconds[bucket] += _RELAX * (warm - self.seconds[bucket])
 
     def best_size(self, waiting: int, largest: int) -> int:
         """How many of `waiting` to take into one pass, at most `largest`, a bucket.

@@ -427,6 +427,8 @@ class ModelServer:
             limit = HELLO_SECONDS if client.hello is None else SILENT_SECONDS
             if now - client.heard_at > limit:
                 self._drop(client, "nothing is heard of it")
+        for timings in self._timings.values():
+            timings.relax()
         self._last_load = self._load.take(now)
         self._reported_at = now
         self._report(self.figures())

@@ -92,6 +92,21 @@ def test_pass_is_filled_up_only_where_that_costs_less(
     assert Timings(seconds).best_size(waiting, 32) == taken
 
 
+def test_one_stall_does_not_make_a_pass_unusable_for_ever() -> None:
+    """A machine that stood still for a minute has not become slower."""
+    timings = Timings(dict(GPU))
+
+    timings.note(16, 60.0)
+
+    assert timings.seconds[16] == pytest.approx(1.2 * GPU[16])
+    for _ in range(200):
+        timings.note(16, 10 * GPU[16])
+    assert timings.seconds[16] > 5 * GPU[16]
+    for _ in range(300):
+        timings.relax()
+    assert timings.seconds[16] == pytest.approx(GPU[16], rel=0.05)
+
+
 def test_room_is_what_the_measured_time_leaves() -> None:
     """At 25 pictures a second a face may wait 40 ms for others: a pass of 16 takes 36 ms here."""
     plan = admission.plan(Timings(dict(GPU)), Timings(dict.fromkeys(SIZES, 0.004)), 1920)

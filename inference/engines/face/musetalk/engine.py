@@ -104,7 +104,7 @@ class ServedEngine(MuseTalkEngine, PaintedElsewhere):
     """`FaceEngine` whose networks are in the model server."""
 
     def __init__(self, setup: FaceSetup, bundle: Bundle, renderer: FarRenderer) -> None:
-        super().__init__(setup, bundle, renderer)
+        super().__init__(setup, bundle, renderer, LOOK_AHEAD_TOKENS)
         self._renderer = renderer
 
     @property
