@@ -228,7 +228,7 @@ def _address(scope: Any) -> str:
     """Who connects, as `throttles` count requests: behind our proxy, by what that says."""
     forwarded = dict(scope["headers"]).get(b"x-forwarded-for", b"").decode("latin-1")
     if settings.REST_FRAMEWORK["NUM_PROXIES"] and forwarded:
-        return forwarded.rpartition(",")[2].strip()
+        return str(forwarded.rpartition(",")[2].strip())
     return str((scope.get("client") or [""])[0])
 
 

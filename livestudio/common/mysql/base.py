@@ -18,6 +18,7 @@ LOOK_SECONDS: Final = 2.0
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection; CONN_HEALTH_CHECKS look at it once in LOOK_SECONDS."""
 
+    health_check_done: bool
     _now = staticmethod(time.monotonic)
     _looked_at = -LOOK_SECONDS
 
