@@ -6,6 +6,7 @@ minute. `install` puts our factories in place of Daphne's, whichever command sta
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, ClassVar, Final
 
@@ -26,6 +27,8 @@ FILMS_AT_A_TIME: Final = 2
 HEADER_SECONDS: Final = 30
 BODY_SECONDS: Final = 120
 FILM_SECONDS: Final = 900
+# Who reads nothing of an answer for so long has gone.
+READER_SECONDS: Final = 120
 RUNNER_PATH: Final = "/ws/v1/runner/"
 # 64 Ki characters of any kind are a message (streams/consumers/base.py).
 MESSAGE_MAX_BYTES: Final = 256 * 1024
@@ -48,6 +51,7 @@ class Request(WebRequest):
     _is_refused = False
     _is_film = False
     _received = 0
+    _drained: asyncio.Event | None = None
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
         """The headers are complete."""
@@ -74,12 +78,46 @@ class Request(WebRequest):
         """Nothing of a refused request reaches the application."""
         return None if self._is_refused else super().process()
 
+    def handle_reply(self, message: Any) -> None:
+        """A part of the answer. From the first on, the connection says when it is full."""
+        if self._drained is None and self.channel is not None and not self.finished:
+            self._drained = asyncio.Event()
+            self._drained.set()
+            self.registerProducer(self, True)  # noqa: FBT003 - Twisted's interface
+        super().handle_reply(message)
+
+    async def wait_until_drained(self) -> None:
+        """Until the reader has taken what was written; one who takes nothing is hung up on."""
+        if self._drained is None or self._drained.is_set():
+            return
+        try:
+            async with asyncio.timeout(READER_SECONDS):
+                await self._drained.wait()
+        except TimeoutError:
+            if self.channel is not None:
+                self.channel.abortConnection()
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The buffer of the connection is full."""
+        if self._drained is not None:
+            self._drained.clear()
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """It is empty again."""
+        if self._drained is not None:
+            self._drained.set()
+
+    stopProducing = resumeProducing  # noqa: N815 - Twisted's name
+
     def finish(self) -> None:
         self._leave_place()
+        if self.producer is not None:
+            self.unregisterProducer()
         super().finish()
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802 - Twisted's name
         self._leave_place()
+        self.resumeProducing()
         super().connectionLost(reason)
 
     def _may_be_film(self) -> bool:
@@ -144,7 +182,18 @@ class SocketFactory(WebSocketFactory):
     protocol = Socket
 
 
+async def _reply(self: Any, protocol: Any, message: Any) -> None:
+    """Daphne's, which writes as fast as a file can be read, whether or not anybody takes it."""
+    await _REPLY(self, protocol, message)
+    if isinstance(protocol, Request):
+        await protocol.wait_until_drained()
+
+
+_REPLY: Final = server.Server.handle_reply
+
+
 def install() -> None:
     """Daphne asks its module for these names when it starts to listen."""
+    server.Server.handle_reply = _reply
     server.HTTPFactory = WebFactory
     server.WebSocketFactory = SocketFactory
