@@ -47,13 +47,13 @@ _STATES: Final = {
     "started": gettext_lazy("started"),
     "died": gettext_lazy("died"),
     "ended": gettext_lazy("ended"),
-    "recording": gettext_lazy("recording"),
+    "recording": gettext_lazy("is recording"),
     "finished": gettext_lazy("finished"),
 }
 _PROCESSES: Final = {
-    "speech": gettext_lazy("voice"),
-    "face": gettext_lazy("picture"),
-    "recorder": gettext_lazy("recording"),
+    "speech": gettext_lazy("the voice"),
+    "face": gettext_lazy("the picture"),
+    "recorder": gettext_lazy("the recording"),
 }
 # Of no use to a reader: what they name is told otherwise.
 _HIDDEN: Final = frozenset({"id", "voice", "path", "summary", "name"})
