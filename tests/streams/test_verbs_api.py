@@ -237,7 +237,7 @@ def test_presenter_without_clips_says_so(broadcast: Broadcast, bob: Client) -> N
 
     (detail,) = refused["details"]
     assert (detail["code"], detail["field"]) == ("unknown_clip", "clip")
-    assert detail["message"] == "The presenter on air has no clips."
+    assert detail["message"] == "正在播出的主播没有片段。"
     assert not broadcast.commands.exists()
 
 
