@@ -7,8 +7,10 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-# What a spreadsheet takes for the beginning of a formula (OWASP: CSV injection).
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What a spreadsheet takes for the beginning of a formula (OWASP: CSV injection); the last four, of
+# full width, in Chinese and Japanese editions.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_BLANKS: Final = " \u00a0\u3000\u200b\u200c\u200d\u2060\ufeff\0"
 # Excel reads Chinese only behind this mark.
 _BYTE_ORDER_MARK: Final = "\ufeff"
 
@@ -24,7 +26,6 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    """Spaces in front do not hide a formula: some programs trim them."""
+    """Blanks in front do not hide a formula: some programs trim them."""
     text = str(value)
-    is_formula = text.lstrip(" ").startswith(_FORMULA) or text.startswith(_FORMULA)
-    return f"'{text}" if is_formula else text
+    return f"'{text}" if text.lstrip(_BLANKS).startswith(_FORMULA) else text
