@@ -39,6 +39,7 @@ UtteranceSource = Literal["script", "operator", "answer"]
 UtteranceState = Literal["queued", "speaking", "said", "interrupted", "dropped", "failed"]
 OutputState = Literal["connecting", "live", "retrying", "waiting_for_key", "failed", "stopped"]
 Fence = Literal["confirmed", "timed"]
+VideoEncoderChoice = Literal["auto", "x264", "nvenc"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,7 @@ class RunnerSpec:
     fence: Fence = "confirmed"
     egress_allow: tuple[str, ...] = ()
     test_engines: bool = False
+    video_encoder: VideoEncoderChoice = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,8 +146,10 @@ def preview_avatar(request: Json) -> bytes:
 
 def try_encoders(request: Json) -> bytes:
     """What opening and feeding each encoder says."""
+    from inference.media.encoder_choice import probe_nvenc  # loads PyAV
+
     found = {name: _try_encoder(name) for name in ("libx264", "aac", "libopus")}
-    return json.dumps(found).encode()
+    return json.dumps({**found, "h264_nvenc": probe_nvenc() or "ok"}).encode()
 
 
 def _try_encoder(name: str) -> str:

@@ -137,10 +137,24 @@ def check_encoders() -> Iterator[Finding]:
     except ToolError as error:
         yield Finding("encoders", "stop", error.message, "pip install --force-reinstall av")
         return
+    yield _on_gpu(found.pop("h264_nvenc"))
     for name, text in found.items():
         is_ok = text == "ok"
         advice = "" if is_ok else "pip install --force-reinstall av: its wheel brings the encoders."
         yield Finding(f"encoder {name}", "ok" if is_ok else "stop", text, advice)
+
+
+def _on_gpu(text: str) -> Finding:
+    """x264 does the same: without a GPU nothing is missing unless it was asked for."""
+    if settings.VIDEO_ENCODER == "x264":
+        return Finding("encoder h264_nvenc", "ok", "not asked for (VIDEO_ENCODER=x264)")
+    if text == "ok":
+        return Finding("encoder h264_nvenc", "ok", "encodes the pictures on the GPU")
+    told = f"{text}; x264 encodes the pictures"
+    if settings.VIDEO_ENCODER == "auto":
+        return Finding("encoder h264_nvenc", "ok", told)
+    advice = "Install NVIDIA's driver (in a container: its capability `video`), or set `auto`."
+    return Finding("encoder h264_nvenc", "note", told, advice)
 
 
 def check_port() -> Iterator[Finding]:

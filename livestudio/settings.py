@@ -120,6 +120,8 @@ FACE_NETWORKS = env.read_choice("FACE_NETWORKS", ("local", "server"), "local")
 MODEL_SERVERS = env.read_checked_list(
     "MODEL_SERVERS", ("auto/musetalk/v1.5/kl",), is_model_server, MODEL_SERVERS_ALLOWED
 )
+# What encodes pictures; `auto`: NVENC where it really works, else x264.
+VIDEO_ENCODER = env.read_choice("VIDEO_ENCODER", ("auto", "x264", "nvenc"), "auto")
 # How many broadcasts of an organization run well at once here; more are warned of, not refused.
 BROADCASTS_AT_ONCE = env.read_integer(
     "BROADCASTS_AT_ONCE", max(1, (os.cpu_count() or 1) * 3 // 2), lowest=1, highest=10_000

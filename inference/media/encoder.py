@@ -6,6 +6,7 @@ of superfast at 60-75 % of its cost and stays constrained baseline, which phones
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,14 +15,19 @@ from typing import Any, Final, Literal
 import av
 import numpy as np
 from av.codec.context import Flags
+from av.error import FFmpegError
 from av.video.frame import PictureType
 
+from inference.media import nvenc
 from inference.media.packets import EncodedPacket, StreamHeaders
 from inference.media.ring import Picture
 from inference.protocol import SAMPLE_RATE_HZ, RenditionSpec
 
 Samples = np.ndarray[Any, np.dtype[np.int16]]
 RateControl = Literal["steady", "capped_crf"]
+CodecName = Literal["x264", "nvenc"]
+
+logger = logging.getLogger(__name__)
 
 AAC_FRAME_SAMPLES: Final = 1024
 OPUS_FRAME_SAMPLES: Final = 960
@@ -48,19 +54,20 @@ class EncoderError(Exception):
 @dataclass(frozen=True, slots=True)
 class VideoSettings:
     """How pictures are encoded. rate_control: "steady" keeps the bitrate, as platforms like it;
-    "capped_crf" spends it only where the picture moves."""
+    "capped_crf" spends it only where the picture moves. encoder: as `encoder_choice` found it."""
 
     rate_control: RateControl = "steady"
+    encoder: CodecName = "x264"
 
 
 class VideoEncoder:
     """One rendition's H.264. Used by one thread, but for `request_keyframe`."""
 
     def __init__(self, spec: RenditionSpec, settings: VideoSettings | None = None) -> None:
-        """Raises EncoderError."""
+        """Raises EncoderError. Where NVENC has no place left, x264 encodes."""
         self.spec = spec
         _check(spec)
-        self._context = _open_x264(spec, settings or VideoSettings())
+        self._context = _open(spec, settings or VideoSettings())
         self._keyframe_wanted = self._keyframe_forced = False
         self._last_keyframe_pts: int | None = None
 
@@ -234,8 +241,27 @@ def _check(spec: RenditionSpec) -> None:
         raise EncoderError(f"rendition {spec.id}: bitrate must be 50 to 50000 kbps")
 
 
-def _open_x264(spec: RenditionSpec, settings: VideoSettings) -> av.VideoCodecContext:
-    context = av.CodecContext.create("libx264", "w")
+def _open(spec: RenditionSpec, settings: VideoSettings) -> av.VideoCodecContext:
+    """As chosen; a GPU takes a few encoders at a time, so x264 stands by."""
+    if settings.encoder == "nvenc":
+        try:
+            return open_codec(spec, settings)
+        except (FFmpegError, LookupError, ValueError) as error:
+            logger.warning("NVENC has no place for a broadcast, x264 encodes it: %s", error)
+    return open_codec(spec, VideoSettings(settings.rate_control))
+
+
+def open_codec(spec: RenditionSpec, settings: VideoSettings) -> av.VideoCodecContext:
+    """The codec of the settings, opened. Raises FFmpegError, LookupError: it is not here."""
+    is_steady = settings.rate_control == "steady"
+    if settings.encoder == "nvenc":
+        gop_frames = _gop_frames(spec)
+        options = nvenc.nvenc_options(spec, is_steady=is_steady, gop_frames=gop_frames)
+        name = nvenc.CODEC
+    else:
+        name, options = "libx264", _x264_options(spec, settings)
+    context = av.CodecContext.create(name, "w")
+    assert isinstance(context, av.VideoCodecContext)
     context.width, context.height, context.pix_fmt = spec.width_px, spec.height_px, "yuv420p"
     context.time_base = Fraction(spec.frame_samples, SAMPLE_RATE_HZ)
     context.framerate = Fraction(SAMPLE_RATE_HZ, spec.frame_samples)
@@ -244,16 +270,20 @@ def _open_x264(spec: RenditionSpec, settings: VideoSettings) -> av.VideoCodecCon
     context.flags |= Flags.global_header
     context.color_range = _LIMITED_RANGE
     context.colorspace = context.color_primaries = context.color_trc = _BT601
-    context.options = _x264_options(spec, settings)
-    if settings.rate_control == "steady":
+    context.options = options
+    if is_steady:
         context.bit_rate = spec.bitrate_kbps * 1000
     context.open()
     return context
 
 
+def _gop_frames(spec: RenditionSpec) -> int:
+    return GOP_SECONDS * SAMPLE_RATE_HZ // spec.frame_samples
+
+
 def _x264_options(spec: RenditionSpec, settings: VideoSettings) -> dict[str, str]:
     # `x264-params` given twice replaces, it does not merge: one string.
-    gop_frames = GOP_SECONDS * SAMPLE_RATE_HZ // spec.frame_samples
+    gop_frames = _gop_frames(spec)
     rate = f"vbv-maxrate={spec.bitrate_kbps}:vbv-bufsize={spec.bitrate_kbps // 2}"
     options = {
         "preset": "ultrafast",

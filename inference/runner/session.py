@@ -14,6 +14,8 @@ from typing import Any, Final
 from inference.catalog import get_engine
 from inference.closing_spec import Closing
 from inference.engines.base import FaceSetup
+from inference.media.encoder import VideoSettings
+from inference.media.encoder_choice import choose_encoder
 from inference.media.idle import idle_loop_path
 from inference.protocol import (
     SAMPLE_RATE_HZ,
@@ -177,6 +179,7 @@ class Session:
             _CoreEvents(self),
             idle_path=idle if idle.exists() else None,
             start_sample=elapsed_ticks * TICK_SAMPLES,
+            settings=VideoSettings(encoder=choose_encoder(spec.video_encoder)),
         )
         self._build_workers(spec, setup)
         self.director = Director(

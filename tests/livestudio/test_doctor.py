@@ -154,3 +154,24 @@ def test_gpu_is_named_when_the_driver_names_one(
     finding = only(doctor.check_gpu)
 
     assert (finding.level, finding.text) == ("ok", "NVIDIA H100, 81559 MiB")
+
+
+@pytest.mark.parametrize(
+    ("setting", "told", "level", "words"),
+    [
+        ("auto", "ok", "ok", "on the GPU"),
+        ("auto", "cannot be opened", "ok", "x264 encodes"),
+        ("nvenc", "cannot be opened", "note", "x264 encodes"),
+        ("x264", "cannot be opened", "ok", "not asked for"),
+    ],
+)
+def test_encoder_of_a_gpu_is_missed_only_where_it_was_asked_for(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, setting: str, told: str, level: str, words: str
+) -> None:
+    settings.VIDEO_ENCODER = setting
+    monkeypatch.setattr(doctor, "run_tool", lambda *asked: json.dumps({"h264_nvenc": told}))
+
+    finding = only(doctor.check_encoders)
+
+    assert finding.level == level
+    assert words in finding.text

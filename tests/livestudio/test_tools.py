@@ -34,11 +34,11 @@ def test_refusals_come_back_with_code_and_words(
 
 
 def test_encoders_are_really_opened() -> None:
-    assert json.loads(run_tool("encoders", {})) == {
-        "libx264": "ok",
-        "aac": "ok",
-        "libopus": "ok",
-    }
+    found = json.loads(run_tool("encoders", {}))
+
+    # Whether there is a GPU that encodes is the machine's; that it was tried is ours.
+    assert found.pop("h264_nvenc")
+    assert found == {"libx264": "ok", "aac": "ok", "libopus": "ok"}
 
 
 def test_child_that_takes_too_long_is_ended() -> None:
