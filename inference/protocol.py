@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from inference.closing_spec import Closing, TellQuota
+from inference.ice_spec import IceSpec as IceSpec
 from inference.json_form import Json as Json
 from inference.json_form import ProtocolError as ProtocolError
 from inference.json_form import decode as decode
@@ -111,20 +112,6 @@ class Cursor:
     sentence: int = 0
     loop: int = 0
     finished: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class IceSpec:
-    """How viewers reach this runner by WebRTC.
-
-    servers: `{"urls": [...], "username", "credential"}` as browsers take them.
-    udp_ports: (first, last), both 0 = any. public_address: announced instead of host addresses.
-    """
-
-    servers: tuple[Json, ...] = ()
-    host_addresses: tuple[str, ...] = ()
-    udp_ports: tuple[int, int] = (0, 0)
-    public_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

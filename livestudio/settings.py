@@ -21,6 +21,7 @@ from inference.model_servers import ALLOWED as MODEL_SERVERS_ALLOWED
 from inference.model_servers import is_model_server
 from livestudio import env
 from livestudio.common.log import logging_settings
+from livestudio.content_security import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MODE = env.read_choice("MODE", ("embedded", "production"), "embedded")
@@ -413,22 +414,6 @@ STATICFILES_DIRS = [("frontend", str(FRONTEND_DIST))] if FRONTEND_DIST.is_dir() 
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 
 # --- browser security ---------------------------------------------------------------------------
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": ["'none'"],
-        "script-src": ["'self'"],
-        "style-src": ["'self'"],
-        "img-src": ["'self'", "data:", "blob:"],
-        "font-src": ["'self'"],
-        "media-src": ["'self'", "blob:"],
-        "connect-src": ["'self'"],  # the websockets of this site too
-        "manifest-src": ["'self'"],
-        "worker-src": ["'self'"],
-        "frame-ancestors": ["'none'"],
-        "base-uri": ["'self'"],
-        "form-action": ["'self'"],
-    }
-}
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
