@@ -116,6 +116,19 @@ def test_every_sentence_of_a_refusal_has_its_chinese() -> None:
             "There is no scope 'x'. There are: a, b.",
             "没有权限范围 'x'。可用的有：a, b。",
         ),
+        (
+            "[jump] is not a directive. There are: happy, wave, and pause with seconds, as in "
+            "[pause 0.8].",
+            "[jump] 不是可用的指令。可用的有：happy, wave，以及带秒数的停顿，例如 [pause 0.8]。",
+        ),
+        (
+            "The address must start with rtmp:// or rtmps://.",
+            "地址必须以 rtmp:// 或 rtmps:// 开头。",
+        ),
+        (
+            "JSON parse error - Expecting value: line 1 column 1 (char 0)",
+            "请求内容不是有效的 JSON：Expecting value: line 1 column 1 (char 0)",
+        ),
     ],
 )
 def test_details_are_told_in_the_language_of_the_reader(english: str, chinese: str) -> None:
