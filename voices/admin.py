@@ -9,13 +9,14 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from accounts.actor import signed_in
 from accounts.models import Consent
-from inference.catalog import ENGINES
+from inference.catalog import ENGINES, get_engine
 from livestudio.common.admin import (
     OneOrganizationForm,
     OrganizationScopedAdmin,
@@ -108,6 +109,16 @@ class VoiceForm(OneOrganizationForm):
         is_moved = (values.get("settings") or {}).get("base_url") != address
         return is_moved and values.get("engine") in SERVER_ENGINES and not values.get("api_key")
 
+    class Meta:
+        widgets = {"settings": forms.Textarea(attrs={"rows": 5, "cols": 60})}
+        help_texts = {
+            "settings": _(
+                'A JSON object, such as {"gender": "female", "rate": 1.1}. Built-in voice: gender,'
+                " rate, pitch. edge: gender, voice, rate, pitch, volume. openai_speech: base_url,"
+                " model, voice, speed, response_format, instructions."
+            )
+        }
+
 
 class FallbackInline(OrganizationScopedInline):
     model = VoiceFallback
@@ -126,12 +137,21 @@ class VoiceAdmin(OrganizationScopedAdmin):
         "organization", "name", "engine", "language", "settings", "api_key", "consent", "state",
     )  # fmt: skip
     readonly_fields = ("state",)
-    list_display = ("name", "engine", "language", "state", "organization")
+    list_display = ("name", "engine_label", "language", "state", "organization")
     list_filter = ("organization", "engine", "language", "state")
     search_fields = ("name",)
     inlines = (FallbackInline,)
     change_form_template = "voices/admin/voice_form.html"
     change_list_template = "voices/admin/voice_list.html"
+
+    @admin.display(description=_("engine"), ordering="engine")
+    def engine_label(self, voice: Voice) -> str:
+        try:
+            entry = get_engine("speech", voice.engine)
+        except LookupError:
+            return str(voice.engine)
+        is_chinese = (get_language() or "").startswith("zh")
+        return entry.label_zh if is_chinese else entry.label_en
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "consent":
