@@ -24,6 +24,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.figures import Json, Report, percentile, run_benchmark, tell
+from inference.engines.base import EngineError
 from inference.gpu.admission import patience_seconds
 from inference.gpu.link import Presenter, ServerGoneError, ServerLink
 from inference.gpu.wire import SOUND_SAMPLES, Outcome, new_socket
@@ -49,6 +51,10 @@ LATE_SHARE: Final = 0.01
 _LATENT_PX: Final = {"stub": 2, "kl": 32, "tiny": 32}
 _READY_SECONDS: Final = 300.0
 _WARM_SECONDS: Final = 1.0
+
+
+class RefusedError(Exception):
+    """The server has no room, or is gone; the text says which."""
 
 
 @dataclass(slots=True)
@@ -146,16 +152,25 @@ def run_runners(sockets: list[str], load: Load, answer_to: Any) -> None:
     presenter = Presenter("musetalk", "v1.5", "kl", FRAME_SAMPLES, FIRST_ROW, Path(load.latents))
     seen, scrap = Seen(), Seen()
     runners: list[Any] = []
-    for path in sockets:
-        if load.kind == "echo":
-            runners.append(Echo(path, scrap))
-        else:
-            link = ServerLink.connect(Path(path), presenter)
-            runners.append(Runner(link, scrap, is_heard=load.kind == "sounds"))
+    try:
+        for path in sockets:
+            if load.kind == "echo":
+                runners.append(Echo(path, scrap))
+            else:
+                link = ServerLink.connect(Path(path), presenter)
+                runners.append(Runner(link, scrap, is_heard=load.kind == "sounds"))
+    except (EngineError, ServerGoneError) as error:
+        load.all_there.abort()
+        answer_to.send(str(error))
+        return
     selector = selectors.DefaultSelector()
     for runner in runners:
         selector.register(runner.link.fileno(), selectors.EVENT_READ, runner)
-    load.all_there.wait()
+    try:
+        load.all_there.wait()
+    except threading.BrokenBarrierError:
+        answer_to.send("another one was refused")
+        return
     _run(runners, selector, seen, load.seconds)
     answer_to.send(seen)
     answer_to.close()
@@ -176,8 +191,8 @@ def _run(runners: list[Any], selector: Any, seen: Seen, seconds: float) -> None:
         if now >= at:
             heapq.heapreplace(plan, (at + FRAME_SECONDS, number))
             runners[number].ask()
-            continue
-        for key, _ in selector.select(at - now):
+        # A process that is behind takes what has come all the same.
+        for key, _ in selector.select(max(0.0, plan[0][0] - time.monotonic())):
             key.data.take()
 
 
@@ -239,11 +254,14 @@ def hold(
         children[-1].start()
         send.close()
         pipes.append(receive)
-    total = Seen()
-    for pipe in pipes:
-        total.add(pipe.recv())
+    told = [pipe.recv() for pipe in pipes]
     for child in children:
         child.join()
+    total = Seen()
+    for seen in told:
+        if isinstance(seen, str):
+            raise RefusedError(seen)
+        total.add(seen)
     return total
 
 
@@ -280,6 +298,7 @@ def _measure_hop(folder: Path, latents: Path, given: argparse.Namespace) -> Repo
     report.state("this machine wakes late", _spread(measure_wakes(2.0)))
     report.notes.append("What binds: the wakes of a machine whose processes share so many cores: ")
     report.notes[-1] += f"{os.cpu_count()}. A bare process pays them too."
+    report.notes.append("Runners share processes here: one's copy of its sound delays the others.")
     return report
 
 
@@ -349,8 +368,8 @@ def _measure_broadcasts(folder: Path, latents: Path, given: argparse.Namespace) 
             figures = _figures(paths[0])
             try:
                 seen = hold(paths, latents, runners, given.seconds)
-            except EOFError:
-                tell(f"{runners} are refused: {figures['fits']} fit")
+            except RefusedError as refusal:
+                report.notes.append(f"{runners} broadcasts: {refusal}")
                 break
         share = (seen.late + seen.missing) / max(1, len(seen.faces) + seen.late + seen.missing)
         p99 = percentile(seen.faces, 0.99)

@@ -120,6 +120,7 @@ class ModelServer:
         self._flights: deque[_Flight] = deque()
         self._films: dict[Any, _Film] = {}
         self._clients: set[Client] = set()
+        self._plan_passes()
         self._load = _Load()
         self._last_load = 0.0
         self._done_at = 0.0
@@ -298,6 +299,7 @@ class ModelServer:
         film.users += 1
         client.film_key, client.film, client.frames = key, film.latents, film.frames
         client.load, client.hello = self._plan(hello.frame_samples).load, hello
+        self._plan_passes()
         logger.info("a broadcast joins", extra={"worker_pid": client.pid})
 
     def _refuse(self, client: Client, code: str, text: str) -> None:
@@ -339,7 +341,7 @@ class ModelServer:
     def _start_passes(self) -> None:
         while len(self._flights) < IN_FLIGHT and len(self._queue):
             now = time.monotonic()
-            jobs, late = self._queue.take(now, self._timings, self._largest())
+            jobs, late = self._queue.take(now, self._timings, self._largest)
             for job in late:
                 job.client.answer(job, Outcome.LATE)
                 self.counters.late += 1
@@ -401,14 +403,14 @@ class ModelServer:
         self._timings[kind].note(bucket, seconds)
         self._load.busy_seconds += seconds
 
-    def _largest(self) -> dict[Kind, int]:
+    def _plan_passes(self) -> None:
         """The largest passes that are quick enough for the most hurried broadcast."""
         shortest = min(
             (client.hello.frame_samples for client in self._clients if client.hello is not None),
             default=_USUAL_FRAME_SAMPLES,
         )
         own = self._plan(shortest)
-        return {Kind.PAINT: own.paint, Kind.HEAR: own.hear}
+        self._largest = {Kind.PAINT: own.paint, Kind.HEAR: own.hear}
 
     def _plan(self, frame_samples: int) -> admission.Plan:
         return admission.plan(self._timings[Kind.PAINT], self._timings[Kind.HEAR], frame_samples)
@@ -429,6 +431,7 @@ class ModelServer:
                 self._drop(client, "nothing is heard of it")
         for timings in self._timings.values():
             timings.relax()
+        self._plan_passes()
         self._last_load = self._load.take(now)
         self._reported_at = now
         self._report(self.figures())
