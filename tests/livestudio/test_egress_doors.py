@@ -131,7 +131,10 @@ def test_a_saved_voice_is_checked_again_when_it_is_heard(canary: Canary, cast: C
     )
 
     heard = api_client(cast.alice).post(
-        f"/api/v1/voices/{voice.pk}/preview/", {"text": "Hello."}, format="json"
+        f"/api/v1/voices/{voice.pk}/preview/",
+        {"text": "Hello."},
+        format="json",
+        headers={"Accept-Language": "en"},
     )
 
     assert heard.status_code in (400, 409, 422, 503), heard.content

@@ -94,7 +94,8 @@ def test_name_is_taken_once_per_organization() -> None:
     cast = make_cast()
     api_client(cast.alice).post("/api/v1/voices/", VOICE)
 
-    again = api_client(cast.alice).post("/api/v1/voices/", VOICE)
+    english = {"Accept-Language": "en"}
+    again = api_client(cast.alice).post("/api/v1/voices/", VOICE, headers=english)
     elsewhere = api_client(cast.charlie).post("/api/v1/voices/", VOICE)
 
     assert error_of(again)["details"][0] == {
