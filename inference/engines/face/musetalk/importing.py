@@ -232,7 +232,7 @@ def _write(read: _Folder, folder: Path, engine: str, report: Report) -> Manifest
     make_film(frames, boxes, rois, masks)
     arrays = {"boxes": boxes, "rois": rois, "masks": masks, "latents": read.latents}
     for name, values in arrays.items():
-        np.save(folder / f"{name}.npy", values)
+        np.save(folder / f"{name}.npy", np.asarray(values))
     side = int(read.latents.shape[2])
     manifest = Manifest(
         engine=engine, version=read.version, width_px=width, height_px=height, frames=count,

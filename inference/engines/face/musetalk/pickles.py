@@ -134,7 +134,7 @@ def _look_through(raw: bytes) -> None:
         if operation.name not in _HARMLESS:
             raise pickle.UnpicklingError(f"it holds an instruction {operation.name}")
         # A number of a place that is far away makes the reader claim memory up to it.
-        if operation.name in _MEMO and int(argument) > count:
+        if operation.name in _MEMO and int(argument or 0) > count:
             raise pickle.UnpicklingError("it keeps values at places that do not exist")
 
 
