@@ -24,14 +24,18 @@ from inference.engines.face.musetalk.bundle import (
     make_film,
     write_manifest,
 )
-from inference.engines.face.musetalk.engine import own_settings
+from inference.engines.face.musetalk.engine import own_settings, weights_folder
 from inference.engines.face.musetalk.footage_checks import FootageError, check_footage
 from inference.engines.face.musetalk.geometry import Points
 from inference.engines.face.musetalk.landmarks import points_of_frames, read_landmarks
+from inference.engines.face.musetalk.masks import MODES
 from inference.engines.face.musetalk.settings import MuseTalkSettings
 
 # (percent, stage, words for the log): called often, must be quick; raises to cancel.
 Report = Callable[[int, str, str], None]
+
+# Where the face is in the crop box of a picture's box: 255 there.
+Region = Callable[[int, geometry.Box], Pixels]
 
 _MAX_SHIFT_PX: Final = 60
 _BATCH: Final = 4
@@ -59,7 +63,7 @@ def build_bundle(
 ) -> Manifest:
     """Write a bundle into `folder`, where frames.i420 lies already. Raises EngineError.
 
-    options: bbox_shift (v1 only), clips [{name, from_seconds, to_seconds}] of one take.
+    options: bbox_shift (v1 only), clips [{name, from_seconds, to_seconds}] of one take, mask.
     """
     chosen = own_settings(settings)
     count, height, width = footage.frames.shape[0], *_size(footage.frames)
@@ -76,7 +80,8 @@ def build_bundle(
         frame_rate=footage.frame_rate, face_px=0, latent_px=0,
         clips=_clips(options, count, footage.frame_rate), options=options, notes=tuple(notes),
     )  # fmt: skip
-    _write_masks(folder, footage, boxes, tracked.points, report)
+    regions = _regions(footage, tracked.points, settings, options)
+    _write_masks(folder, footage, boxes, regions, report)
     shape = _write_latents(folder, footage, boxes, engine, settings, report)
     done = replace(manifest, face_px=shape[0], latent_px=shape[1])
     write_manifest(folder, done)
@@ -100,14 +105,34 @@ def _boxes(points: Points, size: tuple[int, int], chosen: MuseTalkSettings, shif
     return made
 
 
+def _regions(footage: Footage, points: Points, settings: Json, options: Json) -> Region:
+    """What tells where the face is: the polygon of its points, or the network of MuseTalk."""
+    mode = options.get("mask", MODES[0])
+    if mode not in MODES:
+        raise _refusal(f"mask is {mode!r}; allowed are {', '.join(MODES)}.")
+    if mode == MODES[0]:
+        return lambda number, box: geometry.jaw_region(points[number], box)
+    # By name: its weights are not for everybody, and most builds do without PyTorch until later.
+    parsing = importlib.import_module("inference.engines.face.musetalk.parsing")
+    parser = parsing.load_parser(weights_folder(settings))
+    version = own_settings(settings).version
+
+    def region(number: int, box: geometry.Box) -> Pixels:
+        crop = parsing.crop_of_picture(footage.frames[number], geometry.crop_box(box))
+        found: Pixels = parser.region(crop, mode, version)
+        return found
+
+    return region
+
+
 def _write_masks(
-    folder: Path, footage: Footage, boxes: Numbers, points: Points, report: Report
+    folder: Path, footage: Footage, boxes: Numbers, region: Region, report: Report
 ) -> None:
     height, width = _size(footage.frames)
     rois, masks = [], []
-    for number, (values, each) in enumerate(zip(boxes.tolist(), points, strict=True)):
+    for number, values in enumerate(boxes.tolist()):
         box: geometry.Box = tuple(values)
-        soft = geometry.soft_mask(geometry.jaw_region(each, box), box)
+        soft = geometry.soft_mask(region(number, box), box)
         roi, mask = geometry.roi_of_mask(soft, box, width, height)
         rois.append(roi)
         masks.append(mask.reshape(-1))

@@ -171,4 +171,20 @@ WHISPER: Final = WeightsPart(
     ),
 )
 
-PARTS: Final = (UNET_V15, UNET_V1, VAE, TAESD, WHISPER)
+FACE_PARSER: Final = WeightsPart(
+    "Face parser (BiSeNet)",
+    "the masks raw, neck and jaw; the polygon mask needs none",
+    (
+        (
+            WeightsFile(
+                "face-parse-bisent/79999_iter.pth",
+                "https://drive.google.com/uc?id=154JgKpzCPW82qINcVieuPH3fZ2e0P812",
+                "code MIT; trained on CelebAMask-HQ, whose pictures are for research only",
+                53_289_463,
+                None,
+            ),
+        ),
+    ),
+)
+
+PARTS: Final = (UNET_V15, UNET_V1, VAE, TAESD, WHISPER, FACE_PARSER)
