@@ -108,8 +108,11 @@ function openPhoto(box, field, file) {
   image.src = address
 }
 
-for (const box of document.querySelectorAll('.face-marks')) {
-  const photo = document.getElementById(box.dataset.photo)
-  const field = box.previousElementSibling
-  photo?.addEventListener('change', () => openPhoto(box, field, photo.files[0]))
-}
+// Django puts the scripts of a form into the head, before the form is there.
+document.addEventListener('DOMContentLoaded', () => {
+  for (const box of document.querySelectorAll('.face-marks')) {
+    const photo = document.getElementById(box.dataset.photo)
+    const field = box.previousElementSibling
+    photo?.addEventListener('change', () => openPhoto(box, field, photo.files[0]))
+  }
+})
