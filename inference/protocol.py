@@ -21,10 +21,6 @@ HEARTBEAT_SECONDS: Final = 2.0
 LEASE_SECONDS: Final = 10.0
 SIGNAL_DEADLINE_SECONDS: Final = 5.0
 FENCE_STOP_SECONDS: Final = 25.0
-# Of an offer: sections of media (a browser that watches has two) and addresses.
-OFFER_MAX_SECTIONS: Final = 8
-# Of one viewer, in its offer and trickled.
-VIEWER_MAX_CANDIDATES: Final = 100
 FENCE_REPLACE_SECONDS: Final = 30.0
 
 CLOSE_BAD_TOKEN: Final = 4401
@@ -380,10 +376,9 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """WebRTC signalling, request and response by correlation id, no replay.
+    """WebRTC signalling by correlation id, no replay. source: of the viewer's address, or "".
 
     To the runner: offer {sdp, source} | candidate {candidate, sdpMid, sdpMLineIndex} | bye.
-    source: stands for the network address of the viewer, "" = unknown.
     From it: answer {sdp} | candidate | error {code, message, retry_after_seconds} | state.
     """
 

@@ -345,12 +345,8 @@ LOGIN_URL = "admin:login"
 # at the views that let it join a broadcast (each keeps a runner busy), and at those that check
 # passwords.
 REQUESTS_PER_MINUTE = {
-    "user": 6000,
-    "anonymous": 1200,
-    "joining": 300,
-    "sign_in": 60,
-    "calendar": 30,
-}
+    "user": 6000, "anonymous": 1200, "joining": 300, "sign_in": 60, "calendar": 30,
+}  # fmt: skip
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.DeviceTokenAuthentication",

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from inference.protocol import OFFER_MAX_SECTIONS, VIEWER_MAX_CANDIDATES, Json
+from inference.protocol import Json
 
+# Of an offer; a browser that watches has two. The web side refuses more of both, too.
+OFFER_MAX_SECTIONS: Final = 8
+# Of one viewer, in its offer and trickled.
+VIEWER_MAX_CANDIDATES: Final = 100
 # Browsers make one for each of their addresses; each is asked for a second in the local network.
 HIDDEN_MAX: Final = 8
 

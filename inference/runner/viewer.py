@@ -32,8 +32,8 @@ from aiortc.rtp import (
 from aiortc.sdp import candidate_from_sdp
 
 from inference.media.tracks import PacketTrack
-from inference.protocol import VIEWER_MAX_CANDIDATES, Json
-from inference.runner.offers import take_hidden_candidates
+from inference.protocol import Json
+from inference.runner.offers import VIEWER_MAX_CANDIDATES, take_hidden_candidates
 from inference.runner.rtp_sender import Packetizer, RtpSender
 
 logger = logging.getLogger(__name__)

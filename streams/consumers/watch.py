@@ -10,14 +10,14 @@ from typing import Any, ClassVar, Final
 
 from channels.db import database_sync_to_async
 
-from inference.protocol import VIEWER_MAX_CANDIDATES, Json, Signal, decode
+from inference.protocol import Json, Signal, decode
 from livestudio.common.errors import DomainError, NotFoundError, TooManyRequestsError
 from streams.access import get_any_broadcast, get_watchable_broadcast
 from streams.consumers.base import RateLimit, TicketConsumer
 from streams.errors import NotLiveError
 from streams.models import Broadcast
 from streams.services import signalling
-from streams.services.offers import require_bounded_offer, source_of
+from streams.services.offers import VIEWER_MAX_CANDIDATES, require_bounded_offer, source_of
 from streams.services.tickets import TicketGrant
 from streams.socket_messages import (
     WATCH_CLIENT,

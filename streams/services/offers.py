@@ -7,10 +7,12 @@ from typing import Final
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from inference.protocol import OFFER_MAX_SECTIONS, VIEWER_MAX_CANDIDATES
 from livestudio.common.errors import InvalidInputError
 from livestudio.common.places import Places
 
+# As runners have them (inference/runner/offers.py); what is refused here does not reach one.
+OFFER_MAX_SECTIONS: Final = 8
+VIEWER_MAX_CANDIDATES: Final = 100
 # Each waits for a runner on a thread of this process, for seconds when that does not answer.
 OFFERS_WAITING: Final = Places(each=10, total=max(1, settings.WEB_THREADS // 2))
 

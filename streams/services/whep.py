@@ -8,12 +8,15 @@ from uuid import UUID
 
 from django.core.cache import cache
 
-from inference.protocol import VIEWER_MAX_CANDIDATES
 from livestudio.common.errors import InvalidInputError, NotFoundError, TooManyRequestsError
 from streams.errors import NotLiveError, ViewerLimitError
 from streams.models import Broadcast, BroadcastState
 from streams.services import signalling
-from streams.services.offers import OFFERS_WAITING, require_bounded_offer
+from streams.services.offers import (
+    OFFERS_WAITING,
+    VIEWER_MAX_CANDIDATES,
+    require_bounded_offer,
+)
 
 VIEWER_MAX_CHARACTERS: Final = 64
 VIEWER_KEPT_SECONDS: Final = 24 * 3600

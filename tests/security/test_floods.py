@@ -12,11 +12,12 @@ from django.test import Client as Browser
 
 from accounts.services import hashing
 from accounts.services.locks import require_unlocked
-from inference.protocol import VIEWER_MAX_CANDIDATES
+from inference.runner import offers as runner_offers
 from livestudio.common.errors import UnavailableError
 from livestudio.common.places import Places
 from streams.models import Broadcast, ConnectionTicket, ControlCommand
 from streams.services import commands, offers
+from streams.services.offers import VIEWER_MAX_CANDIDATES
 from tests.factories import PASSWORD, Cast, error_of, make_cast
 from tests.streams.plans import Client, put_live
 from tests.streams.test_watching_api import OFFER, Runner, post_offer, set_visibility
@@ -146,6 +147,11 @@ def test_offer_without_bounds_is_refused(
 
     assert answer.status_code == 400, answer.content
     assert runner.heard == []
+
+
+def test_web_and_runner_have_the_same_bounds() -> None:
+    for name in ("OFFER_MAX_SECTIONS", "VIEWER_MAX_CANDIDATES"):
+        assert getattr(offers, name) == getattr(runner_offers, name)
 
 
 def test_candidates_of_a_viewer_have_an_end(

@@ -11,8 +11,8 @@ import pytest
 from aiortc import RTCPeerConnection
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
-from inference.protocol import VIEWER_MAX_CANDIDATES
 from inference.runner import signalling, viewer
+from inference.runner.offers import VIEWER_MAX_CANDIDATES
 from tests.inference.runner.viewer_peer import Peer, eventually, on_air
 
 pytestmark = pytest.mark.live

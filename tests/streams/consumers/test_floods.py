@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from inference.protocol import VIEWER_MAX_CANDIDATES
 from livestudio.common.places import Places
 from streams.consumers import base as base_module
 from streams.consumers import watch as watch_module
 from streams.models import Broadcast
+from streams.services.offers import VIEWER_MAX_CANDIDATES
 from tests.factories import Cast
 from tests.streams.consumers.peers import RunnerPeer, browser, runner_peer
 
