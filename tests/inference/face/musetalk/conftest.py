@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Importing PyTorch takes seconds, and no test here belongs to a tier that asks for a mark."""
+    """Importing PyTorch takes seconds, and no test here belongs to these tiers."""
+    if collection_path.name == "test_reference_beside.py" and "MUSETALK_CHECKOUT" not in os.environ:
+        return True
     asked_for = str(config.getoption("markexpr")).split(" ")[0]
-    return True if asked_for in {"database", "live", "long", "gpu"} else None
+    return True if asked_for in {"database", "live", "gpu"} else None
 
 
 @pytest.fixture(scope="package", autouse=True)

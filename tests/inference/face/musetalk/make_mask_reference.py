@@ -63,7 +63,7 @@ def _classes(path: Path, names: dict[str, Any]) -> dict[str, Any]:
     return names
 
 
-def main(name: str) -> None:
+def main(name: str, out: str = "") -> None:
     folder = Path(name) / "musetalk/utils/face_parsing"
     common: dict[str, Any] = {
         "torch": torch, "nn": torch.nn, "F": torch.nn.functional, "np": np, "cv2": cv2,
@@ -96,8 +96,10 @@ def main(name: str) -> None:
         for mode in ("raw", "neck", "jaw"):
             made = parser(blank, mode=mode).resize((SIDE, SIDE))
             arrays[f"{mode}_{version}"] = np.asarray(made)
-    np.savez_compressed(Path(__file__).with_name("mask_reference.npz"), **arrays)
+    np.savez_compressed(
+        Path(out) if out else Path(__file__).with_name("mask_reference.npz"), **arrays
+    )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

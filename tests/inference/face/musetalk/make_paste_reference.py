@@ -67,7 +67,7 @@ def boxes(checkout: Path, shift: int) -> np.ndarray[Any, Any]:
     return np.array(found, np.int32)
 
 
-def main(name: str) -> None:
+def main(name: str, out: str = "") -> None:
     checkout = Path(name)
     blending = ModuleType("blending")
     source = (checkout / "musetalk/utils/blending.py").read_text()
@@ -86,8 +86,10 @@ def main(name: str) -> None:
             f"crop_{label}": np.array(crop), f"mask_{label}": mask,
             f"pasted_{label}": blending.get_image_blending(body, face, box, mask, crop)[::3, ::3],
         }  # fmt: skip
-    np.savez_compressed(Path(__file__).with_name("paste_reference.npz"), **arrays)
+    np.savez_compressed(
+        Path(out) if out else Path(__file__).with_name("paste_reference.npz"), **arrays
+    )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -125,7 +125,7 @@ def faces(arrays: dict[str, Any]) -> None:
     arrays["painted"] = painted
 
 
-def main(checkout: str) -> None:
+def main(checkout: str, out: str = "") -> None:
     for name in ("ffmpeg", "librosa", "soundfile", "torchvision"):
         stand_in(name)
     stand_in("torchvision.transforms", Normalize=Normalize)
@@ -137,8 +137,9 @@ def main(checkout: str) -> None:
         windows(arrays)
         features(arrays)
         faces(arrays)
-    np.savez_compressed(Path(__file__).with_name("reference.npz"), **arrays)
+    target = Path(out) if out else Path(__file__).with_name("reference.npz")
+    np.savez_compressed(target, **arrays)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
