@@ -83,11 +83,20 @@ ONE_DATABASE = (
 )
 
 
+# No service and no message of the link runs here: tracing only makes them a third slower.
+NOT_COUNTED = tuple(
+    f"inference/{name}/"
+    for name in ("face", "gpu", "media", "outputs", "speech", "text", "workers")
+)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that touch the database: they run again on MariaDB with Redis."""
     for item in items:
         name = item.nodeid.removeprefix("tests/")
+        if name.startswith(NOT_COUNTED):
+            item.add_marker("no_cover")
         touches = item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ())
         if touches and not name.startswith(ONE_DATABASE):
             item.add_marker("database")
