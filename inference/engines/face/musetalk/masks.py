@@ -49,7 +49,7 @@ def _jaw(labels: Pixels, cheeks_px: int) -> np.ndarray[tuple[int, ...], np.dtype
     middle = SIDE_PX // 2
     is_cheek[middle - cheeks_px + 1 : middle + cheeks_px] = False
     region = np.where(is_cheek[None], taken_in, grown) > 0
-    return (region & (labels != _NOSE)) | np.isin(labels, _MOUTH)
+    return np.asarray((region & (labels != _NOSE)) | np.isin(labels, _MOUTH), np.bool_)
 
 
 def _downwards() -> Pixels:

@@ -157,7 +157,8 @@ class _Fusion(nn.Module):
     def forward(self, spatial: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         x = self.convblk(torch.cat([spatial, context], dim=1))
         weight = functional.relu(self.conv1(functional.avg_pool2d(x, x.shape[2:])))
-        return x + x * torch.sigmoid(self.conv2(weight))
+        made: torch.Tensor = x + x * torch.sigmoid(self.conv2(weight))
+        return made
 
 
 class _Output(nn.Module):
