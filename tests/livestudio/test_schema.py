@@ -15,7 +15,7 @@ from livestudio.common.errors import codes_by_status, error_codes
 from livestudio.urls import api_patterns
 from tests.test_permission_matrix import methods_of, routes
 
-NOT_JSON = ("/csv/", "/calendar.ics", "/file/", "/preview/", "/thumbnail/", "/whep/")
+NOT_JSON = ("/bundle/", "/csv/", "/calendar.ics", "/file/", "/preview/", "/thumbnail/", "/whep/")
 
 
 @pytest.fixture(scope="module")
