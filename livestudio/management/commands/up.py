@@ -287,7 +287,7 @@ def _bracketed(address: str) -> str:
 
 
 def _addresses(base_url: str, administrator: Administrator) -> list[str]:
-    lines = ["", "LiveStudio 已启动 · is running", f"  工作台 studio   {base_url}/studio/"]
+    lines = ["", "LiveStudio 已启动 · is running", f"  导播台 studio   {base_url}/studio/"]
     lines.append(f"  管理后台 admin  {base_url}/admin/")
     return [*lines, *_login(administrator.user.username, administrator.password), ""]
 
@@ -297,7 +297,7 @@ def _demo_lines(demo: demos.DemoFile) -> list[str]:
         "",
         "直播中 · On air",
         f"  观看 watch      {demo.watch_url}",
-        f"  控制台 studio   {demo.studio_url}",
+        f"  导播台 studio   {demo.studio_url}",
         f"  管理后台 admin  {demo.admin_url}",
         *_login(demo.username, demo.password),
         "  按 Ctrl-C 结束 · Press Ctrl-C to end",
