@@ -23,8 +23,9 @@ import numpy as np
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 
 SLOTS: Final = 8
-# 120 ms at 25 fps: more would keep an old mouth on air after an interrupt.
-LEAD_FRAMES: Final = 3
+# What is told late is drawn again from the next frame on, so that a longer lead shows nothing old;
+# but each of its frames is then drawn twice.
+LEAD_FRAMES: Final = 5
 
 _MEMORY_FOLDER: Final = Path("/dev/shm")  # noqa: S108  # rings are made with O_EXCL, mode 0600
 _MAGIC: Final = 0x4C53_5247  # "LSRG"

@@ -254,14 +254,15 @@ def test_blinks_come_two_to_six_seconds_apart() -> None:
     assert gaps.max() <= 6.0
 
 
-def test_noise_of_many_times_is_the_noise_of_each() -> None:
-    times = np.linspace(-3.2, 900.0, 60).reshape(2, 30)
+def test_curve_is_straight_between_its_values_and_nothing_beyond_them() -> None:
+    values = np.array([3.0, -1.0, 0.5, 2.0])
+    times = np.linspace(-0.05, 0.11, 81)
 
-    many = motion.noises((4, 9), times)
+    curve = motion.Curve(values, 0.02)
 
-    for seed, row, values in zip((4, 9), times.tolist(), many.tolist(), strict=True):
-        assert values == pytest.approx([motion.noise(seed, time) for time in row], abs=1e-12)
-    assert np.ptp(many) > 1.0
+    asked = [curve.at(time) for time in times.tolist()]
+    wanted = np.interp(times, 0.02 * np.arange(4), values, left=0.0, right=0.0)
+    assert asked == pytest.approx(wanted.tolist(), abs=1e-9)
 
 
 def test_measure_finds_a_cost_for_each_part() -> None:

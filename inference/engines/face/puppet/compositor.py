@@ -16,7 +16,7 @@ import numpy as np
 from inference.engines.base import Picture
 from inference.engines.face.puppet import eyes, gestures, mouth
 from inference.engines.face.puppet.bake import Art, Pixels, sprite_size
-from inference.engines.face.puppet.coverage import MIXED, OPAQUE, Stroke, TiledLayer
+from inference.engines.face.puppet.coverage import MIXED, OPAQUE, Stroke, TiledLayers
 from inference.engines.face.puppet.parameters import BODY_PARAMETERS
 from inference.engines.face.puppet.tiles import (
     Blender,
@@ -50,12 +50,12 @@ cv2.setNumThreads(1)
 class _Body:
     """What was last painted of a layer that follows the body alone, for poses that repeat it."""
 
-    def __init__(self, layer: TiledLayer, ground: Pixels) -> None:
-        self._layer = layer
+    def __init__(self, layers: TiledLayers, name: str, ground: Pixels) -> None:
+        self._layers, self._name = layers, name
         self._values: tuple[float, ...] | None = None
         self._stroke: Stroke | None = None
         self._hides: Mask | None = None
-        self.pixels = np.empty_like(ground[: layer.tiles])
+        self.pixels = np.empty_like(ground[: layers.tiles(name)])
         self.is_painted = False
 
     def stroke(self, pose: Pose, hidden: Mask) -> Stroke:
@@ -63,7 +63,8 @@ class _Body:
         values = tuple(pose[name] for name in BODY_PARAMETERS)
         if self._stroke is None or self._hides is None or values != self._values:
             self._hides = np.zeros_like(hidden)
-            self._stroke = self._layer.stroke(pose, self._hides)
+            self._layers.bend(pose)
+            self._stroke = self._layers.stroke(self._name, self._hides)
             self._values, self.is_painted = values, False
         hidden |= self._hides
         return self._stroke
@@ -79,11 +80,11 @@ class Compositor:
         self._art, self._scale = art, art.placement.scale
         height, width = art.ground.shape[:2]
         self._grid = TileGrid(width, height, tile_side_px(self._scale))
-        self._layers = [
-            TiledLayer(art, layer, self._grid, planned=planned) for layer in art.rig.layers
-        ]
+        on_head = [layer for layer in art.rig.layers if layer.follows_head]
+        self._order = [layer.name for layer in art.rig.layers]
+        self._head_layers = TiledLayers(art, on_head, self._grid, planned=planned)
         self._arms = [
-            (arm.parameter, TiledLayer(art, arm, self._grid, planned=planned))
+            (arm.parameter, TiledLayers(art, [arm], self._grid, planned=planned))
             for arm in gestures.ARMS
         ]
         self._ground = self._grid.cut(art.ground)
@@ -91,7 +92,11 @@ class Compositor:
         self._picture = TilePicture(self._grid, art.ground_i420)
         self._canvas = np.empty_like(self._ground)
         self._bodies = {
-            layer.name: _Body(layer, self._ground) for layer in self._layers if layer.is_body
+            layer.name: _Body(
+                TiledLayers(art, [layer], self._grid, planned=planned), layer.name, self._ground
+            )
+            for layer in art.rig.layers
+            if not layer.follows_head
         }
         self._over, self._under = np.empty_like(self._ground), np.empty_like(self._ground)
         tiles, pixels = self._ground.shape[:2]
@@ -116,13 +121,17 @@ class Compositor:
     def plan(self, pose: Pose, body: Pose | None = None) -> list[Stroke]:
         """What to paint, lowest layer first; looked at from above, to leave out what is hidden."""
         hidden = np.zeros((self._grid.rows, self._grid.columns), np.bool_)
-        arms = [arm for parameter, arm in self._arms if pose[parameter] > 0.0]
-        strokes = [
-            layer.stroke(pose, hidden)
-            if (kept := self._bodies.get(layer.name)) is None
-            else kept.stroke(body or pose, hidden)
-            for layer in reversed([*self._layers, *arms])
-        ]
+        strokes = []
+        for parameter, arm in reversed(self._arms):
+            if pose[parameter] > 0.0:
+                arm.bend(pose)
+                strokes.append(arm.stroke(arm.names[0], hidden))
+        self._head_layers.bend(pose)
+        for name in reversed(self._order):
+            if (kept := self._bodies.get(name)) is not None:
+                strokes.append(kept.stroke(body or pose, hidden))
+            else:
+                strokes.append(self._head_layers.stroke(name, hidden))
         return strokes[::-1]
 
     def paint(self, strokes: list[Stroke]) -> tuple[Numbers, Pixels]:

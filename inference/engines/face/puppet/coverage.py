@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from inference.engines.face.puppet.gestures import Arm
 from inference.engines.face.puppet.parameters import LIMITS, PARAMETERS, Pose, rest_pose
 from inference.engines.face.puppet.rig import LayerRig
 from inference.engines.face.puppet.tiles import Floats, Mask, Numbers, Region, TileGrid
-from inference.engines.face.puppet.warp import ArmWarp, LayerWarp
+from inference.engines.face.puppet.warp import ArmWarp, LayerWarp, Part
 
 Kinds = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -40,7 +41,7 @@ _MARGIN_PX: Final = 48
 _BLOCK_SHIFT: Final = 2
 
 
-class Coverage:
+class Near:
     """What a layer paints around any of its pixels: nothing, something, or everything.
 
     Kept as the distance, in px along the further axis, to the nearest pixel that is painted, and
@@ -52,25 +53,49 @@ class Coverage:
             cv2.extractChannel(baked.pixels, 3),
             _MARGIN_PX, _MARGIN_PX, _MARGIN_PX, _MARGIN_PX, cv2.BORDER_CONSTANT, value=(0,),
         )  # fmt: skip
-        last = (alpha.shape[1] - 1, alpha.shape[0] - 1)
-        self._last = np.array(last, np.float32).reshape(2, 1, 1)
+        self.last_px = (alpha.shape[1] - 1, alpha.shape[0] - 1)
         to_paint, to_gap = _distances(alpha == 0), _distances(alpha >= _OPAQUE_ALPHA)
-        self._width = to_paint.shape[1]
+        self.width = to_paint.shape[1]
         # Both in one number: each look at them misses the cache while others have used it.
-        self._near = np.stack((to_paint, to_gap), axis=-1).view(np.uint16).ravel()
+        self.distances = np.stack((to_paint, to_gap), axis=-1).view(np.uint16).ravel()
+
+
+class Coverage:
+    """What layers paint that are bent together, each over some rows of tiles."""
+
+    def __init__(self, parts: Sequence[tuple[Near, int]]) -> None:
+        """parts: a layer and its rows of nodes, one below the other.
+
+        The row of tiles between two parts is nobody's; what is said of it means nothing.
+        """
+        self._distances = np.concatenate([near.distances for near, _ in parts])
+        offsets = [0, *itertools.accumulate(len(near.distances) for near, _ in parts)]
+        counts = [rows for _, rows in parts]
+        last = np.array([near.last_px for near, _ in parts], np.float32)
+        # For each row of tiles.
+        self._last = np.repeat(last, counts, axis=0)[:-1].T[:, :, np.newaxis]
+        widths = np.repeat([near.width for near, _ in parts], counts)[:-1]
+        self._widths = widths[:, np.newaxis]
+        self._offsets = np.repeat(offsets[:-1], counts)[:-1, np.newaxis]
+        ends = set(itertools.accumulate(counts))
+        self._owned = np.array([row for row in range(sum(counts) - 1) if row + 1 not in ends])
 
     def kinds_of(self, nodes: Floats) -> Kinds:
         """EMPTY, MIXED or OPAQUE for each tile, from the px of the drawing at the corners.
 
         nodes: (2, rows + 1, columns + 1), x and y. Returns (rows, columns).
         """
-        reach = _reach_px(nodes)
-        middles = _middles(nodes) + np.float32(_MARGIN_PX)
+        reach = _reach_px(nodes, self._owned)
+        middles = _middles(nodes)
+        middles += np.float32(_MARGIN_PX)
         np.maximum(middles, 0, out=middles)
         np.minimum(middles, self._last, out=middles)
         # Whole numbers before the product: 32-bit floats would not hold it.
         columns, rows = middles.astype(np.int64) >> _BLOCK_SHIFT
-        near = self._near.take(rows * self._width + columns).view(np.uint8)
+        rows *= self._widths
+        rows += columns
+        rows += self._offsets
+        near = self._distances.take(rows).view(np.uint8)
         shows = near[:, ::2] <= reach
         covers = near[:, 1::2] > reach
         kinds: Kinds = shows.view(np.uint8) + covers.view(np.uint8)
@@ -99,11 +124,14 @@ def _middles(nodes: Floats) -> Floats:
     return result
 
 
-def _reach_px(nodes: Floats) -> int:
-    """How far from the middle of a tile, along either axis, its pixels may take their colour."""
-    falling = nodes[:, 1:, 1:] - nodes[:, :-1, :-1]
-    rising = nodes[:, 1:, :-1] - nodes[:, :-1, 1:]
-    longest = max(float(np.abs(diagonal).max()) for diagonal in (falling, rising))
+def _reach_px(nodes: Floats, rows: Any) -> int:
+    """How far from the middle of a tile, along either axis, its pixels may take their colour.
+
+    rows: of tiles that count.
+    """
+    falling = np.abs(nodes[:, 1:, 1:] - nodes[:, :-1, :-1])
+    rising = np.abs(nodes[:, 1:, :-1] - nodes[:, :-1, 1:])
+    longest = float(np.maximum(falling, rising).max(axis=(0, 2))[rows].max())
     # Half a px for what the tile is bent, one for the neighbour a colour is mixed with, one for
     # rounding the middle.
     return math.ceil(longest / 2 + 0.5) + 2
@@ -163,12 +191,6 @@ def _pose_of(shares: dict[str, float], vertical: float, opening: float) -> Pose:
     return pose
 
 
-def _warp(art: Art, layer: LayerRig | Arm, baked: Layer, nodes: tuple[Floats, Floats]) -> LayerWarp:
-    if isinstance(layer, Arm):
-        return ArmWarp(art.rig, layer, baked, art.placement, nodes)
-    return LayerWarp(art.rig, layer, baked, art.placement, nodes)
-
-
 @dataclass(frozen=True, slots=True)
 class Stroke:
     """The tiles a layer is painted in, in one pose: first those it is mixed in, then the opaque.
@@ -182,52 +204,98 @@ class Stroke:
     corners: Floats
 
 
-class TiledLayer:
-    """One layer of the rig, or an arm, over the tiles it ever reaches."""
+def _name(layer: LayerRig | Arm) -> str:
+    return layer.layer if isinstance(layer, Arm) else layer.name
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a layer is: rows and columns of the grid, rows of the sheet, numbers of its tiles."""
+
+    rows: slice
+    columns: slice
+    sheet: slice
+    numbers: Numbers
+
+
+class TiledLayers:
+    """Layers that are bent together, or one arm, over the tiles they ever reach."""
 
     def __init__(
-        self, art: Art, layer: LayerRig | Arm, grid: TileGrid, *, planned: bool = True
+        self,
+        art: Art,
+        layers: Sequence[LayerRig] | Sequence[Arm],
+        grid: TileGrid,
+        *,
+        planned: bool = True,
     ) -> None:
-        """planned: False paints every tile, whether the layer shows there or not."""
-        self.name = layer.layer if isinstance(layer, Arm) else layer.name
-        self.is_body = isinstance(layer, LayerRig) and not (layer.head_weight or layer.sway)
-        self._planned = planned
-        baked = art.layers[self.name]
-        self._coverage = Coverage(baked)
-        region = (0, 0, grid.columns, grid.rows)
-        if planned:
-            everywhere = _warp(art, layer, baked, grid.nodes())
-            poses = arm_poses(layer) if isinstance(layer, Arm) else extreme_poses()
-            region = reached_region(everywhere, self._coverage, grid, poses)
-        self._warp = _warp(art, layer, baked, grid.nodes(region))
-        x0, y0, x1, y1 = region
-        self._rows, self._columns = slice(y0, y1), slice(x0, x1)
-        numbers = np.arange(grid.rows * grid.columns).reshape(grid.rows, grid.columns)
-        self._numbers = numbers[y0:y1, x0:x1].ravel()
-        rows, columns = np.divmod(np.arange(len(self._numbers)), x1 - x0)
+        """planned: False paints every tile, whether a layer shows there or not."""
+        self._art, self._grid, self._planned = art, grid, planned
+        self.names = [_name(layer) for layer in layers]
+        near = {name: Near(art.layers[name]) for name in self.names}
+        reached = [self._reached(layer, near[_name(layer)]) for layer in layers]
+        x0, x1 = min(region[0] for region in reached), max(region[2] for region in reached)
+        regions = [(x0, y0, x1, y1) for _, y0, _, y1 in reached]
+        self._warp = self._make_warp(layers, regions)
+        heights = [y1 - y0 + 1 for _, y0, _, y1 in regions]
+        self._coverage = Coverage(list(zip(near.values(), heights, strict=True)))
+        self._places = dict(zip(self.names, self._place(regions), strict=True))
+        rows, columns = np.divmod(np.arange((sum(heights) - 1) * (x1 - x0)), x1 - x0)
         first = rows * (x1 - x0 + 1) + columns
-        # Of each tile, where its corners are among the nodes.
+        # Of each tile of the sheet, where its corners are among the nodes.
         self._corners = first[:, np.newaxis] + np.array([0, 1, x1 - x0 + 1, x1 - x0 + 2])
 
-    @property
-    def tiles(self) -> int:
-        """How many tiles it can reach."""
-        return len(self._numbers)
+    def tiles(self, name: str) -> int:
+        """How many tiles a layer can reach."""
+        return len(self._places[name].numbers)
 
-    def stroke(self, pose: Pose, hidden: Mask) -> Stroke:
-        """What to paint where it is not hidden; marks in `hidden` what this layer hides.
+    def bend(self, pose: Pose) -> None:
+        """Take this pose for the strokes that follow."""
+        self._nodes = self._warp.bend(pose)
+        self._kinds = self._coverage.kinds_of(self._nodes)
+        if not self._planned:
+            self._kinds[:] = MIXED
+
+    def stroke(self, name: str, hidden: Mask) -> Stroke:
+        """What to paint of a layer where it is not hidden; marks in `hidden` what it hides.
 
         hidden: (rows, columns) of the grid.
         """
-        nodes = self._warp.bend(pose)
-        kinds = self._coverage.kinds_of(nodes)
-        if not self._planned:
-            kinds[:] = MIXED
-        seen = hidden[self._rows, self._columns]
-        kinds[seen] = EMPTY
+        place = self._places[name]
+        kinds = self._kinds[place.sheet]
+        seen = hidden[place.rows, place.columns]
+        np.copyto(kinds, EMPTY, where=seen)
         opaque = kinds == OPAQUE
         mixed = np.flatnonzero(kinds == MIXED)
         seen |= opaque
         chosen = np.concatenate([mixed, np.flatnonzero(opaque)])
-        corners = nodes.reshape(2, -1).take(self._corners[chosen], axis=1)
-        return Stroke(self.name, self._numbers[chosen], len(mixed), corners)
+        first = place.sheet.start * kinds.shape[1]
+        corners = self._nodes.reshape(2, -1).take(self._corners[first + chosen], axis=1)
+        return Stroke(name, place.numbers[chosen], len(mixed), corners)
+
+    def _reached(self, layer: LayerRig | Arm, near: Near) -> Region:
+        """The tiles that a layer ever shows in."""
+        whole = (0, 0, self._grid.columns, self._grid.rows)
+        if not self._planned:
+            return whole
+        poses = arm_poses(layer) if isinstance(layer, Arm) else extreme_poses()
+        warp, coverage = self._make_warp([layer], [whole]), Coverage([(near, whole[3] + 1)])
+        return reached_region(warp, coverage, self._grid, poses)
+
+    def _make_warp(self, layers: Sequence[LayerRig | Arm], regions: Sequence[Region]) -> LayerWarp:
+        art, parts = self._art, []
+        for layer, region in zip(layers, regions, strict=True):
+            x_px, y_px = self._grid.nodes(region)
+            baked = art.layers[_name(layer)]
+            if isinstance(layer, Arm):
+                return ArmWarp(art.rig, layer, baked, art.placement, (x_px, y_px))
+            parts.append(Part(layer, baked, y_px))
+        return LayerWarp(art.rig, parts, art.placement, x_px)
+
+    def _place(self, regions: Sequence[Region]) -> Iterator[_Place]:
+        numbers = np.arange(self._grid.rows * self._grid.columns).reshape(self._grid.rows, -1)
+        top = 0
+        for x0, y0, x1, y1 in regions:
+            rows, columns = slice(y0, y1), slice(x0, x1)
+            yield _Place(rows, columns, slice(top, top + y1 - y0), numbers[rows, columns].ravel())
+            top += y1 - y0 + 1

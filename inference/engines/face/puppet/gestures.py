@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from inference.engines.face.puppet import hands
-from inference.engines.face.puppet.motion import Floats, smooth, smooths
+from inference.engines.face.puppet.motion import smooth
 
 ENTER_SECONDS: Final = 0.45
 LEAVE_SECONDS: Final = 0.5
@@ -145,11 +145,6 @@ class Shown:
         """How far the arms are up, 0..1."""
         up = smooth((seconds - self.start) / ENTER_SECONDS)
         return up * (1.0 - smooth((seconds - self.end) / LEAVE_SECONDS))
-
-    def raised_at(self, times: Floats) -> Floats:
-        """The `raised` of each time."""
-        up = smooths((times - self.start) / ENTER_SECONDS)
-        return up * (1.0 - smooths((times - self.end) / LEAVE_SECONDS))
 
     def swing(self, seconds: float) -> float:
         """A wave's way to and fro, -1..1; it dies down while the arm sinks."""

@@ -9,6 +9,8 @@ frame rate, stable whatever the head does, and at rest when the head has rested.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from operator import mul
 from typing import Any, Final
 
 import numpy as np
@@ -22,19 +24,20 @@ _SWINGS_PER_SECOND: Final = 1.7
 _FADING_SECONDS: Final = 0.18
 
 DELAYS: Final[Floats] = np.arange(0.0, MEMORY_SECONDS + 1e-9, _STEP_SECONDS)
+DELAY_SAMPLES: Final = tuple(round(48_000 * delay) for delay in DELAYS.tolist())
 
 
-def _weights() -> Floats:
+def _weights() -> tuple[float, ...]:
     """Impulse response at DELAYS; the sum is 1, so that a head at rest has its hair hang down."""
     turns = 2 * math.pi * _SWINGS_PER_SECOND * DELAYS
     answer: Floats = np.exp(-DELAYS / _FADING_SECONDS) * np.sin(turns)
-    answer /= answer.sum()
-    return answer
+    weights: list[float] = (answer / answer.sum()).tolist()
+    return tuple(weights)
 
 
 _WEIGHTS: Final = _weights()
 
 
-def lag(angles: Floats) -> float:
+def lag(angles: Sequence[float]) -> float:
     """How far the hair is behind the head now. angles: of the head at now - DELAYS, now first."""
-    return float(angles[0] - angles @ _WEIGHTS)
+    return angles[0] - math.fsum(map(mul, angles, _WEIGHTS))

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from inference.engines.base import VISEMES, FaceSpeech
+from inference.engines.face.puppet.motion import Curve
 from inference.engines.face.puppet.mouth import PRESSED
 
 Floats = np.ndarray[Any, np.dtype[Any]]
@@ -72,26 +73,25 @@ class LipCurve:
         duration = speech.duration_samples / 48_000
         segments = _segments(speech.visemes, duration)
         count = math.ceil((duration + 2 * _MARGIN_SECONDS) / _STEP_SECONDS) + 1
-        self._times = np.arange(count) * _STEP_SECONDS - _MARGIN_SECONDS
-        curve = _dominance(segments, self._times)
-        curve[:, 0] *= _loudness_gain(speech.loudness, self._times) * _liveliness(speech.emotion)
+        times = np.arange(count) * _STEP_SECONDS - _MARGIN_SECONDS
+        self._last = float(times[-1])
+        curve = _dominance(segments, times)
+        curve[:, 0] *= _loudness_gain(speech.loudness, times) * _liveliness(speech.emotion)
         if not segments:
-            curve[:, 0] = _opening_from_loudness(speech.loudness, self._times)
+            curve[:, 0] = _opening_from_loudness(speech.loudness, times)
         curve[:, 0] = _follow(np.clip(curve[:, 0], 0.0, 1.0))
-        free = _closures(segments, self._times, frame_seconds)
+        free = _closures(segments, times, frame_seconds)
         curve[:, 0] = curve[:, 0] * free + PRESSED * (1 - free)
         for axis in (1, 2):
             curve[:, axis] = _soften(curve[:, axis])
-        self._curve = curve
+        self._curves = [Curve(values, _STEP_SECONDS) for values in curve.T]
 
     def at(self, seconds: float) -> tuple[float, float, float]:
         """(opening PRESSED..1, form -1..1, pucker 0..1) at a moment of the utterance's sound."""
         moment = seconds + LEAD_SECONDS
-        if not self._times[0] <= moment <= self._times[-1]:
+        if not -_MARGIN_SECONDS <= moment <= self._last:
             return REST
-        opening, form, pucker = (
-            float(np.interp(moment, self._times, self._curve[:, axis])) for axis in range(3)
-        )
+        opening, form, pucker = (curve.at(moment + _MARGIN_SECONDS) for curve in self._curves)
         return opening, form, pucker
 
 

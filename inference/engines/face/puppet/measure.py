@@ -1,9 +1,9 @@
 """Prints what a frame costs: `python -m inference.engines.face.puppet.measure`.
 
-CPU milliseconds of one frame by part, each the mean over frames of the best of several tries, so
-that a busy machine does not count. On a shared AMD EPYC with two cores, 2026, while a sentence is
-spoken: 7.7 ms at 1280x720 and 4.5 ms at 960x540 when layers were drawn in fixed rectangles by 65
-calls a frame; in tiles, in the same minutes, 3.9 and 2.9.
+CPU milliseconds of one frame by part, each the mean over frames in a row of the best of several
+tries, so that a busy machine does not count. On a shared AMD EPYC with two cores, 2026, while a
+sentence is spoken: 7.7 ms at 1280x720 and 4.5 ms at 960x540 when layers were drawn in fixed
+rectangles by 65 calls a frame; in tiles, in the same minutes, 3.9 and 2.9.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from inference.engines.face.puppet.bake import load_art
 from inference.engines.face.puppet.compositor import Compositor
 from inference.engines.face.puppet.engine import PuppetEngine
 from inference.engines.face.puppet.tiles import Floats
+from inference.engines.face.puppet.timeline import SAMPLE_RATE_HZ
 
 SIZES_PX: Final = ((960, 540), (1280, 720))
 PARTS: Final = ("pose", "face", "plan", "paint", "write")
@@ -33,7 +34,7 @@ _FRAME_SAMPLES: Final = 1920
 _SECONDS: Final = 30
 
 
-def measure(width_px: int, height_px: int, *, frames: int = 30, tries: int = 8) -> list[float]:
+def measure(width_px: int, height_px: int, *, frames: int = 50, tries: int = 8) -> list[float]:
     """CPU ms of one frame for each of PARTS, while speaking."""
     with tempfile.TemporaryDirectory() as folder:
         setup = FaceSetup(width_px, height_px, _FRAME_SAMPLES, "full", "studio", {}, folder)
@@ -43,7 +44,7 @@ def measure(width_px: int, height_px: int, *, frames: int = 30, tries: int = 8) 
     best = np.full((frames, len(PARTS)), np.inf)
     for _ in range(tries):
         for frame in range(frames):
-            seconds = 1.0 + frame * (_SECONDS - 2) / frames
+            seconds = 1.0 + frame * _FRAME_SAMPLES / SAMPLE_RATE_HZ
             best[frame] = np.minimum(best[frame], _parts(engine, compositor, seconds, picture))
     result: list[float] = (1000 * best.mean(axis=0)).tolist()
     return result

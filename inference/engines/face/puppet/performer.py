@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from typing import Final
 
-import numpy as np
-
 from inference.engines.base import EngineError, FaceSetup, FaceSpeech
 from inference.engines.face.puppet import gestures, hair, motion
 from inference.engines.face.puppet.gestures import PARAMETERS, Shown
+from inference.engines.face.puppet.head import HeadPath
 from inference.engines.face.puppet.lips import REST
-from inference.engines.face.puppet.motion import Floats
 from inference.engines.face.puppet.parameters import (
     EMOTION_SCALE,
     EXPRESSION_POSES,
@@ -36,25 +34,26 @@ class Performer:
     def __init__(self, setup: FaceSetup) -> None:
         self._seed = _seed(setup)
         self._timeline = Timeline(setup.frame_samples / SAMPLE_RATE_HZ, self._seed)
+        self._head = HeadPath(self._timeline, self._seed)
 
     def start_speech(self, speech: FaceSpeech) -> None:
         """Follow an utterance; the same id again replaces what is known."""
-        self.changed()
+        self._told()
         self._timeline.start_speech(speech)
 
     def cut(self, at_sample: int, generation: int) -> None:
         """End utterances of older generations at a sample; the mouth closes within 60 ms."""
-        self.changed()
+        self._told()
         self._timeline.cut(at_sample, generation)
 
     def drop(self, utterance: str, from_sample: int) -> None:
         """Forget an utterance that was taken back before it began."""
-        self.changed()
+        self._told()
         self._timeline.drop(utterance, from_sample)
 
     def set_expression(self, name: str, emotion: int, at_sample: int) -> None:
         """Fade to an expression within 240 ms. Raises EngineError on an unknown name."""
-        self.changed()
+        self._told()
         self._timeline.set_expression(name, emotion, at_sample)
 
     def play_gesture(self, name: str, at_sample: int) -> None:
@@ -62,11 +61,15 @@ class Performer:
 
         Raises EngineError on an unknown name.
         """
-        self.changed()
+        self._told()
         self._timeline.play_gesture(name, at_sample)
 
     def changed(self) -> None:
         """Something else was told: what was made of the old plan may be wrong."""
+
+    def _told(self) -> None:
+        self._head.forget()
+        self.changed()
 
     def pose(self, seconds: float) -> Pose:
         """Every parameter at a moment of the media clock."""
@@ -96,38 +99,17 @@ class Performer:
         pose["ParamBreath"] = motion.breath(seconds)
 
     def _move_head(self, pose: Pose, seconds: float) -> None:
-        times = seconds - hair.DELAYS
-        yaw, pitch, roll = motion.idle_head(self._seed, times)
-        for utterance in self._timeline.near(seconds, 2.0, 3.0):
-            parts, share = utterance.voice.head(times), utterance.head_share(times)
-            yaw, pitch, roll = (
-                base + part * share for base, part in zip((yaw, pitch, roll), parts, strict=True)
-            )
+        path = self._head.now_and_before(seconds)
         for gesture in self._timeline.gestures_at(seconds):
             _gesture(pose, gesture, seconds)
-        pose["ParamAngleX"] += float(yaw[0])
-        pose["ParamAngleY"] += float(pitch[0])
-        pose["ParamAngleZ"] += float(roll[0])
-        pose["ParamBodyAngleX"] += 0.35 * float(yaw[0])
-        pose["ParamBodyAngleZ"] += 0.22 * float(roll[0])
-        turn, tilt = self._directed_turns(times)
-        self._swing_hair(pose, seconds, hair.lag(yaw + turn), hair.lag(roll + tilt))
-
-    def _directed_turns(self, times: Floats) -> tuple[Floats, Floats]:
-        """Yaw and roll in degrees that gestures and expressions gave the head at each time."""
-        turn, tilt = np.zeros(len(times)), np.zeros(len(times))
-        for gesture in self._timeline.gestures_at(float(times[0]), hair.MEMORY_SECONDS):
-            raised = gesture.raised_at(times)
-            turn += raised * gestures.POSES[gesture.name].get("ParamAngleX", 0.0)
-            tilt += raised * gestures.POSES[gesture.name].get("ParamAngleZ", 0.0)
-        if self._timeline.has_faded(float(times[-1]), float(times[0])):
-            for index, time in enumerate(times.tolist()):
-                for directive, weight in self._timeline.expression_weights(time):
-                    posed = EXPRESSION_POSES[directive.name]
-                    weight *= EMOTION_SCALE[min(max(directive.emotion, 1), 5)]
-                    turn[index] += weight * posed.get("ParamAngleX", 0.0)
-                    tilt[index] += weight * posed.get("ParamAngleZ", 0.0)
-        return turn, tilt
+        now = path[0]
+        pose["ParamAngleX"] += now.yaw
+        pose["ParamAngleY"] += now.pitch
+        pose["ParamAngleZ"] += now.roll
+        pose["ParamBodyAngleX"] += 0.35 * now.yaw
+        pose["ParamBodyAngleZ"] += 0.22 * now.roll
+        turns, tilts = [t.yaw + t.turn for t in path], [t.roll + t.tilt for t in path]
+        self._swing_hair(pose, seconds, hair.lag(turns), hair.lag(tilts))
 
     def _swing_hair(self, pose: Pose, seconds: float, turn_lag: float, tilt_lag: float) -> None:
         """Hair hangs where the spring has it, and stirs a little in the air of the room."""

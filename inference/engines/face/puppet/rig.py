@@ -34,6 +34,11 @@ class LayerRig:
     head_weight: tuple[float, float, float, float] | None
     sway: tuple[float, float, float] | None
 
+    @property
+    def follows_head(self) -> bool:
+        """Whether anything but the body moves it."""
+        return bool(self.head_weight or self.sway)
+
 
 @dataclass(frozen=True, slots=True)
 class Outfit:

@@ -8,13 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-
 from inference.catalog import EXPRESSIONS, GESTURES
 from inference.engines.base import EngineError, FaceSpeech
 from inference.engines.face.puppet.gestures import LEAVE_SECONDS, Shown, plan_gestures
 from inference.engines.face.puppet.lips import LipCurve
-from inference.engines.face.puppet.motion import Floats, VoiceMotion, smooth, smooths
+from inference.engines.face.puppet.motion import VoiceMotion, smooth
 
 SAMPLE_RATE_HZ: Final = 48_000
 _FADE_SECONDS: Final = 0.24
@@ -63,18 +61,17 @@ class Utterance:
 
     def activity(self, seconds: float) -> float:
         """0..1: how much the face is that of somebody who says it."""
-        moment = np.array([seconds, seconds + 0.12])
-        heard = float(self.voice.activity(moment).max())
+        heard = max(self.voice.activity(seconds), self.voice.activity(seconds + 0.12))
         noticed = smooth((seconds - self.known) / _SHAPING_SECONDS)
         return heard * noticed * self.presence(seconds, _RELAXING_SECONDS)
 
-    def head_share(self, times: Floats) -> Floats | float:
-        """How much of its motion the head follows at each time, 0..1."""
-        share: Floats | float = 1.0
+    def head_share(self, seconds: float) -> float:
+        """How much of its motion the head follows, 0..1."""
+        share = 1.0
         if self.known > self.start - 2 * _TURNING_SECONDS:
-            share = smooths((times - self.known) / _TURNING_SECONDS)
+            share = smooth((seconds - self.known) / _TURNING_SECONDS)
         if self.is_cut:
-            share = share * (1.0 - smooths((times - self.end) / _SETTLING_SECONDS))
+            share *= 1.0 - smooth((seconds - self.end) / _SETTLING_SECONDS)
         return share
 
 
@@ -177,19 +174,13 @@ class Timeline:
             weights = [*[pair for pair in weights if pair[1] > 0.001], (directive, share)]
         return weights
 
-    def has_faded(self, begin: float, end: float) -> bool:
-        """Whether an expression was on its way to another one between two moments."""
-        return any(begin - _FADE_SECONDS < item.at < end for item in self._expressions)
-
-    def gestures_at(self, seconds: float, past_seconds: float = 0.0) -> list[Shown]:
-        """Gestures whose arms are up or on their way, or were so lately."""
+    def gestures_at(self, seconds: float) -> list[Shown]:
+        """Gestures whose arms are up or on their way."""
         if not self._gestures:
             return []
         told = [(item.at, item.name) for item in self._gestures]
         return [
-            item
-            for item in plan_gestures(told)
-            if item.start < seconds < item.end + LEAVE_SECONDS + past_seconds
+            item for item in plan_gestures(told) if item.start < seconds < item.end + LEAVE_SECONDS
         ]
 
     def _add_marks(self, speech: FaceSpeech, end: float) -> None:
