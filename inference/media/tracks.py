@@ -1,65 +1,76 @@
-"""Media tracks that hand coded packets to aiortc: encoded once, sent to every viewer."""
+"""Media tracks that hand coded packets to a viewer's sender: encoded once, sent to every viewer."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiortc import MediaStreamTrack
-from aiortc.mediastreams import MediaStreamError
 
 from inference.media.packets import EncodedPacket
 
 
-class AsyncPacketSource(Protocol):
-    """A bounded subscription that a task reads."""
+class PacketSource(Protocol):
+    """A bounded subscription that tells its reader when there is something to take."""
 
-    async def next(self) -> EncodedPacket:
-        """The next packet. Raises EOFError once closed."""
+    def call_on(self, loop: asyncio.AbstractEventLoop, on_packets: Callable[[], None]) -> None:
+        """Call this on a loop, once for all that came."""
+
+    def take(self) -> EncodedPacket | None:
+        """The next packet if one is there. Raises EOFError once closed and empty."""
 
     def close(self) -> None: ...
 
 
+OpenSource = Callable[[], tuple[PacketSource, bytes]]
+
+
 class PacketTrack(MediaStreamTrack):
-    """One viewer's track. The source is opened at the first `recv`, when DTLS is up.
+    """One viewer's track. Its source is opened when the sender starts, when DTLS is up.
 
     parameter_sets: Annex B of the source, once it is open; b"" for sound.
     """
 
-    def __init__(
-        self, kind: str, open_source: Callable[[], tuple[AsyncPacketSource, bytes]]
-    ) -> None:
+    def __init__(self, kind: str, open_source: OpenSource) -> None:
         super().__init__()
         self.kind = kind
         self._open = open_source
-        self._source: AsyncPacketSource | None = None
+        self._source: PacketSource | None = None
+        self._attach: Callable[[PacketSource], None] | None = None
         self.parameter_sets = b""
-        self.packets = 0
 
-    def switch(self, open_source: Callable[[], tuple[AsyncPacketSource, bytes]]) -> None:
+    def start(self, attach: Callable[[PacketSource], None]) -> None:
+        """Open the source. attach(source): has its reader told of packets; again after a switch."""
+        self._attach = attach
+        self._open_source()
+
+    def switch(self, open_source: OpenSource) -> None:
         """Go on with another source from its next keyframe."""
         before, self._source, self._open = self._source, None, open_source
         if before is not None:
             before.close()
+        if self._attach is not None:
+            self._open_source()
 
-    async def recv(self) -> EncodedPacket:  # type: ignore[override]  # for our own sender
-        """The next coded packet, for `RtpSender`. Raises MediaStreamError at the end."""
-        while self.readyState == "live":
-            if self._source is None:
-                self._source, self.parameter_sets = self._open()
-            source = self._source
-            try:
-                packet = await source.next()
-            except EOFError:
-                if source is not self._source:
-                    continue  # switched while waiting
-                break
-            self.packets += 1
-            return packet
-        self.stop()
-        raise MediaStreamError
+    def take(self) -> EncodedPacket | None:
+        """The next packet if one is there. Raises EOFError at the end."""
+        if self.readyState != "live" or self._source is None:
+            raise EOFError("the track has ended")
+        return self._source.take()
+
+    async def recv(self) -> Any:
+        """Never called: the sender takes packets, not frames."""
+        raise NotImplementedError
 
     def stop(self) -> None:
         if self._source is not None:
             self._source.close()
         super().stop()
+
+    def _open_source(self) -> None:
+        if self.readyState != "live":
+            return
+        assert self._attach is not None
+        self._source, self.parameter_sets = self._open()
+        self._attach(self._source)

@@ -1,7 +1,7 @@
 """Fan-out: the same coded packets for every output and viewer; a slow reader never slows the rest.
 
-Encoder threads publish. A subscription is read by one task (`next`), or by whoever it tells that
-there is something to take (`listen`, `take`).
+The threads that encode publish. A subscription tells its reader that there is something to take, on
+the thread that published it (`listen`) or on an event loop (`call_on`).
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Subscription:
         self._queued = dict.fromkeys(streams, 0)  # samples by stream
         self._held: deque[EncodedPacket] = deque()
         self._lock = threading.Lock()
-        self._waiter: tuple[_Waker, asyncio.Future[None]] | None = None
+        self._reader: tuple[_Waker, Callable[[], None]] | None = None
+        self._is_called = False
         self._on_packet: Callable[[EncodedPacket | None], None] | None = None
         self._awaits_keyframe = False
         self._keyframe_pts = -(1 << 62)
@@ -83,16 +84,16 @@ class Subscription:
         """
         self._on_packet = on_packet
 
-    async def next(self) -> EncodedPacket:
-        """The next packet for a task. Raises SubscriptionClosedError when closed and empty."""
-        while True:
-            with self._lock:
-                if self._queue or self._closed:
-                    return self._pop()
-                loop = asyncio.get_running_loop()
-                future = loop.create_future()
-                self._waiter = (self._hub.waker(loop), future)
-            await future
+    def call_on(self, loop: asyncio.AbstractEventLoop, on_packets: Callable[[], None]) -> None:
+        """Call this on a loop when packets can be taken, once for all that came, and at the end.
+
+        Called on that loop.
+        """
+        with self._lock:
+            self._reader = (self._hub.waker(loop), on_packets)
+            if self._queue or self._closed:
+                self._call_reader()
+        self._hub.wake_readers()
 
     def take(self) -> EncodedPacket | None:
         """The next packet if one is there. Raises SubscriptionClosedError when closed and empty."""
@@ -118,7 +119,7 @@ class Subscription:
             overflowed = self._span() > self._capacity
             if overflowed:
                 self._overflow()
-            self._wake()
+            self._call_reader()
         if overflowed:
             self._ask_keyframe()
         if self._on_packet is not None:
@@ -128,7 +129,7 @@ class Subscription:
         """Called by the hub: nothing more will come."""
         with self._lock:
             self._closed = True
-            self._wake()
+            self._call_reader()
         self._hub.wake_readers()
         if self._on_packet is not None:
             self._on_packet(None)
@@ -200,14 +201,20 @@ class Subscription:
         self._delivered += 1
         return self._popleft()
 
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is None:
+    def _call_reader(self) -> None:
+        if self._reader is None or self._is_called:
             return
-        waker, future = waiter
-        waker.add(future)
+        waker, _ = self._reader
+        self._is_called = True
+        waker.add(self._read)
         if waker.is_dead:
             self._closed = True  # the loop of this reader is gone
+
+    def _read(self) -> None:
+        """On the reader's loop."""
+        self._is_called = False  # first: what is appended from now on brings its own call
+        if self._reader is not None:
+            self._reader[1]()
 
     def _ask_keyframe(self) -> None:
         if self.rendition is not None:
@@ -215,36 +222,34 @@ class Subscription:
 
 
 class _Waker:
-    """Wakes the tasks of one event loop from encoder threads, all that wait with one call.
+    """Calls readers on one event loop, all that have something to take by one wake.
 
-    A call costs a write to the loop's pipe: with 20 viewers more than the packets themselves.
+    A wake costs a write to the loop's pipe: with 20 viewers more than the packets themselves.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._futures: deque[asyncio.Future[None]] = deque()
+        self._readers: deque[Callable[[], None]] = deque()
         self._called = False
         self.is_dead = False
 
-    def add(self, future: asyncio.Future[None]) -> None:
-        """Wake this one too at the next `ring`."""
-        self._futures.append(future)
+    def add(self, reader: Callable[[], None]) -> None:
+        """Call this one too at the next `ring`."""
+        self._readers.append(reader)
 
     def ring(self) -> None:
-        if self._called or not self._futures:
+        if self._called or not self._readers:
             return
         self._called = True
         try:
-            self._loop.call_soon_threadsafe(self._resolve)
+            self._loop.call_soon_threadsafe(self._call)
         except RuntimeError:
             self.is_dead = True
 
-    def _resolve(self) -> None:
+    def _call(self) -> None:
         self._called = False  # first: what is appended from now on brings its own call
-        while self._futures:
-            future = self._futures.popleft()
-            if not future.done():
-                future.set_result(None)
+        while self._readers:
+            self._readers.popleft()()
 
 
 class Hub:
@@ -300,13 +305,13 @@ class Hub:
         self.wake_readers()
 
     def deliver(self, packet: EncodedPacket) -> None:
-        """As `publish`, but tasks that wait for it go on only after `wake_readers`."""
+        """As `publish`, but readers on a loop are called only after `wake_readers`."""
         for subscription in self._by_stream.get(stream_key(packet), ()):
             subscription.push(packet)
 
     def wake_readers(self) -> None:
-        """Let the tasks go on that got something. Called last before the caller waits itself: a
-        loop that wakes earlier only waits for the interpreter that the caller still holds."""
+        """Call the readers on loops that got something. Called last before the caller waits itself:
+        a loop that wakes earlier only waits for the interpreter that the caller still holds."""
         for waker in tuple(self._wakers.values()):
             waker.ring()
 
@@ -315,7 +320,7 @@ class Hub:
         self._on_keyframe_request(rendition)
 
     def waker(self, loop: asyncio.AbstractEventLoop) -> _Waker:
-        """What wakes the tasks of a loop; called on that loop."""
+        """What calls the readers on a loop; called on that loop."""
         return self._wakers.setdefault(loop, _Waker(loop))
 
     def stats(self) -> dict[str, SubscriptionStats]:

@@ -12,14 +12,15 @@ import logging
 import secrets
 import struct
 import time
+from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import islice
 from typing import Any, Final
 
 import av
 from aiortc import RTCRtpSender, clock
 from aiortc.codecs.h264 import H264Encoder
-from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import HeaderExtensions, RtpPacket
 
 from inference.media.packets import EncodedPacket
@@ -30,11 +31,17 @@ logger = logging.getLogger(__name__)
 
 # Half a second of pictures at 2.5 Mbps; what was lost longer ago is shown too late anyway.
 _HISTORY: Final = 256
+# Paced, so many leave together: each wake of the loop costs more than to send one.
+_TOGETHER: Final = 4
 _MARKER: Final = 0x80
 _ABS_SEND_TIME_BYTES: Final = 3
 _WORD, _LONG = 0xFFFF, 0xFFFFFFFF
 
-Paced = Callable[[int], Any]
+_PRIVATE: Final = "_RTCRtpSender__"
+_NTP_TIMESTAMP, _RTP_TIMESTAMP = f"{_PRIVATE}ntp_timestamp", f"{_PRIVATE}rtp_timestamp"
+_PACKET_COUNT, _OCTET_COUNT = f"{_PRIVATE}packet_count", f"{_PRIVATE}octet_count"
+
+Paced = Callable[[int], float]
 
 
 class Packetizer:
@@ -63,12 +70,14 @@ class Packetizer:
 
 
 class RtpSender:
-    """Takes over an aiortc sender before it starts. One task, on the event loop."""
+    """Takes over an aiortc sender before it starts. Called by its source on the event loop: a task
+    that waits for packets costs a turn of the loop more for each.
+    """
 
     def __init__(
         self, sender: RTCRtpSender, packetizer: Packetizer, spend: Paced | None = None
     ) -> None:
-        """spend(size): awaited before a packet of that size leaves; None = not paced."""
+        """spend(size): seconds to wait before packets of that size leave; None = not paced."""
         self._sender = sender
         self._packetizer = packetizer
         self._spend = spend
@@ -76,30 +85,95 @@ class RtpSender:
         self._sequence = secrets.randbelow(1 << 15)
         self._rtx_sequence = secrets.randbelow(1 << 15)
         self._origin = secrets.randbits(32)
+        # Payload, timestamp, marker of what has begun to leave.
+        self._left: deque[tuple[bytes, int, int]] = deque()
+        self._paid = 0  # so many of them may leave now
+        self._timer: asyncio.TimerHandle | None = None
         sender._run_rtp = self._run  # type: ignore[method-assign]
         sender._retransmit = self._retransmit  # type: ignore[method-assign]
 
     def _get(self, name: str) -> Any:
-        return getattr(self._sender, f"_RTCRtpSender__{name}")
-
-    def _set(self, name: str, value: object) -> None:
-        setattr(self._sender, f"_RTCRtpSender__{name}", value)
+        return getattr(self._sender, f"{_PRIVATE}{name}")
 
     async def _run(self, codec: Any) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._over = self._loop.create_future()
         self._get("rtp_started").set()
         track = self._sender.track
         assert isinstance(track, PacketTrack)
+        self._track = track
         self._prepare_header(codec)
         try:
-            while True:
-                await self._send_packet(await track.recv(), track.parameter_sets)
-        except (asyncio.CancelledError, ConnectionError, MediaStreamError):
+            track.start(lambda source: source.call_on(self._loop, self._pump))
+            await self._over
+        except asyncio.CancelledError:
             pass
         except Exception:
             # The edge of one viewer: aiortc's `stop` waits for the mark below.
             logger.exception("sending to a viewer failed")
-        track.stop()
+        self._close()
         self._get("rtp_exited").set()
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._track.stop()
+
+    def _end(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def _pump(self) -> None:
+        """Send what there is, until the pacer says to wait."""
+        if self._timer is not None or self._over.done():
+            return
+        if not self._send_all():
+            self._end()
+
+    def _go_on(self) -> None:
+        self._timer = None
+        self._pump()
+
+    def _send_all(self) -> bool:
+        """False when the viewer gets nothing more."""
+        try:
+            while self._left or self._load():
+                if not self._paid and self._must_wait():
+                    return True
+                self._paid -= 1
+                self._send_payload(*self._left.popleft())
+        except (ConnectionError, EOFError):
+            return False
+        except Exception:
+            # The edge of one viewer.
+            logger.exception("sending to a viewer failed")
+            return False
+        return True
+
+    def _must_wait(self) -> bool:
+        """Pay for the next payloads; whether they may not leave yet: then `_go_on` is called."""
+        self._paid = min(len(self._left), _TOGETHER)
+        if self._spend is None:
+            return False
+        sizes = (len(payload) for payload, _, _ in islice(self._left, self._paid))
+        wait_seconds = self._spend(sum(sizes) + self._paid * len(self._header))
+        if wait_seconds <= 0:
+            return False
+        self._timer = self._loop.call_later(wait_seconds, self._go_on)
+        return True
+
+    def _load(self) -> bool:
+        """Cut the next packet; False when none is there. Raises EOFError at the end."""
+        packet = self._track.take()
+        if packet is None:
+            return False
+        payloads = self._packetizer.payloads(packet, self._track.parameter_sets)
+        timestamp = (self._origin + packet.pts * self._clock_rate // SAMPLE_RATE_HZ) & _LONG
+        self._left.extend((payload, timestamp, 0) for payload in payloads)
+        if packet.stream == "video":
+            self._left[-1] = (payloads[-1], timestamp, _MARKER)
+        self._count(payloads, timestamp)
+        return True
 
     def _prepare_header(self, codec: Any) -> None:
         """A header with the extensions that were agreed on, to be filled in for each packet."""
@@ -116,17 +190,6 @@ class RtpSender:
         packet = RtpPacket(payload_type=self._payload_type, ssrc=self._sender._ssrc)
         packet.extensions = HeaderExtensions(abs_send_time=abs_send_time, mid=self._get("mid"))
         return packet.serialize(self._get("rtp_header_extensions_map"))
-
-    async def _send_packet(self, packet: EncodedPacket, parameter_sets: bytes) -> None:
-        payloads = self._packetizer.payloads(packet, parameter_sets)
-        timestamp = (self._origin + packet.pts * self._clock_rate // SAMPLE_RATE_HZ) & _LONG
-        last = len(payloads) - 1
-        for index, payload in enumerate(payloads):
-            if self._spend is not None:
-                await self._spend(len(self._header) + len(payload))
-            is_last = index == last and packet.stream == "video"
-            self._send_payload(payload, timestamp, _MARKER if is_last else 0)
-        self._count(payloads, timestamp)
 
     def _send_payload(self, payload: bytes, timestamp: int, marker: int) -> None:
         sequence = self._sequence
@@ -151,10 +214,10 @@ class RtpSender:
 
     def _count(self, payloads: list[bytes], timestamp: int) -> None:
         """What aiortc's sender reports tell the viewer."""
-        self._set("ntp_timestamp", clock.current_ntp_time())
-        self._set("rtp_timestamp", timestamp)
-        self._set("packet_count", self._get("packet_count") + len(payloads))
-        self._set("octet_count", self._get("octet_count") + sum(map(len, payloads)))
+        told = vars(self._sender)
+        told[_NTP_TIMESTAMP], told[_RTP_TIMESTAMP] = clock.current_ntp_time(), timestamp
+        told[_PACKET_COUNT] += len(payloads)
+        told[_OCTET_COUNT] += sum(map(len, payloads))
 
     async def _retransmit(self, sequence_number: int) -> None:
         """Send again what a viewer reported as lost (RFC 4588 where it was agreed on)."""

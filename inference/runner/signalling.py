@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from inference.media import ice
-from inference.media.tracks import AsyncPacketSource, PacketTrack
+from inference.media.tracks import PacketSource, PacketTrack
 from inference.protocol import SIGNAL_DEADLINE_SECONDS, IceSpec, Json, Signal
 from inference.runner.core import LOW_BITRATE_KBPS, LOW_RENDITION, CoreError, MediaCore
 from inference.runner.fanout import Subscription
@@ -274,7 +274,7 @@ class Viewers:
         if rung != "sound":
             self._core.hub.request_keyframe(rung)
 
-    def _open_video(self, viewer_id: str, rendition: str) -> tuple[AsyncPacketSource, bytes]:
+    def _open_video(self, viewer_id: str, rendition: str) -> tuple[PacketSource, bytes]:
         source = self._subscribe(viewer_id, f"video:{rendition}")
         return source, self._core.headers(rendition).h264
 

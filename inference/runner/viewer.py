@@ -118,14 +118,13 @@ class Pacer:
         self._window = (self._at, 0)
         self.sent_kbps = 0.0
 
-    async def spend(self, size: int) -> None:
-        """Wait until `size` bytes may leave."""
+    def spend(self, size: int) -> float:
+        """Seconds to wait before `size` bytes may leave."""
         now = time.monotonic()
         self._count(size, now)
         self._tokens += (now - self._at) * self.bytes_per_second
         self._tokens, self._at = min(self._tokens, _BURST_BYTES) - size, now
-        if self._tokens < 0:
-            await asyncio.sleep(-self._tokens / self.bytes_per_second)
+        return max(0.0, -self._tokens / self.bytes_per_second)
 
     def _count(self, size: int, now: float) -> None:
         began, total = self._window

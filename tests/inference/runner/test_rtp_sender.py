@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 import pytest
 from aiortc import RTCRtpSender, rtcdtlstransport, rtcrtpsender
 from aiortc.codecs.h264 import h264_depayload
-from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
 from aiortc.rtp import HeaderExtensionsMap, RtpPacket, unwrap_rtx
 
@@ -62,16 +62,18 @@ class Wire:
 
 
 class Source:
-    """Packets that are there already."""
+    """Packets that are there already, and then the end."""
 
     def __init__(self, packets: list[EncodedPacket]) -> None:
-        self._packets: Iterator[EncodedPacket] = iter(packets)
+        self._packets = deque(packets)
 
-    async def next(self) -> EncodedPacket:
-        try:
-            return next(self._packets)
-        except StopIteration:
-            raise EOFError from None
+    def call_on(self, loop: asyncio.AbstractEventLoop, on_packets: Callable[[], None]) -> None:
+        loop.call_soon(on_packets)
+
+    def take(self) -> EncodedPacket:
+        if not self._packets:
+            raise EOFError
+        return self._packets.popleft()
 
     def close(self) -> None: ...
 
@@ -85,13 +87,19 @@ def sound(pts: int) -> EncodedPacket:
     return EncodedPacket("opus", pts, 960, True, b"opus")
 
 
-async def send(wire: Wire, packets: list[EncodedPacket], *, rtx: int | None = 97) -> Any:
-    """Run a sender over these packets until they end; the sender."""
+async def send(
+    wire: Wire,
+    packets: list[EncodedPacket],
+    *,
+    rtx: int | None = 97,
+    spend: Callable[[int], float] = lambda size: 0.0,
+) -> Any:
+    """Run a sender over these packets until they end; the sender. Pictures are paced."""
     kind = "video" if packets[0].stream == "video" else "audio"
     track = PacketTrack(kind, lambda: (Source(packets), SETS))
     sender = RTCRtpSender(track, wire.dtls())
     sender._ssrc, sender._rtx_ssrc = SSRC, RTX_SSRC
-    RtpSender(sender, Packetizer())
+    RtpSender(sender, Packetizer(), spend if kind == "video" else None)
     private = "_RTCRtpSender__"
     setattr(sender, f"{private}rtp_header_extensions_map", EXTENSIONS)
     setattr(sender, f"{private}mid", "0")
@@ -193,11 +201,25 @@ async def test_reports_count_what_left() -> None:
     assert sender._RTCRtpSender__rtp_timestamp == wire.packets[-1].timestamp
 
 
-async def test_lost_connection_ends_the_track() -> None:
+@pytest.mark.parametrize("packet", [picture(0, 100), sound(0)])
+async def test_lost_connection_ends_the_track(packet: EncodedPacket) -> None:
     wire = Wire(state="failed")
 
-    sender = await send(wire, [picture(0, 100)])
+    sender = await asyncio.wait_for(send(wire, [packet]), 30)
 
     assert wire.sent == []
-    with pytest.raises(MediaStreamError):
-        await asyncio.wait_for(sender.track.recv(), 60)
+    assert sender.track.readyState == "ended"
+
+
+async def test_pacer_holds_back_what_is_left_of_a_picture() -> None:
+    wire, waits, held = Wire(), iter([0.0, 0.005, 0.0]), []
+
+    def spend(size: int) -> float:
+        held.append((len(wire.sent), size))
+        return next(waits)
+
+    await send(wire, [picture(0, 7000), picture(1, 100)], spend=spend)
+
+    sizes = [len(data) for data in wire.sent]
+    assert held == [(0, sum(sizes[:4])), (4, sum(sizes[4:-1])), (len(sizes) - 1, sizes[-1])]
+    assert [p.marker for p in wire.packets] == [0] * (len(sizes) - 2) + [1, 1]
