@@ -208,11 +208,13 @@ class AacEncoder:
 class OpusEncoder:
     """48 kHz mono Opus, 20 ms, low delay, for WebRTC.
 
-    Complexity 5 as browsers use it on phones: a quarter less work, the same ears.
+    Complexity 2: a quarter less work than 5. At this bitrate 5 adds half a dB in the mean of all
+    bands that sound, and none in the tenth of them that is worst (both languages of the built-in
+    voice, 2026); the mode for low delay has little more to search for.
     """
 
     def __init__(self) -> None:
-        options = {"application": "lowdelay", "frame_duration": "20", "compression_level": "5"}
+        options = {"application": "lowdelay", "frame_duration": "20", "compression_level": "2"}
         self._context = _open_audio("libopus", "mono", "s16", OPUS_BITRATE, options)
 
     def encode(self, pts: int, samples: Samples) -> list[EncodedPacket]:
