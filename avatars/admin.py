@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.http import FileResponse, HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404, HttpRequest
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
@@ -30,7 +31,7 @@ from livestudio.common.admin import (
     OrganizationScopedInline,
     ReadOnly,
 )
-from livestudio.common.errors import InvalidInputError
+from livestudio.common.errors import ForbiddenError, InvalidInputError, NotFoundError
 
 
 class AvatarForm(OneOrganizationForm):
@@ -177,11 +178,16 @@ class BuildInline(ReadOnly, OrganizationScopedInline):
 
 def bundle_file(request: HttpRequest, avatar_id: UUID, build_id: UUID) -> FileResponse:
     """A version as a zip, for those who may edit the presenter."""
-    build = get_build_for(signed_in(request), avatar_id, build_id, "avatar.edit")
+    try:
+        build = get_build_for(signed_in(request), avatar_id, build_id, "avatar.edit")
+        archive = open_archive(build)
+    except NotFoundError as error:
+        raise Http404 from error
+    except ForbiddenError as error:
+        raise PermissionDenied from error
     return FileResponse(
-        open_archive(build), as_attachment=True, filename="presenter.zip",
-        content_type="application/zip",
-    )  # fmt: skip
+        archive, as_attachment=True, filename="presenter.zip", content_type="application/zip"
+    )
 
 
 @admin.register(Avatar)

@@ -8,6 +8,11 @@ from avatars.models import Avatar
 from inference.catalog import PRESENTERS
 
 
+def find_avatar(avatar_id: UUID) -> Avatar | None:
+    """Of any organization, for commands of the operator inside `every_organization()`."""
+    return Avatar.objects.filter(pk=avatar_id).first()
+
+
 def count_avatars(organization_id: UUID) -> int:
     """Presenters of an organization, as `GET avatars/` lists them."""
     return int(Avatar.objects.filter(organization=organization_id).count())

@@ -135,6 +135,7 @@ FROM_PARENT = {
     "streams.Occurrence.show",
     "streams.ConnectionTicket.broadcast",
     "webhooks.WebhookDelivery.webhook",
+    "webhooks.WebhookAttempt.delivery",
 }
 
 

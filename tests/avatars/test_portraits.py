@@ -84,7 +84,6 @@ def test_photo_becomes_a_presenter_that_speaks(cast: Cast) -> None:
     film = api_client(cast.alice).get(shown[0]["preview_url"])
     assert film.status_code == 200
     assert len(b"".join(film.streaming_content)) > 10_000
-    film.close()
     settings = engine_settings(avatar)
     setup = FaceSetup(640, 360, 1920, "full", "studio", settings, str(site.CACHE_DIR))
     picture = np.zeros((540, 640), np.uint8)

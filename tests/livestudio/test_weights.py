@@ -24,7 +24,7 @@ def test_weights_lists_each_file_with_source_licence_size_and_state(
     )
     assert "licence: MIT" in said
     assert "wav2lip/wav2lip256.pth" in said
-    assert f"Files belong into {tmp_path}/weights. 0 of 6 networks are ready." in said
+    assert f"Files belong into {tmp_path}/weights. 0 of 7 networks are ready." in said
 
 
 def test_weights_ends_with_status_1_when_a_file_is_not_the_published_one(

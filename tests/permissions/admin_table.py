@@ -237,6 +237,12 @@ DOORS: Final[dict[str, Door]] = {
         changes=True,
         answers=(302,),
     ),
+    # The version of the world has failed, so it has no zip to give.
+    "avatars_avatar_bundle": Door(
+        "avatar.edit",
+        kwargs=lambda world: {"avatar_id": world.avatar.pk, "build_id": world.build.pk},
+        answers=(404,),
+    ),
     **{f"live_button {verb}": _button(verb) for verb in BUTTONS},
     "streams_show_start": Door(
         START,

@@ -47,7 +47,7 @@ def test_short_key_gives_no_hint(alice: Client) -> None:
 @pytest.mark.parametrize(
     ("url", "word"),
     [
-        ("", "空"),
+        ("", "blank"),
         ("rtmp://", "host"),
         ("rtmp:///live", "host"),
         ("http://127.0.0.1/live", "rtmp://"),
@@ -64,7 +64,7 @@ def test_short_key_gives_no_hint(alice: Client) -> None:
     ],
 )
 def test_output_refuses_address_and_says_why(alice: Client, url: str, word: str) -> None:
-    answer = alice.post("outputs/", {**BODY, "url": url})
+    answer = alice.post("outputs/", {**BODY, "url": url}, **{"Accept-Language": "en"})
 
     assert answer.status_code == 400
     detail = error_of(answer)["details"][0]

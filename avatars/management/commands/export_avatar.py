@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.scope import every_organization
 from avatars.bundle_archive import write_archive
 from avatars.bundles import current_build
-from avatars.models import Avatar
+from avatars.selectors import find_avatar
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with every_organization():
-            avatar = Avatar.objects.filter(pk=options["avatar"]).first()
+            avatar = find_avatar(options["avatar"])
             build = current_build(avatar) if avatar is not None else None
             if build is None:
                 raise CommandError("There is no presenter with this id that was built.")

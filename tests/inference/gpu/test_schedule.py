@@ -108,12 +108,13 @@ def test_one_stall_does_not_make_a_pass_unusable_for_ever() -> None:
 
 
 def test_room_is_what_the_measured_time_leaves() -> None:
-    """At 25 pictures a second a face may wait 40 ms for others: a pass of 16 takes 36 ms here."""
-    plan = admission.plan(Timings(dict(GPU)), Timings(dict.fromkeys(SIZES, 0.004)), 1920)
+    """Twice a pass must fit into a face's patience: 80 ms at 50 pictures a second, so 36 ms do."""
+    plan = admission.plan(Timings(dict(GPU)), Timings(dict.fromkeys(SIZES, 0.004)), 960)
 
+    assert admission.patience_seconds(960) == pytest.approx(0.08)
     assert (plan.paint, plan.hear) == (16, 32)
-    assert plan.load == pytest.approx(25 * 0.036 / 16 + 25 / 4 * 0.004 / 32)
-    assert plan.fits == 14
+    assert plan.load == pytest.approx(50 * 0.036 / 16 + 50 / 4 * 0.004 / 32)
+    assert plan.fits == 7
 
 
 def test_slower_pictures_leave_time_for_larger_passes() -> None:
