@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from asgiref.sync import SyncToAsync
 from django.db import connection, connections
 
 
@@ -53,8 +54,10 @@ def at_once(work: Callable[[int], int], processes: int) -> list[int]:
             connections.close_all()
             os._exit(0)
 
-    # A connection must not be shared by two processes.
+    # A connection must not be shared by two processes: a fork drops those of other threads, and
+    # with them the server's side. Asynchronous tests ask the database on a thread that is kept.
     connections.close_all()
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
     forks: list[Any] = [context.Process(target=run, args=(n,)) for n in range(processes)]
     for fork in forks:
         fork.start()

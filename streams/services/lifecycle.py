@@ -12,6 +12,7 @@ from accounts.audit import record
 from accounts.models import User
 from accounts.roles import SystemActor, require_permission
 from inference.protocol import Json, OutputState
+from livestudio.common.deadlocks import tried_again_on_deadlock
 from streams.errors import BroadcastAlreadyLiveError
 from streams.models import (
     Broadcast,
@@ -40,6 +41,7 @@ STOPPED: Final[OutputState] = "stopped"
 STOPPED_BY_OPERATOR: Final = "stopped by the operator"
 
 
+@tried_again_on_deadlock
 def start_broadcast(
     *, show: Show, actor: User | SystemActor, occurrence: Occurrence | None = None
 ) -> Broadcast:
