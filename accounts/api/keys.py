@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,8 +17,15 @@ from accounts.roles import SCOPES
 from accounts.services import api_keys
 
 
+@extend_schema_field(serializers.ListField(child=serializers.ChoiceField(choices=sorted(SCOPES))))
+class ScopesField(serializers.ListField):
+    """Scopes by name. The service refuses a name that does not exist, and lists those that do."""
+
+    child = serializers.CharField(max_length=50)
+
+
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
-    scopes = serializers.ListField(child=serializers.CharField(), read_only=True)
+    scopes = ScopesField(read_only=True)
     created_by = serializers.CharField(
         source="created_by.username", default=None, read_only=True, allow_null=True
     )
@@ -45,11 +52,7 @@ class NewApiKeySerializer(ApiKeySerializer):
 
 class ApiKeyWriteSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=100)
-    scopes = serializers.ListField(
-        child=serializers.CharField(max_length=50),
-        max_length=100,
-        help_text=f"Some of: {', '.join(sorted(SCOPES))}.",
-    )
+    scopes = ScopesField(max_length=100, help_text="What the key may do; reading comes with each.")
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
 
 

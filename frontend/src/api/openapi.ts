@@ -1895,7 +1895,7 @@ export interface components {
             name: string;
             /** Begins with */
             readonly prefix: string;
-            readonly scopes: string[];
+            readonly scopes: components["schemas"]["ScopesEnum"][];
             readonly created_by: string | null;
             /** Format: date-time */
             readonly created_at: string;
@@ -1909,8 +1909,8 @@ export interface components {
         };
         ApiKeyWriteRequest: {
             name: string;
-            /** @description Some of: avatar.edit, avatar.view, broadcast.replace_key, broadcast.start, broadcast.steer, broadcast.view, organization.view, output.edit, output.view, recording.edit, recording.view, show.edit, show.view, voice.edit, voice.view. */
-            scopes: string[];
+            /** @description What the key may do; reading comes with each. */
+            scopes: components["schemas"]["ScopesEnum"][];
             /** Format: date-time */
             expires_at?: string | null;
         };
@@ -2626,7 +2626,7 @@ export interface components {
             name: string;
             /** Begins with */
             readonly prefix: string;
-            readonly scopes: string[];
+            readonly scopes: components["schemas"]["ScopesEnum"][];
             readonly created_by: string | null;
             /** Format: date-time */
             readonly created_at: string;
@@ -3549,6 +3549,25 @@ export interface components {
          * @enum {string}
          */
         ScopeEnum: "face" | "voice" | "both";
+        /**
+         * @description * `avatar.edit` - avatar.edit
+         *     * `avatar.view` - avatar.view
+         *     * `broadcast.replace_key` - broadcast.replace_key
+         *     * `broadcast.start` - broadcast.start
+         *     * `broadcast.steer` - broadcast.steer
+         *     * `broadcast.view` - broadcast.view
+         *     * `organization.view` - organization.view
+         *     * `output.edit` - output.edit
+         *     * `output.view` - output.view
+         *     * `recording.edit` - recording.edit
+         *     * `recording.view` - recording.view
+         *     * `show.edit` - show.edit
+         *     * `show.view` - show.view
+         *     * `voice.edit` - voice.edit
+         *     * `voice.view` - voice.view
+         * @enum {string}
+         */
+        ScopesEnum: "avatar.edit" | "avatar.view" | "broadcast.replace_key" | "broadcast.start" | "broadcast.steer" | "broadcast.view" | "organization.view" | "output.edit" | "output.view" | "recording.edit" | "recording.view" | "show.edit" | "show.view" | "voice.edit" | "voice.view";
         /**
          * @description * `running` - Running
          *     * `held` - Held

@@ -40,6 +40,7 @@ export type WebhookDraft = Schemas['WebhookWriteRequest']
 export type Delivery = Schemas['Delivery']
 export type ApiKey = Schemas['ApiKey']
 export type ApiKeyDraft = Schemas['ApiKeyWriteRequest']
+export type Scope = ApiKeyDraft['scopes'][number]
 
 export type Usage = Schemas['UsageAnswer']
 export type Meter = Schemas['MeterAnswer']
@@ -64,6 +65,25 @@ export const WEBHOOK_EVENTS = namesOf<WebhookEvent>({
   'quota.warning': 14,
   'quota.reached': 15,
   'webhook.test': 16,
+})
+
+/** In the order in which they are offered. A missing or unknown one does not compile. */
+export const SCOPES = namesOf<Scope>({
+  'show.view': 0,
+  'show.edit': 1,
+  'broadcast.view': 2,
+  'broadcast.start': 3,
+  'broadcast.steer': 4,
+  'broadcast.replace_key': 5,
+  'output.view': 6,
+  'output.edit': 7,
+  'avatar.view': 8,
+  'avatar.edit': 9,
+  'voice.view': 10,
+  'voice.edit': 11,
+  'recording.view': 12,
+  'recording.edit': 13,
+  'organization.view': 14,
 })
 
 export type ErrorBody = Omit<Schemas['Error']['error'], 'code' | 'details'> & {
