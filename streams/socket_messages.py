@@ -10,11 +10,17 @@ import json
 import types
 import typing
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Union
+from typing import Annotated, Any, Final, Literal, Union
 
 from inference.protocol import COMMANDS, MESSAGES, Event, Json, decode, encode
 from streams.messages import VERSION, broadcast_output_json, utterance_json
-from streams.models import Broadcast, BroadcastOutput, Utterance
+from streams.models import Broadcast, BroadcastOutput, BroadcastState, Utterance
+from streams.models.broadcast import (
+    BroadcastOutputState,
+    ScriptState,
+    UtteranceSource,
+    UtteranceState,
+)
 
 SUBPROTOCOL: Final = "livestudio.v1"
 TICKET_PREFIX: Final = "ticket."
@@ -35,9 +41,9 @@ class Welcome:
 class State:
     """script is told to consoles only."""
 
-    state: str
+    state: Annotated[str, BroadcastState]
     reason: str
-    script: str | None = None
+    script: Annotated[str, ScriptState] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +56,13 @@ class CursorMoved:
 @dataclass(frozen=True, slots=True)
 class UtteranceChanged:
     id: str
-    source: str
+    source: Annotated[str, UtteranceSource]
     cue: str | None
     sentence: int | None
     loop: int | None
     text: str
     generation: int
-    state: str
+    state: Annotated[str, UtteranceState]
     reason: str
     started_at: str | None
     media_time_ms: int | None
@@ -87,7 +93,7 @@ class OutputChanged:
     output: str | None
     name: str
     kind: str
-    state: str
+    state: Annotated[str, BroadcastOutputState]
     reason: str
     bitrate_kbps: float | None
     dropped: int
@@ -298,7 +304,7 @@ def _messages(kinds: dict[str, type]) -> list[Json]:
 
 
 def _object(cls: type, first: Json | None = None) -> Json:
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
     fields = dataclasses.fields(cls)
     required = [item.name for item in fields if _is_required(item)]
     return {
@@ -314,7 +320,10 @@ def _is_required(item: dataclasses.Field[Any]) -> bool:
 
 
 def _schema(hint: Any) -> Json:
+    """The schema of a type; `Annotated[str, Choices]` is one of these choices."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return {"type": "string", "enum": list(args[1].values)}
     if origin in (Union, types.UnionType):
         return {"anyOf": [_schema(option) for option in args]}
     if origin is Literal:

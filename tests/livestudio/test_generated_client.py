@@ -1,4 +1,4 @@
-"""What the frontend is typed by is made from the API as it is now."""
+"""What the frontend is typed by is made from the API and the websockets as they are now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.management import call_command
 from scripts.provision.frontend import frontend_environment
 
 FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
-AGAIN = "make both anew, in frontend/: npm run generate:api"
+AGAIN = "make all of them anew, in frontend/: npm run generate:api"
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +28,20 @@ def test_exported_schema_is_that_of_the_api(exported: Path) -> None:
 
 def test_generated_types_are_those_of_the_schema(tmp_path: Path) -> None:
     made = tmp_path / "openapi.ts"
-    program = FRONTEND / "node_modules" / ".bin" / "openapi-typescript"
 
-    subprocess.run(
-        [program, FRONTEND / "openapi.yaml", "-o", made],
-        check=True,
-        capture_output=True,
-        cwd=FRONTEND,
-        env={**os.environ, **frontend_environment()},
-    )
+    _run("node_modules/.bin/openapi-typescript", "openapi.yaml", "-o", str(made))
 
     assert made.read_text() == (FRONTEND / "src" / "api" / "openapi.ts").read_text(), AGAIN
+
+
+def test_types_of_socket_messages_are_those_of_their_schema(tmp_path: Path) -> None:
+    made = tmp_path / "sockets.ts"
+
+    _run("node", "scripts/socket-types.mjs", str(made))
+
+    assert made.read_text() == (FRONTEND / "src" / "realtime" / "sockets.ts").read_text(), AGAIN
+
+
+def _run(*command: str) -> None:
+    environment = {**os.environ, **frontend_environment()}
+    subprocess.run(command, check=True, capture_output=True, cwd=FRONTEND, env=environment)

@@ -56,7 +56,7 @@ describe('ConsoleSocket', () => {
     await open()
 
     await eventually(() => expect(replays()).toEqual([{ type: 'replay', after_sequence: 5 }]))
-    const sequences = () => messages.flatMap((item) => (item.type === 'event' ? [item.data.sequence] : []))
+    const sequences = () => messages.flatMap((item) => (item.type === 'event' ? [item.sequence] : []))
     await eventually(() => expect(sequences()).toEqual([6, 7]))
   })
 

@@ -2,7 +2,7 @@ import { ApiError, toApiError } from '@/api/errors'
 import type { CommandArguments, CommandName, ErrorBody } from '@/api/schema'
 
 import { Backoff } from './backoff'
-import { toConsoleMessage, type ConsoleMessage, type ResultMessage } from './messages'
+import type { ConsoleMessage, ConsoleRequest, ResultMessage } from './messages'
 import {
   CLOSE_NOT_FOUND,
   CLOSE_ROLE,
@@ -34,9 +34,7 @@ const REFUSALS: Record<number, ErrorBody> = {
 }
 
 function errorOf(result: ResultMessage): ApiError {
-  const { error } = result
-  if (typeof error === 'object' && error.code) return new ApiError(error, 409)
-  return new ApiError({ code: 'command_failed', message: String(error ?? '') }, 409)
+  return new ApiError(result.error ?? { code: 'command_failed', message: '' }, 409)
 }
 
 /** The operator's link to one broadcast: reconnects with jitter, replays events, runs commands. */
@@ -85,7 +83,7 @@ export class ConsoleSocket {
       const late = () => this.settle(id, (item) => item.reject(lateError()))
       const timer = window.setTimeout(late, COMMAND_DEADLINE_MS)
       this.pending.set(id, { resolve, reject, timer })
-      this.socket?.send(JSON.stringify({ type: 'command', id, name, args }))
+      if (this.socket) say(this.socket, { type: 'command', id, name, args })
     })
   }
 
@@ -100,14 +98,13 @@ export class ConsoleSocket {
     this.backoff.reset()
     this.handlers.onLink('open', null)
     const after = this.handlers.lastSequence()
-    socket.send(JSON.stringify({ type: 'replay', after_sequence: after }))
+    say(socket, { type: 'replay', after_sequence: after })
   }
 
   private onText(text: unknown): void {
-    const raw = parseMessage(text)
-    const message = raw && toConsoleMessage(raw)
+    const message = parseMessage<ConsoleMessage>(text)
     if (!message) return
-    if (message.type === 'result') this.onResult(message.data)
+    if (message.type === 'result') this.onResult(message)
     else this.handlers.onMessage(message)
   }
 
@@ -153,6 +150,10 @@ export class ConsoleSocket {
       this.settle(id, (item) => item.reject(new ApiError({ code, message: '' }, 0)))
     }
   }
+}
+
+function say(socket: WebSocket, message: ConsoleRequest): void {
+  socket.send(JSON.stringify(message))
 }
 
 function lateError(): ApiError {

@@ -1,70 +1,28 @@
-import type {
-  Broadcast,
-  BroadcastEvent,
-  BroadcastOutput,
-  Cursor,
-  ErrorBody,
-  Metrics,
-  ScriptState,
-  Utterance,
-} from '@/api/schema'
+import type { Broadcast, CommandName, ErrorBody, Metrics } from '@/api/schema'
 
-/** A line as it is heard. */
-export interface Caption {
-  utterance: string
-  text: string
-  start_ms: number
-  end_ms: number
-}
+import type { components } from './sockets'
 
-export interface ResultMessage {
-  id: string
-  ok: boolean
-  error?: ErrorBody | string
-  data?: unknown
-}
+type Schemas = components['schemas']
+type ConsoleServer = Schemas['console_server']
+type ConsoleClient = Schemas['console_client']
+type Told<T extends ConsoleServer['type']> = Extract<ConsoleServer, { type: T }>
 
-/** What the console socket tells, by its `type`. */
+/** What the console socket tells, by its `type`. Broadcast, numbers, errors have their REST form. */
 export type ConsoleMessage =
-  | { type: 'welcome'; broadcast: Broadcast | string; permissions: string[] }
-  | { type: 'state'; data: Partial<Broadcast> }
-  | { type: 'cursor'; data: Cursor & { script?: ScriptState } }
-  | { type: 'utterance'; data: Utterance }
-  | { type: 'caption'; data: Caption }
-  | { type: 'output'; data: Partial<BroadcastOutput> & { id: string } }
-  | { type: 'metrics'; data: Metrics }
-  | { type: 'event'; data: BroadcastEvent }
-  | { type: 'result'; data: ResultMessage }
+  | Exclude<ConsoleServer, { type: 'welcome' | 'metrics' | 'result' }>
+  | ResultMessage
+  | (Omit<Told<'welcome'>, 'broadcast'> & { broadcast: Broadcast })
+  | (Omit<Told<'metrics'>, 'metrics'> & { metrics: Metrics })
+type CommandMessage = Extract<ConsoleClient, { type: 'command' }>
+/** What a console says to the server. `args`: the body of the REST verb, see `CommandArguments`. */
+export type ConsoleRequest =
+  | Exclude<ConsoleClient, { type: 'command' }>
+  | (Omit<CommandMessage, 'name' | 'args'> & { name: CommandName; args: unknown })
+/** A line as it is heard. */
+export type Caption = Told<'caption'>
+export type ResultMessage = Omit<Told<'result'>, 'error'> & { error?: ErrorBody | null }
 
-const BODY_TYPES = new Set([
-  'state',
-  'cursor',
-  'utterance',
-  'caption',
-  'output',
-  'metrics',
-  'event',
-  'result',
-])
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** Fields may lie beside `type` or in an object named like it (`utterance: {...}`): both are read. */
-export function bodyOf(message: Record<string, unknown>): Record<string, unknown> {
-  const { type, ...fields } = message
-  const nested = fields[String(type)]
-  return isObject(nested) ? nested : fields
-}
-
-/** The message in typed form, or null for a type this version does not know. */
-export function toConsoleMessage(raw: Record<string, unknown>): ConsoleMessage | null {
-  const type = raw.type
-  if (type === 'welcome') {
-    const permissions = Array.isArray(raw.permissions) ? raw.permissions.map(String) : []
-    return { type, broadcast: raw.broadcast as Broadcast | string, permissions }
-  }
-  if (typeof type !== 'string' || !BODY_TYPES.has(type)) return null
-  return { type, data: bodyOf(raw) } as unknown as ConsoleMessage
-}
+/** What the watch socket tells, by its `type`. */
+export type WatchMessage = Schemas['watch_server']
+/** What a viewer says to the server. */
+export type WatchRequest = Schemas['watch_client']

@@ -32,13 +32,13 @@ export async function openTicketSocket(
   return { socket: new WebSocket(socketUrl(broadcast, purpose), protocols), ticket, broadcast }
 }
 
-/** The JSON object in a message, or null when it is not one of ours. */
-export function parseMessage(data: unknown): Record<string, unknown> | null {
+/** The message in a text of the server, or null when it is not one. `M`: those of this socket. */
+export function parseMessage<M extends { type: string }>(data: unknown): M | null {
   if (typeof data !== 'string') return null
   try {
     const value: unknown = JSON.parse(data)
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isObject ? (value as Record<string, unknown>) : null
+    const isMessage = typeof value === 'object' && value !== null && 'type' in value
+    return isMessage ? (value as M) : null
   } catch {
     return null
   }

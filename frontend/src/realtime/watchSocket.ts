@@ -1,6 +1,6 @@
 import type { BroadcastState, Ticket } from '@/api/schema'
 
-import { bodyOf, type Caption } from './messages'
+import type { Caption, WatchMessage, WatchRequest } from './messages'
 import { openTicketSocket, parseMessage } from './ticketSocket'
 
 const OPEN_DEADLINE_MS = 5_000
@@ -87,7 +87,7 @@ export class WatchSocket {
     then()
   }
 
-  private send(message: Record<string, unknown>): void {
+  private send(message: WatchRequest): void {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message))
   }
 }
@@ -98,29 +98,21 @@ function resolveOpened(timer: number, resolve: () => void): void {
 }
 
 function dispatch(data: unknown, handlers: WatchSocketHandlers): void {
-  const raw = parseMessage(data)
-  if (!raw) return
-  // `candidate` is both a type and a field with text, `state` likewise: only objects are nested.
-  const body = bodyOf(raw)
-  switch (raw.type) {
+  const message = parseMessage<WatchMessage>(data)
+  switch (message?.type) {
     case 'answer':
-      return handlers.onAnswer(String(body.sdp))
-    case 'candidate':
-      return handlers.onCandidate(body as RTCIceCandidateInit)
+      return handlers.onAnswer(message.sdp)
+    case 'candidate': {
+      const { candidate, sdpMid, sdpMLineIndex } = message
+      return handlers.onCandidate({ candidate, sdpMid, sdpMLineIndex })
+    }
     case 'state':
-      return handlers.onState(body.state as BroadcastState, String(body.reason ?? ''))
+      return handlers.onState(message.state, message.reason)
     case 'caption':
-      return handlers.onCaption(body as unknown as Caption)
-    case 'error':
-      return handlers.onError(toWatchError(body))
-  }
-}
-
-function toWatchError(body: Record<string, unknown>): WatchError {
-  const seconds = Number(body.retry_after_seconds ?? Number.NaN)
-  return {
-    code: String(body.code ?? 'signalling'),
-    message: String(body.message ?? ''),
-    retryAfterSeconds: Number.isFinite(seconds) ? seconds : null,
+      return handlers.onCaption(message)
+    case 'error': {
+      const { code, message: text, retry_after_seconds = null } = message
+      return handlers.onError({ code, message: text, retryAfterSeconds: retry_after_seconds })
+    }
   }
 }

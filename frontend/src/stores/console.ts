@@ -136,29 +136,28 @@ export const useConsoleStore = defineStore('console', () => {
     switch (message.type) {
       case 'welcome':
         permissions.value = message.permissions
-        if (typeof message.broadcast === 'object') setBroadcast(message.broadcast)
-        return
+        return setBroadcast(message.broadcast)
       case 'state': {
-        const { script, ...fields } = message.data
-        return patch(script ? { ...fields, script } : fields)
+        const { state, reason, script } = message
+        return patch(script ? { state, reason, script } : { state, reason })
       }
       case 'cursor': {
-        const { script, ...cursor } = message.data
-        return patch(script ? { cursor, script } : { cursor })
+        const { cue, sentence, loop } = message
+        return patch({ cursor: { cue, sentence, loop } })
       }
       case 'utterance':
-        return putUtterance(message.data)
+        return putUtterance(rowOf(message))
       case 'caption':
         // Where the captions are drawn into the picture, a second line would only cover it.
-        caption.value = show.value?.overlays?.captions === false ? message.data.text : ''
+        caption.value = show.value?.overlays?.captions === false ? message.text : ''
         return
       case 'output':
-        return putOutput(message.data)
+        return putOutput(rowOf(message))
       case 'metrics':
-        return putMetrics(message.data)
+        return putMetrics(message.metrics)
       case 'event':
-        putEvent(message.data)
-        return applyEvent(message.data)
+        putEvent(rowOf(message))
+        return applyEvent(message)
     }
   }
 
@@ -273,6 +272,11 @@ export const useConsoleStore = defineStore('console', () => {
     replaceOutputKey,
   }
 })
+
+/** A row as REST has it: its message says `type` before it. */
+function rowOf<M extends { type: string }>({ type: _, ...row }: M): Omit<M, 'type'> {
+  return row
+}
 
 function bySequence(a: BroadcastEvent, b: BroadcastEvent): number {
   return a.sequence - b.sequence
