@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.permissions import AllowAny
@@ -146,7 +146,16 @@ class ThumbnailView(Endpoint):
     permission_classes: ClassVar[Any] = [AllowAny]
     content_negotiation_class = OneKindOfAnswer
 
-    @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "empty",
+                OpenApiTypes.BOOL,
+                description="Answer 204 instead of 404 until the first picture has come.",
+            )
+        ],
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, 204: None},
+    )
     def get(self, request: Any, broadcast_id: UUID) -> HttpResponse:
         """A small JPEG, at most 30 s old. 404 until the first has come; ask again."""
         if is_signed("thumbnail", broadcast_id, request.GET.get("signature", "")):
@@ -154,9 +163,10 @@ class ThumbnailView(Endpoint):
         else:
             broadcast = get_watchable_broadcast(request.user, broadcast_id)
         jpeg = look_at_thumbnail(broadcast)
-        if jpeg is None:
+        if jpeg is None and request.GET.get("empty") != "true":
             raise NotFoundError("There is no picture yet. Ask again in a few seconds.")
-        answer = HttpResponse(jpeg, content_type="image/jpeg")
+        # Browsers log each 404 as an error; a page that keeps asking would fill their console.
+        answer = HttpResponse(jpeg, content_type="image/jpeg") if jpeg else HttpResponse(status=204)
         answer["Cache-Control"] = "no-store"
         return answer
 

@@ -119,3 +119,13 @@ it('says network when nothing answers', async () => {
 
   expect(await refusal(api.listShows())).toMatchObject({ code: 'network', status: 0 })
 })
+
+describe('thumbnails', () => {
+  it('are no error in the console of the browser while there is none yet', async () => {
+    await api.signIn('alice', 'correct-horse')
+
+    const picture = await api.getThumbnail(`/api/v1/broadcasts/${IDS.broadcast}/thumbnail/?signature=s`)
+
+    expect(picture.size).toBe(0)
+  })
+})

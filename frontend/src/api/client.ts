@@ -84,9 +84,10 @@ export function replaceOutputKey(broadcast_id: string, output_id: string, stream
   return post(route, { stream_key }, { broadcast_id, output_id })
 }
 
-/** A small picture of what is on air now. */
+/** A small picture of what is on air now; empty until the first one is there. */
 export async function getThumbnail(address: string): Promise<Blob> {
   const url = new URL(address, window.location.origin)
+  url.searchParams.set('empty', 'true')
   const response = await send(url, { method: 'GET', headers: { Accept: 'image/*' } })
   if (!response.ok) throw await errorFromResponse(response)
   return response.blob()

@@ -6335,7 +6335,10 @@ export interface operations {
     };
     get_thumbnail: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer 204 instead of 404 until the first picture has come. */
+                empty?: boolean;
+            };
             header?: never;
             path: {
                 broadcast_id: string;
@@ -6352,6 +6355,13 @@ export interface operations {
                 content: {
                     "image/jpeg": string;
                 };
+            };
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             400: components["responses"]["Refused400"];
             401: components["responses"]["Refused401"];

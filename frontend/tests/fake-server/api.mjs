@@ -26,7 +26,14 @@ async function route(state, request, path, url, body) {
   if (path === 'ws-tickets/') return ticket(state, body)
   if (/^broadcasts\/[^/]+\/whep\/$/.test(path)) return whep(state, path, body)
   if (!isSignedIn(state, request)) return refuse(401, 'not_authenticated', 'Sign in first.')
+  if (path.endsWith('/thumbnail/')) return noPicture(url)
   return lists(state, path, url) ?? speech(state, request.method, path, body) ?? objects(state, path) ?? verbs(state, path, body, request)
+}
+
+/** What the API says until the first picture has come. */
+function noPicture(url) {
+  if (url.searchParams.get('empty') === 'true') return { status: 204, body: '' }
+  return refuse(404, 'not_found', 'There is no picture yet. Ask again in a few seconds.')
 }
 
 function isSignedIn(state, request) {
