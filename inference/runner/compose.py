@@ -51,13 +51,13 @@ class WrongSizeError(ValueError):
     """A ring or idle loop has another picture size than the rendition."""
 
 
-class PlainBackground:
-    """Stands in for an idle loop that is not there."""
+class StillPicture:
+    """Stands in for an idle loop that is not there. picture: (height * 3 // 2, width) I420."""
 
-    def __init__(self, width_px: int, height_px: int) -> None:
-        self.width_px = width_px
-        self.height_px = height_px
-        self._picture = plain_background(width_px, height_px)
+    def __init__(self, picture: Picture) -> None:
+        self.width_px = int(picture.shape[1])
+        self.height_px = int(picture.shape[0]) * 2 // 3
+        self._picture = picture
 
     def frame(self, index: int) -> Picture:
         """The same picture for every index."""
@@ -95,7 +95,7 @@ class Composer:
         self._copy_lock = threading.Lock()
         self._clock_lock = threading.Lock()
         self._source: FrameSource | None = None
-        self._idle: IdleFrames = PlainBackground(spec.width_px, spec.height_px)
+        self._idle: IdleFrames = StillPicture(plain_background(spec.width_px, spec.height_px))
         self._has_loop = False
         self._hold_frames = max(HOLD_SAMPLES // spec.frame_samples, HOLD_FRAMES)
         self._fade_frames = max(1, round(FADE_SAMPLES / spec.frame_samples))
@@ -126,6 +126,13 @@ class Composer:
         """Play this loop when there is no worker. Raises WrongSizeError."""
         self._check_size(idle.width_px, idle.height_px)
         self._idle, self._has_loop = idle, True
+
+    def set_still(self, picture: Picture) -> None:
+        """Show this where there is no loop, until a worker has drawn. Raises WrongSizeError."""
+        still = StillPicture(picture)
+        self._check_size(still.width_px, still.height_px)
+        if not self._has_loop:
+            self._idle = still
 
     def move_clock(self, frame: int, generation: int) -> None:
         """Tell the worker what is due. Called by the tick thread."""

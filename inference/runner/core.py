@@ -27,6 +27,7 @@ from inference.media.measure import Meter, Window
 from inference.media.overlay import OverlayPatch, OverlayStack, TimedOverlay
 from inference.media.packets import EncodedPacket, StreamHeaders
 from inference.media.picture import fit_inside, jpeg_picture
+from inference.media.ring import Picture
 from inference.protocol import SAMPLE_RATE_HZ, RenditionSpec
 from inference.runner.compose import Composer, FrameSource, IdleFrames
 from inference.runner.encode import (
@@ -151,6 +152,10 @@ class MediaCore:
     def set_idle(self, idle: IdleFrames) -> None:
         """Play this loop when there is no worker. Raises WrongSizeError."""
         self._composer.set_idle(idle)
+
+    def set_still(self, picture: Picture) -> None:
+        """Show this instead of a plain background where there is no loop. WrongSizeError."""
+        self._composer.set_still(picture)
 
     def add_caption(
         self,

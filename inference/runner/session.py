@@ -29,6 +29,7 @@ from inference.runner.bootstrap import Arguments
 from inference.runner.commands import CommandDesk
 from inference.runner.core import MediaCore
 from inference.runner.director import Director
+from inference.runner.first_picture import first_picture
 from inference.runner.journal import CommandJournal
 from inference.runner.life import LifePipe
 from inference.runner.lines import SAMPLES_PER_MS
@@ -181,6 +182,8 @@ class Session:
             start_sample=elapsed_ticks * TICK_SAMPLES,
             settings=VideoSettings(encoder=choose_encoder(spec.video_encoder)),
         )
+        if not idle.exists() or self.core.has_damaged_idle_loop:
+            self._show_first_picture(setup)
         self._build_workers(spec, setup)
         self.director = Director(
             self.core,
@@ -207,6 +210,12 @@ class Session:
             send=self.link.send_signal,
             emit=self.link.emit,
         )
+
+    def _show_first_picture(self, setup: FaceSetup) -> None:
+        """A presenter who was built a moment ago goes on air before the loop is drawn."""
+        picture = first_picture(setup, self.spec.avatar.engine)
+        if picture is not None:
+            self.core.set_still(picture)
 
     def _build_workers(self, spec: RunnerSpec, setup: FaceSetup) -> None:
         self.speech = SpeechClient(

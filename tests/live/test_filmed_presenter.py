@@ -109,9 +109,9 @@ def test_uploaded_film_is_built_and_its_painted_mouth_is_on_air(
     assert [line["state"] for line in said] == ["said"]
     loud = loud_ms(reader.recorded)
     assert len(loud) * BLOCK_MS > 2000
-    # What stands in until the networks are loaded is the film, or a plain ground before that.
-    shown = next(at for at, seen in enumerate(watcher.seen) if seen.distance < UNTOUCHED)
-    pictures = watcher.seen[shown:]
+    # What stands in until the networks are loaded is the film, from the first picture on.
+    pictures = watcher.seen
+    assert pictures[0].distance < UNTOUCHED
     assert pictures[0].pts_ms < loud[0] - QUIET_MS
     silent = [p for p in pictures if np.abs(loud - p.pts_ms).min() > QUIET_MS]
     spoken = [p for p in pictures if loud[0] + 200 <= p.pts_ms <= loud[-1] - 100]

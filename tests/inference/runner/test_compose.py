@@ -69,6 +69,18 @@ def test_plain_background_without_idle_loop() -> None:
     np.testing.assert_array_equal(picture, plain_background(64, 64))
 
 
+def test_still_picture_stands_in_for_a_missing_loop_only(stand: Stand) -> None:
+    still = np.full((96, 64), 120, np.uint8)
+    stand.composer.set_still(still)
+    assert stand.show(0) == ("idle", IDLE)
+
+    stand.composer = Composer(SPEC, OverlayStack())
+    stand.composer.set_still(still)
+    assert stand.show(0) == ("idle", 120)
+    with pytest.raises(WrongSizeError):
+        stand.composer.set_still(np.zeros((48, 64), np.uint8))
+
+
 def test_worker_fades_in_over_120_ms(stand: Stand) -> None:
     stand.show(0)
     stand.composer.attach(stand.ring)

@@ -1,0 +1,54 @@
+"""A presenter who was built a moment ago is seen from the first picture, before a loop is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inference.engines.base import FaceSetup
+from inference.engines.face.musetalk.bundle import open_bundle
+from inference.engines.face.musetalk.prepared import open_prepared
+from inference.runner.first_picture import first_picture
+from tests.inference.face.musetalk.films import HEIGHT, WIDTH, write_bundle
+
+ENGINE = "musetalk_tiny"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return write_bundle(tmp_path / "bundle")
+
+
+def setup_of(folder: Path, settings: dict[str, Any], size: tuple[int, int]) -> FaceSetup:
+    return FaceSetup(*size, 1920, "full", "studio", settings, str(folder))
+
+
+@pytest.mark.parametrize("size", [(WIDTH, HEIGHT), (128, 72), (90, 160)])
+def test_first_picture_is_that_of_the_film_at_the_size_of_the_show(
+    tmp_path: Path, bundle: Path, size: tuple[int, int]
+) -> None:
+    picture = first_picture(setup_of(tmp_path, {"bundle": str(bundle)}, size), ENGINE)
+
+    # What the worker shows once it has scaled the whole film; the last picture is another one.
+    film = open_prepared(open_bundle(bundle), *size, tmp_path / "cache")
+    assert picture is not None
+    np.testing.assert_array_equal(picture, film.frames[0])
+    assert (picture != film.frames[-1]).any()
+
+
+def test_drawn_presenter_and_one_that_was_never_built_have_none(
+    tmp_path: Path, bundle: Path
+) -> None:
+    of_bundle = setup_of(tmp_path, {"bundle": str(bundle)}, (128, 72))
+
+    assert first_picture(of_bundle, "puppet") is None
+    assert first_picture(setup_of(tmp_path, {}, (128, 72)), ENGINE) is None
+
+
+def test_damaged_bundle_leaves_the_plain_background(tmp_path: Path, bundle: Path) -> None:
+    (bundle / "frames.i420").write_bytes(b"half")
+
+    assert first_picture(setup_of(tmp_path, {"bundle": str(bundle)}, (128, 72)), ENGINE) is None
