@@ -221,7 +221,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "accounts.scope.organization_scope",  # last: it knows who asks, and holds until the answer
+    "accounts.scope.organization_scope",  # late: it knows who asks, and holds until the answer
+    "metering.local_time.local_time",
 ]
 TEMPLATES = [
     {

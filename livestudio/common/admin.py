@@ -12,7 +12,7 @@ a red message and nothing is saved.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -24,6 +24,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from livestudio.common.errors import DomainError, InvalidInputError
+from livestudio.common.local_time import LocalTimeField
 from livestudio.common.reasons import translate_reason
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ else:
 
 class OneOrganizationForm(_ModelForm):
     """Refuses a row that points at rows of another organization than its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            if isinstance(field, LocalTimeField):
+                field.kept = getattr(self.instance, name, None)
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
@@ -121,6 +128,7 @@ class OrganizationScopedAdmin(_Scoped, _ModelAdmin):
     """Base of every admin list of rows that belong to an organization."""
 
     form = OneOrganizationForm
+    formfield_overrides: ClassVar[Any] = {models.DateTimeField: {"form_class": LocalTimeField}}
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return self.scoped(super().get_queryset(request), request)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -89,7 +91,7 @@ class UtteranceInline(_NewestInline):
 
     @admin.display(description=gettext_lazy("started at"))
     def moment(self, utterance: Utterance) -> str:
-        return f"{utterance.started_at:%H:%M:%S}" if utterance.started_at else "–"
+        return _clock(utterance.started_at) if utterance.started_at else "–"
 
 
 class EventInline(_NewestInline):
@@ -105,7 +107,7 @@ class EventInline(_NewestInline):
 
     @admin.display(description=gettext_lazy("at"))
     def moment(self, event: BroadcastEvent) -> str:
-        return f"{event.at:%H:%M:%S}"
+        return _clock(event.at)
 
     @admin.display(description=gettext_lazy("data"))
     def facts(self, event: BroadcastEvent) -> str:
@@ -124,7 +126,7 @@ class CommandInline(_NewestInline):
 
     @admin.display(description=gettext_lazy("at"))
     def moment(self, command: ControlCommand) -> str:
-        return f"{command.created_at:%H:%M:%S}"
+        return _clock(command.created_at)
 
 
 @admin.register(Broadcast)
@@ -222,3 +224,8 @@ class RecordingAdmin(ReadOnly, OrganizationScopedAdmin):
 def download_link(recording: Recording) -> str:
     """A signed address, which needs no token of the API."""
     return format_html('<a href="{}">{}</a>', recording_json(recording)["file_url"], _("Open"))
+
+
+def _clock(at: datetime) -> str:
+    """The time of day in the zone of the page."""
+    return f"{timezone.localtime(at):%H:%M:%S}"
