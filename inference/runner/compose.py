@@ -18,8 +18,8 @@ Source = Literal["worker", "held", "idle"]
 HOLD_SAMPLES: Final = SAMPLE_RATE_HZ // 5  # 200 ms
 # A presenter of ten pictures a second would be left for the loop after two late ones.
 HOLD_FRAMES: Final = 5
-# A picture that is ready only after it was due is better than the one before it. The ring holds so
-# many behind the clock: it has 8 slots, and 3 of them are ahead.
+# A picture that is ready only after it was due is better than the one before it. The ring still has
+# so many of a worker that is late: it has drawn nothing ahead that would have taken their slots.
 LATE_FRAMES: Final = 4
 FADE_SAMPLES: Final = SAMPLE_RATE_HZ * 11 // 100  # 110 ms: 100-120 ms in whole frames
 

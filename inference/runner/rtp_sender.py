@@ -41,7 +41,7 @@ _PRIVATE: Final = "_RTCRtpSender__"
 _NTP_TIMESTAMP, _RTP_TIMESTAMP = f"{_PRIVATE}ntp_timestamp", f"{_PRIVATE}rtp_timestamp"
 _PACKET_COUNT, _OCTET_COUNT = f"{_PRIVATE}packet_count", f"{_PRIVATE}octet_count"
 
-Paced = Callable[[int], float]
+Paced = Callable[[int, int], float]
 
 
 class Packetizer:
@@ -77,7 +77,9 @@ class RtpSender:
     def __init__(
         self, sender: RTCRtpSender, packetizer: Packetizer, spend: Paced | None = None
     ) -> None:
-        """spend(size): seconds to wait before packets of that size leave; None = not paced."""
+        """spend(size, more): seconds to wait before a packet of that size leaves, and `more` bytes
+        with it; None = not paced.
+        """
         self._sender = sender
         self._packetizer = packetizer
         self._spend = spend
@@ -155,8 +157,8 @@ class RtpSender:
         self._paid = min(len(self._left), _TOGETHER)
         if self._spend is None:
             return False
-        sizes = (len(payload) for payload, _, _ in islice(self._left, self._paid))
-        wait_seconds = self._spend(sum(sizes) + self._paid * len(self._header))
+        sizes = [len(self._header) + len(left[0]) for left in islice(self._left, self._paid)]
+        wait_seconds = self._spend(sizes[0], sum(sizes[1:]))
         if wait_seconds <= 0:
             return False
         self._timer = self._loop.call_later(wait_seconds, self._go_on)

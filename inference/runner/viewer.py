@@ -118,13 +118,17 @@ class Pacer:
         self._window = (self._at, 0)
         self.sent_kbps = 0.0
 
-    def spend(self, size: int) -> float:
-        """Seconds to wait before `size` bytes may leave."""
+    def spend(self, size: int, more: int = 0) -> float:
+        """Seconds to wait before `size` bytes may leave. `more` leave with them; what comes after
+        waits for those too.
+        """
         now = time.monotonic()
-        self._count(size, now)
+        self._count(size + more, now)
         self._tokens += (now - self._at) * self.bytes_per_second
         self._tokens, self._at = min(self._tokens, _BURST_BYTES) - size, now
-        return max(0.0, -self._tokens / self.bytes_per_second)
+        wait_seconds = max(0.0, -self._tokens / self.bytes_per_second)
+        self._tokens -= more
+        return wait_seconds
 
     def _count(self, size: int, now: float) -> None:
         began, total = self._window

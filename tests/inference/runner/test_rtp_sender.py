@@ -92,7 +92,7 @@ async def send(
     packets: list[EncodedPacket],
     *,
     rtx: int | None = 97,
-    spend: Callable[[int], float] = lambda size: 0.0,
+    spend: Callable[[int, int], float] = lambda size, more: 0.0,
 ) -> Any:
     """Run a sender over these packets until they end; the sender. Pictures are paced."""
     kind = "video" if packets[0].stream == "video" else "audio"
@@ -214,12 +214,16 @@ async def test_lost_connection_ends_the_track(packet: EncodedPacket) -> None:
 async def test_pacer_holds_back_what_is_left_of_a_picture() -> None:
     wire, waits, held = Wire(), iter([0.0, 0.005, 0.0]), []
 
-    def spend(size: int) -> float:
-        held.append((len(wire.sent), size))
+    def spend(size: int, more: int) -> float:
+        held.append((len(wire.sent), size, more))
         return next(waits)
 
     await send(wire, [picture(0, 7000), picture(1, 100)], spend=spend)
 
     sizes = [len(data) for data in wire.sent]
-    assert held == [(0, sum(sizes[:4])), (4, sum(sizes[4:-1])), (len(sizes) - 1, sizes[-1])]
+    assert held == [
+        (0, sizes[0], sum(sizes[1:4])),
+        (4, sizes[4], sum(sizes[5:-1])),
+        (len(sizes) - 1, sizes[-1], 0),
+    ]
     assert [p.marker for p in wire.packets] == [0] * (len(sizes) - 2) + [1, 1]

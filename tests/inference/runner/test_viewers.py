@@ -118,6 +118,21 @@ def test_pacer_spreads_what_is_more_than_a_burst() -> None:
     assert waits[20] < waits[21] <= 0.024
 
 
+def test_packets_that_leave_together_wait_for_the_first_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One by one it would leave as soon; what comes after them waits for all."""
+    monkeypatch.setattr("inference.runner.viewer.time.monotonic", lambda: 1000.0)
+    pacer, alone = Pacer(800), Pacer(800)
+    for bucket in (pacer, alone):
+        assert [bucket.spend(1200) for _ in range(20)] == [0.0] * 20  # the burst
+
+    together = [pacer.spend(1200, 3600), pacer.spend(1200, 0)]
+    one_by_one = [alone.spend(1200) for _ in range(5)]
+
+    assert together == pytest.approx([one_by_one[0], one_by_one[4]])
+
+
 # --- the places of aiortc that we use ------------------------------------------------------------
 
 
