@@ -38,7 +38,19 @@ _TRY_AGAIN_LATER: Final = 1013  # registered with IANA for RFC 6455
 
 
 class Channel(http.HTTPChannel):
-    """One connection. A request has its time as a whole."""
+    """One connection. A request has its time as a whole. is_full: its reader is behind."""
+
+    is_full = False
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The buffer is full."""
+        self.is_full = True
+        super().pauseProducing()  # type: ignore[no-untyped-call]
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """It is empty again."""
+        self.is_full = False
+        super().resumeProducing()  # type: ignore[no-untyped-call]
 
     def resetTimeout(self) -> None:  # noqa: N802 - Twisted's name
         """Nothing: a byte now and then buys no time."""
@@ -82,7 +94,8 @@ class Request(WebRequest):
         """A part of the answer. From the first on, the connection says when it is full."""
         if self._drained is None and self.channel is not None and not self.finished:
             self._drained = asyncio.Event()
-            self._drained.set()
+            if not self.channel.is_full:  # of an answer before this one: it is not told again
+                self._drained.set()
             self.registerProducer(self, True)  # noqa: FBT003 - Twisted's interface
         super().handle_reply(message)
 
@@ -95,7 +108,7 @@ class Request(WebRequest):
                 await self._drained.wait()
         except TimeoutError:
             if self.channel is not None:
-                self.channel.abortConnection()
+                self.channel.transport.abortConnection()
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The buffer of the connection is full."""
@@ -109,10 +122,20 @@ class Request(WebRequest):
 
     stopProducing = resumeProducing  # noqa: N815 - Twisted's name
 
+    def handle_exception(self, exception: Any) -> None:
+        """The application failed. An answer that has begun cannot become another one: Daphne would
+        fail over it in its own loop, which then never looks after an application again.
+        """
+        if not self._response_started:
+            super().handle_exception(exception)
+        elif self.channel is not None and not self.finished:
+            self.channel.transport.abortConnection()
+
     def finish(self) -> None:
         self._leave_place()
         if self.producer is not None:
             self.unregisterProducer()
+        self.resumeProducing()  # the rest is the connection's, and who sent it is free
         super().finish()
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802 - Twisted's name
