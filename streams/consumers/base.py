@@ -89,6 +89,15 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
         """The broadcast in the address."""
         return str(self.scope["url_route"]["kwargs"]["broadcast_id"])
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # Not in `disconnect`, which is not called when a handler fails: without the database
+            # each page that tries again would take a place for good.
+            if self._has_place:
+                SOCKETS.leave(self.address)
+
     async def connect(self) -> None:
         # Accepted before it is judged: only then does a browser see the close code.
         offered = self.scope["subprotocols"]
@@ -114,8 +123,6 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
         self.grant = grant
 
     async def disconnect(self, code: int) -> None:
-        if self._has_place:
-            SOCKETS.leave(self.address)
         await self.channel_layer.group_discard(self._group, self.channel_name)
         if self.credential:
             group = credential_group(self.credential)
@@ -127,7 +134,7 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
         if self.grant is None:
             return
         if not self.rate.allows():
-            await self._slow_down()
+            await self._slow_down(text_data)
             return
         raw: Any = None
         try:
@@ -138,13 +145,16 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
             return
         await self.take(message)
 
-    async def _slow_down(self) -> None:
-        """Answer a message that is one too many, unread."""
+    async def _slow_down(self, text: str | None) -> None:
+        """Answer a message that is one too many; only its id is read, which a page waits for."""
         if self.rate.refused > REFUSED_IN_A_ROW:
             await self.close(_CLOSE_POLICY)
             return
         message = "Too many messages; slow down."
-        await self.refuse("", TooManyRequestsError(message, retry_after_seconds=1))
+        raw: Any = None
+        with contextlib.suppress(MessageError):
+            raw = _parse(text)
+        await self.refuse(_id_of(raw), TooManyRequestsError(message, retry_after_seconds=1))
 
     async def credential_ended(self, event: Json) -> None:
         """The sign-in that opened this socket was ended."""

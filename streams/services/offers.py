@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Final
 
 from django.conf import settings
@@ -27,5 +28,21 @@ def require_bounded_offer(sdp: str) -> None:
 
 
 def source_of(address: str) -> str:
-    """What stands for a network address at the runner, which shares its places out by it."""
+    """What stands for a network address at the runner, which shares its places out by it.
+
+    "" = unknown: this machine itself is no viewer, but whoever comes by a proxy that does not tell
+    addresses.
+    """
+    if not _is_of_a_network(address):
+        return ""
     return salted_hmac("streams.viewer", address).hexdigest()[:16]
+
+
+def _is_of_a_network(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        return not found.ipv4_mapped.is_loopback
+    return not found.is_loopback

@@ -154,6 +154,16 @@ def test_web_and_runner_have_the_same_bounds() -> None:
         assert getattr(offers, name) == getattr(runner_offers, name)
 
 
+def test_address_stands_for_its_viewers_unless_it_is_a_proxy_of_ours() -> None:
+    """Behind a proxy that tells no addresses a whole audience comes from this machine."""
+    known = [offers.source_of(address) for address in ("203.0.113.9", "203.0.113.8", "2001:db8::1")]
+    unknown = ("127.0.0.1", "127.8.0.1", "::1", "::ffff:127.0.0.1", "", "a socket")
+
+    assert all(known)
+    assert len(set(known)) == 3
+    assert {offers.source_of(address) for address in unknown} == {""}
+
+
 def test_candidates_of_a_viewer_have_an_end(
     broadcast: Broadcast, nobody: Client, runner: Runner
 ) -> None:

@@ -198,6 +198,7 @@ def test_whep_answers_201_with_location_and_sdp(
     broadcast: Broadcast, nobody: Client, runner: Runner
 ) -> None:
     set_visibility(broadcast, "public")
+    nobody.raw.defaults["REMOTE_ADDR"] = "203.0.113.9"
 
     answer = post_offer(nobody, broadcast.pk)
 
@@ -208,7 +209,7 @@ def test_whep_answers_201_with_location_and_sdp(
     assert answer.content.decode() == ANSWER
     [(heard_by, kind, data)] = runner.heard
     assert (heard_by, kind, data["sdp"]) == (str(broadcast.pk), "offer", OFFER)
-    assert data["source"] == source_of("127.0.0.1")
+    assert data["source"] == source_of("203.0.113.9")
 
 
 def test_whep_viewer_trickles_and_leaves(

@@ -110,6 +110,7 @@ async def browser(
     ticket: str | None = None,
     origin: str = ORIGIN,
     language: str = "",
+    address: str = "203.0.113.9",
 ) -> AsyncIterator[Socket]:
     """A browser's socket, opened with a fresh ticket unless one is given."""
     if ticket is None:
@@ -122,6 +123,7 @@ async def browser(
         headers=[(b"origin", origin.encode()), (b"accept-language", language.encode())],
         subprotocols=["livestudio.v1", f"ticket.{ticket}"],
     )
+    communicator.scope["client"] = [address, 49152]
     connected, subprotocol = await communicator.connect(60)
     assert connected
     assert subprotocol == "livestudio.v1"

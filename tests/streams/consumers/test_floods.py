@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from livestudio.common.places import Places
 from streams.consumers import base as base_module
@@ -39,7 +40,7 @@ async def test_console_that_sends_too_much_is_told_to_wait(live: Broadcast, cast
         first, second = await console.receive("result"), await console.receive("result")
 
     assert first["ok"]
-    assert (second["ok"], second["id"]) == (False, "")
+    assert (second["ok"], second["id"]) == (False, "1")  # a page waits for its answer
     assert second["error"]["code"] == "throttled"
     assert second["error"]["retry_after_seconds"] == 1
 
@@ -123,3 +124,26 @@ async def test_address_opens_so_many_sockets_and_gets_the_place_back(
 
     async with browser(live, "watch", None) as again:
         await again.receive("state")
+
+
+async def test_socket_that_fails_gives_its_place_back(
+    live: Broadcast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the database each page that tries again would take a place for good."""
+
+    def fail(*args: Any, **options: Any) -> Any:
+        raise OperationalError("the database is away")
+
+    async def watch() -> None:
+        async with browser(live, "watch", None) as page:
+            await page.receive("state")
+
+    sockets = Places(each=1, total=1)
+    monkeypatch.setattr(base_module, "SOCKETS", sockets)
+    with monkeypatch.context() as away:
+        away.setattr(base_module, "consume_ticket", fail)
+        with pytest.raises(OperationalError):
+            await watch()
+    assert len(sockets) == 0
+
+    await watch()

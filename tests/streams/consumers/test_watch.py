@@ -9,6 +9,7 @@ import pytest
 from inference.protocol import Live, Signal
 from streams.models import Broadcast, Show
 from streams.services import signalling
+from streams.services.offers import source_of
 from streams.services.signalling import request, tell
 from tests.factories import Cast
 from tests.streams.consumers.peers import RunnerPeer, browser, runner_peer
@@ -30,7 +31,7 @@ async def test_offer_is_answered_by_the_runner(live: Broadcast) -> None:
         answer = await viewer.receive("answer")
 
     assert (offer["kind"], offer["data"]["sdp"]) == ("offer", "v=0 offer")
-    assert offer["data"]["source"]
+    assert offer["data"]["source"] == source_of("203.0.113.9") != ""
     assert answer["sdp"] == "v=0 answer"
 
 
