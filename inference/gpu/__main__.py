@@ -31,6 +31,7 @@ RETRY_SECONDS: Final = 15.0
 # A pass takes tenths of a second; a device that hangs never comes back by itself.
 HANG_SECONDS: Final = 20.0
 EXIT_HANGS: Final = 70
+EXIT_HOPELESS: Final = 71
 _BACKLOG: Final = 64
 
 
@@ -67,13 +68,11 @@ def main(arguments: list[str]) -> int:
     status = Status(given.socket.with_suffix(".json"), known)
     given.socket.unlink(missing_ok=True)
     painter = _load(given, networks, status, life)
-    if painter is not None:
-        _serve(given.socket, painter, networks, status, life)
-    return 0
+    return 0 if painter is None else _serve(given.socket, painter, networks, status, life)
 
 
-def _serve(path: Path, painter: Painter, networks: Networks, status: Status, life: int) -> None:
-    """The socket is there only when every pass has been warmed up."""
+def _serve(path: Path, painter: Painter, networks: Networks, status: Status, life: int) -> int:
+    """The exit status. The socket is there only when every pass has been warmed up."""
     with new_socket() as listener:
         server = ModelServer(
             listener, painter, networks, lambda figures: status.write("ready", figures)
@@ -90,6 +89,10 @@ def _serve(path: Path, painter: Painter, networks: Networks, status: Status, lif
             server.run()
         finally:
             path.unlink(missing_ok=True)
+        if server.is_hopeless:
+            logger.error("the device fails every pass")
+            return EXIT_HOPELESS
+        return 0
 
 
 def _load(
@@ -136,8 +139,8 @@ def _life_of(life_fd: int | None) -> int:
     ended, end = os.pipe2(os.O_CLOEXEC)
 
     def leave(*_: object) -> None:
-        with suppress(OSError):
-            os.close(end)
+        # Not closed: at a second signal its number may be another file's.
+        os.write(end, b"\0")
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, leave)

@@ -61,6 +61,14 @@ def refusal(device: str, own: Plan, frame_samples: int, on_air: int, free: float
     return model_servers.refusal(device, rate, own.fits, on_air, own.load)
 
 
+def no_memory(device: str) -> str:
+    """Why a presenter is not taken although there would be time for it, in words for a host."""
+    return (
+        f"{device[:1].upper()}{device[1:]} has no memory left for the film of this presenter. "
+        "End a broadcast, or choose a presenter that needs no GPU."
+    )
+
+
 def _largest(timings: Timings, seconds: float) -> int:
     """The largest bucket whose pass is that quick, the smallest if none is."""
     quick = [bucket for bucket, took in timings.seconds.items() if took <= seconds]

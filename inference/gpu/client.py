@@ -284,6 +284,9 @@ class RemoteRenderer:
                 self._trouble = error.message
             return
         with self._lock:
+            if self._is_closed.is_set():
+                link.close()
+                return
             self._link = link
         logger.warning("the model server is back")
 

@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 
 from inference.engines.base import Json
-from inference.engines.face.musetalk.bundle import MAX_FRAMES
+from inference.engines.face.musetalk.bundle import MAX_FRAMES, NPY_DAMAGE
+from inference.engines.face.musetalk.spans import STEP_FRAMES, TOKEN_SAMPLES
 from inference.gpu.painters import Networks
 from inference.gpu.schedule import Job
 from inference.gpu.wire import (
@@ -36,8 +37,10 @@ from inference.gpu.wire import (
 
 # A request may be due so much later, not more: what is never due would never be forgotten.
 _FURTHEST_SECONDS: Final = 30.0
-# Frames are painted again after interrupts; more than this is not a presenter any more.
+# Frames are painted and heard again after interrupts; more than this is no presenter any more.
 _RATE_FACTOR: Final = 2.0
+# A sentence that comes, goes or is cut changes the steps that are heard already, and those ahead.
+_SOUNDS_AT_ONCE: Final = 4 * HEAR_SLOTS
 _MAX_NAME: Final = 64
 _NPY_HEADER_BYTES: Final = 4096
 # pid, user, group: unix(7).
@@ -53,6 +56,22 @@ class Hello:
     first_row: int
 
 
+@dataclass(slots=True)
+class Allowance:
+    """How many requests of a kind a client may make yet; it grows with time."""
+
+    left: float
+    at: float
+
+    def take(self, now: float, rate: float, most: float) -> bool:
+        """Whether one more is granted. rate: a second. most: what may be saved up."""
+        self.left, self.at = min(self.left + (now - self.at) * rate, most), now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+
 @dataclass(slots=True, eq=False)
 class Client:
     """One connection. hello is None until it has said who it is."""
@@ -60,6 +79,8 @@ class Client:
     link: socket.socket
     pid: int
     heard_at: float
+    faces: Allowance
+    sounds: Allowance
     hello: Hello | None = None
     film_key: Any = None
     film: Any = None
@@ -69,8 +90,6 @@ class Client:
     open: dict[int, Job] = field(default_factory=dict)
     busy: set[int] = field(default_factory=set)
     answers: list[Answer] = field(default_factory=list)
-    allowance: float = 0.0
-    allowed_at: float = 0.0
     is_gone: bool = False
 
     def accept(self, request: Request, now: float) -> Job | None:
@@ -84,7 +103,7 @@ class Client:
         job = Job(kind, request.due, self, request)
         self.busy.add(request.slot)
         self.open[request.number] = job
-        if kind is Kind.PAINT and not self._is_allowed(now):
+        if not self._is_allowed(kind, now):
             self.answer(job, Outcome.FAILED)
             return None
         return job
@@ -111,23 +130,23 @@ class Client:
             return Kind.PAINT
         if request.kind != Kind.HEAR:
             raise WireError(f"there are no requests of kind {request.kind}")
-        is_step = 1 <= request.frames <= STEP_FRAMES_MAX and request.samples <= SOUND_SAMPLES
+        is_step = 1 <= request.frames <= STEP_FRAMES_MAX
+        # Of less than a token no spectrogram can be made: the whole pass would fail with it.
+        is_step = is_step and TOKEN_SAMPLES <= request.samples <= SOUND_SAMPLES
         if not is_step or not is_hear_slot(request.slot):
-            raise WireError("a sound is longer than what is heard at once")
+            raise WireError("a sound is longer or shorter than what is heard at once")
         if not (0 <= request.first < 1 << 40 and 0 <= request.frame < 1 << 40):
             raise WireError("a sound lies at no place of the clock")
         return Kind.HEAR
 
-    def _is_allowed(self, now: float) -> bool:
+    def _is_allowed(self, kind: Kind, now: float) -> bool:
         """A worker that has gone mad must not take the others' share."""
         assert self.hello is not None
         rate = _RATE_FACTOR * 48_000 / self.hello.frame_samples
-        grown = self.allowance + (now - self.allowed_at) * rate
-        self.allowance, self.allowed_at = min(grown, PAINT_SLOTS + rate), now
-        if self.allowance < 1:
-            return False
-        self.allowance -= 1
-        return True
+        if kind is Kind.PAINT:
+            return self.faces.take(now, rate, PAINT_SLOTS + rate)
+        rate /= STEP_FRAMES
+        return self.sounds.take(now, rate, _SOUNDS_AT_ONCE + rate)
 
 
 def parse_hello(values: Json) -> Hello:
@@ -178,7 +197,8 @@ def new_client(link: socket.socket) -> Client | None:
         return None
     link.setblocking(False)
     now = time.monotonic()
-    return Client(link, pid, now, allowance=PAINT_SLOTS + HEAR_SLOTS, allowed_at=now)
+    faces, sounds = Allowance(PAINT_SLOTS, now), Allowance(_SOUNDS_AT_ONCE, now)
+    return Client(link, pid, now, faces, sounds)
 
 
 def _npy_shape(head: bytes) -> tuple[tuple[int, ...], int]:
@@ -189,7 +209,7 @@ def _npy_shape(head: bytes) -> tuple[tuple[int, ...], int]:
         if version != (1, 0):
             raise WireError("the latents are written in another way than presenters are")
         shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+    except NPY_DAMAGE as error:
         raise WireError("the latents are no array") from error
     if is_fortran or dtype != np.dtype("<f2"):
         raise WireError("the latents are other numbers than half floats")

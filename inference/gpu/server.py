@@ -53,6 +53,9 @@ SILENT_SECONDS: Final = 10.0
 HELLO_SECONDS: Final = 5.0
 # Of a pass on the device, while it runs.
 _LOOK_SECONDS: Final = 0.0005
+# So many passes that fail one after the other are no accident: after some faults of the driver
+# nothing of a process runs on the device any more, and only another process helps.
+_HOPELESS_FAILURES: Final = 50
 _MAX_CLIENTS: Final = 256
 _MESSAGES_AT_ONCE: Final = 16
 # What `room` is told for: the rate of most profiles.
@@ -126,6 +129,7 @@ class ModelServer:
         self._done_at = 0.0
         self._reported_at = 0.0
         self._is_ended = False
+        self._failures = 0
         self._listener = listener
         listener.setblocking(False)
         self._selector = selectors.DefaultSelector()
@@ -136,6 +140,11 @@ class ModelServer:
         """When the loop last reported: a watchdog ends a process that hangs."""
         return self._reported_at
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether the device fails every pass: another process may have more luck."""
+        return self._failures >= _HOPELESS_FAILURES
+
     def end_on(self, life_fd: int) -> None:
         """End with the pipe's other end."""
 
@@ -145,8 +154,8 @@ class ModelServer:
         self._selector.register(life_fd, selectors.EVENT_READ, end)
 
     def run(self) -> None:
-        """Until the life pipe ends."""
-        while not self._is_ended:
+        """Until the life pipe ends, or the device is of no use any more."""
+        while not self._is_ended and not self.is_hopeless:
             self.turn()
         for client in list(self._clients):
             self._drop(client, "the server ends")
@@ -227,6 +236,9 @@ class ModelServer:
             self._drop(client, str(error))
         except OSError as error:
             self._drop(client, str(error))
+        except Exception:  # noqa: BLE001 - the edge of a client: whatever it sent, the others go on
+            logger.exception("a client is dropped")
+            self._drop(client, "what it sent could not be dealt with")
 
     def _obey(self, client: Client, requests: list[Request]) -> None:
         now = time.monotonic()
@@ -265,6 +277,10 @@ class ModelServer:
             self._admit(client, hello, descriptors[0])
         except WireError as error:
             self._refuse(client, "bad_hello", f"The model server was not understood: {error}.")
+        except (RuntimeError, MemoryError):
+            # The networks are loaded, so it is the film: those that are on air go on.
+            logger.exception("a film is not kept")
+            self._refuse(client, "gpu_full", admission.no_memory(self._painter.device))
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -284,10 +300,7 @@ class ModelServer:
         shapes = self._painter.shapes
         if hello.first_row >= shapes.face_px:
             raise WireError("`first_row` lies below the face")
-        key = latents_key(latents)
-        if key not in self._films:
-            values = read_latents(latents, self._painter.latent_px)
-            self._films[key] = _Film(self._painter.keep(values), len(values))
+        self._take_film(client, latents)
         memory = make_memory(shapes)
         try:
             welcome = {"prompt_bytes": shapes.prompt_bytes, "face_px": shapes.face_px}
@@ -295,12 +308,19 @@ class ModelServer:
             client.slots = SharedSlots(memory, shapes)
         finally:
             os.close(memory)
-        film = self._films[key]
-        film.users += 1
-        client.film_key, client.film, client.frames = key, film.latents, film.frames
         client.load, client.hello = self._plan(hello.frame_samples).load, hello
         self._plan_passes()
         logger.info("a broadcast joins", extra={"worker_pid": client.pid})
+
+    def _take_film(self, client: Client, latents: int) -> None:
+        """From here on `_drop` lets go of it: a worker may be gone before it is welcomed."""
+        key = latents_key(latents)
+        if key not in self._films:
+            values = read_latents(latents, self._painter.latent_px)
+            self._films[key] = _Film(self._painter.keep(values), len(values))
+        film = self._films[key]
+        film.users += 1
+        client.film_key, client.film, client.frames = key, film.latents, film.frames
 
     def _refuse(self, client: Client, code: str, text: str) -> None:
         self.counters.refused += 1
@@ -369,6 +389,7 @@ class ModelServer:
         for job, features in zip(jobs, self._painter.hear(orders), strict=True):
             job.client.slots.features(job.request.slot, job.request.frames)[:] = features
             job.client.answer(job, Outcome.DONE)
+        self._failures = 0
         self.counters.heard += len(jobs)
         self._note(Kind.HEAR, len(jobs), time.monotonic() - now)
 
@@ -387,12 +408,14 @@ class ModelServer:
             client.slots.face(job.request.slot)[first:] = face[first - flight.first_row :]
             client.answer(job, Outcome.DONE)
         now = time.monotonic()
+        self._failures = 0
         self.counters.painted += len(flight.jobs)
         self.counters.passes += 1
         self._note(Kind.PAINT, len(flight.jobs), now - max(flight.started_at, self._done_at))
         self._done_at = now
 
     def _fail(self, jobs: list[Job]) -> None:
+        self._failures += 1
         self.counters.failed += len(jobs)
         for job in jobs:
             if not job.client.is_gone:

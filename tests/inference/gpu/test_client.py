@@ -14,6 +14,7 @@ import pytest
 
 from inference.engines.base import EngineError
 from inference.engines.face.musetalk.session import TalkingSession
+from inference.gpu import client
 from inference.gpu.client import RemoteRenderer
 from inference.gpu.painters import StubPainter
 from tests.inference.face.musetalk import films
@@ -158,6 +159,35 @@ def test_film_is_shown_while_the_server_is_away_and_the_mouth_comes_back(
     wait_for(lambda: renderer.is_connected)
     assert not np.array_equal(draw(session, 8), film[8])
     assert session.late_frames == 4
+
+
+def test_connection_that_is_made_while_a_show_ends_is_closed(
+    start: Callable[[], Running],
+    open_renderer: Callable[..., RemoteRenderer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Connecting may take longer than a show waits for it when it ends."""
+    monkeypatch.setattr(client, "ALIVE_SECONDS", 0.05)
+    running = start()
+    renderer = open_renderer()
+    connecting, connected, closed = (threading.Event() for _ in range(3))
+
+    class Late:
+        close = staticmethod(closed.set)
+
+    def connect(_: RemoteRenderer) -> Any:
+        connecting.set()
+        assert connected.wait(DEADLINE_SECONDS)
+        return Late()
+
+    monkeypatch.setattr(RemoteRenderer, "_connect", connect)
+    running.end()
+    assert connecting.wait(DEADLINE_SECONDS)
+    renderer.close()
+    connected.set()
+
+    assert closed.wait(DEADLINE_SECONDS)
+    assert not renderer.is_connected
 
 
 def test_interrupt_withdraws_what_was_asked_for(

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tokenize
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +48,14 @@ MAX_CLIPS: Final = 32
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _CLIP_NAME: Final = re.compile(r"[a-z0-9_]{1,40}")
 _BLOCK_BYTES: Final = 1 << 20
+# Of 300-W's 68 points, two ends of a part lie further apart in any face that is taken.
+_MIN_PART_PX: Final = 4.0
+
+# All that NumPy was seen to raise over headers with wrong texts.
+NPY_DAMAGE: Final = (
+    ArithmeticError, EOFError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError,
+    tokenize.TokenError,
+)  # fmt: skip
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Numbers = np.ndarray[Any, np.dtype[np.int32]]
@@ -180,8 +189,18 @@ def _check_given(manifest: Manifest, given: dict[str, Any]) -> None:
     for name, array in given.items():
         if array.shape != (manifest.frames, *shapes[name]):
             raise BundleError(f"its {name} does not have the shape of its faces.")
-    if POINTS in given and not np.isfinite(given[POINTS]).all():
+    if POINTS in given:
+        _check_points(given[POINTS], np.array([manifest.width_px, manifest.height_px]))
+
+
+def _check_points(points: np.ndarray[Any, np.dtype[np.float32]], size: Any) -> None:
+    """What is bent along them needs a face with some width: jaw, mouth and eyes, and a height."""
+    if not np.isfinite(points).all():
         raise BundleError("its points are no numbers.")
+    is_inside = (points >= 0).all() and (points <= size).all()
+    across = points[:, [0, 48, 36, 42, 27]] - points[:, [16, 54, 39, 45, 8]]
+    if not is_inside or np.hypot(*across.transpose(2, 0, 1)).min() < _MIN_PART_PX:
+        raise BundleError("its points make no face.")
 
 
 def open_film(folder: Path, manifest: Manifest) -> Film:
@@ -357,7 +376,7 @@ def _check_file(path: Path, entry: Json, *, verify_hash: bool) -> None:
 def _array(path: Path, dtype: Any) -> Any:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, *NPY_DAMAGE) as error:
         raise BundleError(f"{path.name} is no array of numbers.") from error
     if not isinstance(array, np.ndarray) or array.dtype != dtype:
         raise BundleError(f"{path.name} holds another kind of numbers.")

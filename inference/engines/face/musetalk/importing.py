@@ -59,6 +59,7 @@ _MIN_BOX_PX: Final = 8
 _MIN_PICTURE_PX: Final = 16
 _PICTURES: Final = (".png", ".jpg", ".jpeg")
 _FORMATS: Final = ("PNG", "JPEG")
+_NUMBERS: Final = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _VERSIONS: Final = {"v15": "v1.5", "v1.5": "v1.5", "v1": "v1"}
 
 
@@ -187,17 +188,24 @@ def _latents(path: Path) -> Latents:
         ) from error
     if not tensors or len(tensors) > 2 * MAX_FRAMES:
         raise AvatarFolderError(f"{path.name} holds {len(tensors)} latents.")
-    shape = tensors[0].shape
+    shape = tensors[0].shape if all(map(_is_plain, tensors)) else ()
     is_square = len(shape) == 4 and shape[:2] == (1, 8) and 1 <= shape[2] == shape[3] <= 128
-    if not is_square or any(t.shape != shape or not t.is_floating_point() for t in tensors):
+    if not is_square or any(t.shape != shape for t in tensors):
         raise AvatarFolderError(f"{path.name} holds something else than latents of faces.")
     # Tensors may repeat a few bytes of a file for ever.
     if len(tensors) * tensors[0].numel() * 2 > MAX_LATENTS_BYTES:
         raise AvatarFolderError(f"{path.name} holds more than {MAX_LATENTS_BYTES >> 30} GiB.")
-    latents = torch.cat(tensors).to(torch.float16).numpy()
+    # One by one: in the numbers that they come in, all together may be four times as large.
+    latents = np.concatenate([t.detach().to(torch.float16).numpy() for t in tensors])
     if not np.isfinite(latents).all():
         raise AvatarFolderError(f"{path.name} holds values that are no numbers.")
     return np.asarray(latents, np.float16)
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Numbers in memory: what is sparse or nested, or a shape alone, is none."""
+    is_dense = tensor.layout is torch.strided and not tensor.is_nested
+    return is_dense and tensor.device.type == "cpu" and tensor.dtype in _NUMBERS
 
 
 def _is_there_and_back(boxes: Numbers, latents: Latents) -> bool:

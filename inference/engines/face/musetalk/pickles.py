@@ -18,6 +18,8 @@ from inference.engines.base import EngineError
 
 # 20,000 boxes of four NumPy numbers are 1 MB.
 MAX_BYTES: Final = 16 << 20
+# A box that is named again takes two bytes of a pickle, and hundreds of memory.
+MAX_BOXES: Final = 20_000
 # Instructions that make numbers, texts, lists and tuples, and keep them for later.
 _HARMLESS: Final = frozenset(
     """
@@ -141,6 +143,8 @@ def _look_through(raw: bytes) -> None:
 def _list(rows: Any) -> list[Any]:
     if not isinstance(rows, list):
         raise ValueError("no list")
+    if len(rows) > MAX_BOXES:
+        raise ValueError("too many boxes")
     return rows
 
 
@@ -150,5 +154,6 @@ def _box(row: Any) -> tuple[float, float, float, float]:
         raise ValueError("no box")
     if not all(isinstance(value, int | float) for value in values):
         raise ValueError("no numbers")
-    x0, y0, x1, y1 = values
+    # Whole numbers of a pickle may have any number of digits.
+    x0, y0, x1, y1 = map(float, values)
     return x0, y0, x1, y1

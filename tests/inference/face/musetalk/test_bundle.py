@@ -24,11 +24,25 @@ def change(folder: Path, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
+HUGE = "{'descr': '<i4', 'fortran_order': False, 'shape': (18446744073709551616, 4)}\n"
+
+
 def array(name: str, values: Any) -> Callable[[Path], None]:
     """Replace an array, and its size and hash in the manifest, as a forger would."""
 
     def forge(folder: Path) -> None:
         np.save(folder / name, values)
+        declare(folder, name)
+
+    return forge
+
+
+def header(name: str, text: str) -> Callable[[Path], None]:
+    """As `array`, with a header of any text."""
+
+    def forge(folder: Path) -> None:
+        begin = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little")
+        (folder / name).write_bytes(begin + text.encode() + bytes(64))
         declare(folder, name)
 
     return forge
@@ -136,6 +150,9 @@ def test_altered_file_is_noticed_by_its_hash(folder: Path) -> None:
         (array("masks.npy", np.zeros(5, np.uint8)), "masks"),
         (array("boxes.npy", np.zeros((10, 4), np.float32)), "another kind"),
         (array("latents.npy", np.array([{"a": 1}], object)), "no array"),
+        (header("boxes.npy", "(" * 3000), "no array"),
+        (header("boxes.npy", "-" * 3000 + "1"), "no array"),
+        (header("boxes.npy", HUGE), "no array"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(

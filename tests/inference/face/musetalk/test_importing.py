@@ -297,6 +297,8 @@ REPEATED = torch.zeros(1, dtype=torch.half).expand(1, 8, 128, 128)
         (_pickled([(0.5, 1, 2, 3)] * COUNT), "no whole numbers"),
         (_pickled([(float("nan"), 1, 2, 3)] * COUNT), "no whole numbers"),
         (_pickled([(2**70, 1, 2, 3)] * COUNT), "no whole numbers"),
+        (_pickled([(10**400, 1, 2, 3)] * COUNT), "damaged"),
+        (_pickled([BOXES[0]] * 20_001), "no list of boxes"),
         (_pickled([(0.0, 0.0, 0.0, 0.0)] * COUNT), "No face"),
         (_pickled([*BOXES[:-1], (0.0, 0.0, 0.0, 0.0)]), "box of picture 4"),
         (_pickled([(40, 20, 400, 100)] * COUNT), "reaches out"),
@@ -312,6 +314,8 @@ REPEATED = torch.zeros(1, dtype=torch.half).expand(1, 8, 128, 128)
         (_saved([torch.zeros(1, 8, 8, 8)] * 4), "4 latents"),
         (_saved([torch.zeros(1, 4, 8, 8)] * COUNT), "else than latents"),
         (_saved([torch.zeros(1, 8, 8, 8).int()] * COUNT), "else than latents"),
+        (_saved([torch.zeros(1, 8, 8, 8, device="meta")] * COUNT), "else than latents"),
+        (_saved([torch.ones(1, 8, 8, 8).to_sparse()] * COUNT), "else than latents"),
         (_saved([torch.full((1, 8, 8, 8), float("nan"))] * COUNT), "no numbers"),
         (_saved([torch.zeros(1, 8, 32, 32)] * COUNT), "side of 32"),
         (_saved([REPEATED] * 5000), "GiB"),
@@ -337,6 +341,17 @@ def test_hostile_folders_are_refused_by_name_and_leave_nothing(
 
     assert words in error.message, error.message
     assert not (tmp_path / "trapped").exists()
+
+
+def test_latents_that_were_saved_for_training_are_taken(tmp_path: Path) -> None:
+    """Tensors remember whether gradients were asked of them, and in which numbers they were."""
+    folder = write_folder(tmp_path / "old", there_and_back=False)
+    values = [torch.full((1, 8, 8, 8), k / 4, dtype=torch.double) for k in range(COUNT)]
+    torch.save([value.requires_grad_() for value in values], folder / "latents.pt")
+
+    bundle = take(zipped(folder, tmp_path / "a.zip"))
+
+    assert bundle.latents[:, 0, 0, 0].tolist() == [k / 4 for k in range(COUNT)]
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

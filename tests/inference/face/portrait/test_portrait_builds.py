@@ -192,6 +192,20 @@ def test_bundle_with_points_that_are_no_numbers_is_refused(
         open_bundle(tmp_path)
 
 
+@pytest.mark.parametrize(("point", "place"), [(36, (-5, 90)), (8, (9e9, 9e9)), (54, None)])
+def test_bundle_with_points_that_make_no_face_is_refused(
+    tmp_path: Path, photo: Any, points: Any, point: int, place: Any
+) -> None:
+    """A bundle may come from anywhere: beside the picture there is nothing that can be bent."""
+    drawn.build(tmp_path, picture=photo, faces=(points,))
+    broken = np.load(tmp_path / "points.npy")
+    broken[0, point] = broken[0, 48] if place is None else place
+    np.save(tmp_path / "points.npy", broken)
+
+    with pytest.raises(BundleError, match="no face"):
+        open_bundle(tmp_path)
+
+
 def test_bundle_must_hold_what_its_engine_was_given(
     tmp_path: Path, photo: Any, points: Any
 ) -> None:
