@@ -27,6 +27,8 @@ SILENT_SECONDS: Final = 10.0
 # Loading writes once: gigabytes from a slow disk.
 LOADING_SECONDS: Final = 900.0
 _DEVICE: Final = re.compile(r"auto|cpu|cuda(:\d{1,2})?")
+# CUDA leaves out what is listed from the first number on that does not exist.
+_NO_GPU: Final = "-1"
 _VERSIONS: Final = ("v1.5", "v1")
 _DECODERS: Final = ("kl", "tiny")
 _USUAL_RATE: Final = 25.0
@@ -65,9 +67,17 @@ class ModelServer:
         ]  # fmt: skip
 
     def environment(self) -> dict[str, str]:
-        """Its process sees one GPU alone, which is then `cuda`."""
+        """Its process sees one GPU alone, which is then `cuda`.
+
+        Where CUDA_VISIBLE_DEVICES leaves us some GPUs only, they are counted, as CUDA itself does.
+        """
         _, _, index = self.device.partition(":")
-        return {"CUDA_VISIBLE_DEVICES": index} if index else {}
+        if not index:
+            return {}
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        if visible != [""]:
+            index = visible[int(index)] if int(index) < len(visible) else _NO_GPU
+        return {"CUDA_VISIBLE_DEVICES": index}
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,9 +166,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--max-bucket", type=int, help="faces of the largest pass")
     parser.add_argument("--life-fd", type=int)
     graphs = parser.add_mutually_exclusive_group()
-    graphs.add_argument(
-        "--graphs", action="store_true", default=None, help="CUDA graphs or nothing"
-    )
+    graphs.add_argument("--graphs", action="store_true", default=None, help="refuse a processor")
     graphs.add_argument("--no-graphs", dest="graphs", action="store_false")
     return parser.parse_args(arguments)
 

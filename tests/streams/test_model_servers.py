@@ -75,7 +75,8 @@ def test_setting_names_device_engine_version_and_decoder(text: str, is_one: bool
     assert is_model_server(text) is is_one
 
 
-def test_process_sees_its_own_gpu_alone(tmp_path: Path) -> None:
+def test_process_sees_its_own_gpu_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     servers = list_servers(["cuda:3/musetalk/v1.5/kl", "cpu/musetalk/v1/tiny"], tmp_path)
 
     first, second = (server.command(tmp_path / "weights") for server in servers)
@@ -85,6 +86,16 @@ def test_process_sees_its_own_gpu_alone(tmp_path: Path) -> None:
     assert first[first.index("--device") + 1] == "cuda"
     assert second[second.index("--decoder") + 1] == "tiny"
     assert servers[0].socket != servers[1].socket
+
+
+@pytest.mark.parametrize(("device", "seen"), [("cuda:1", "GPU-5a"), ("cuda:2", "-1")])
+def test_gpu_is_one_of_those_that_the_operator_leaves_visible(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, device: str, seen: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-5a")
+    (server,) = list_servers([f"{device}/musetalk/v1.5/kl"], tmp_path)
+
+    assert server.environment() == {"CUDA_VISIBLE_DEVICES": seen}
 
 
 def test_show_is_refused_when_no_gpu_has_room_and_says_how_many_fit(

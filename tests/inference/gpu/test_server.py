@@ -235,17 +235,21 @@ def test_client_that_hears_more_than_its_share_is_not_served_for_it(
 
 
 def test_film_of_a_worker_that_is_gone_before_it_is_welcomed_is_let_go(
-    site: Serving, latents: Path
+    site: Serving, latents: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    kept: list[int] = []
+
+    def keep(values: Any) -> Any:
+        kept.append(len(values))
+        return values
+
+    monkeypatch.setattr(site.painter, "keep", keep)
     link = new_socket()
     with socket_address(site.path) as address:
         link.connect(address)
     with latents.open("rb") as file:
         socket.send_fds(link, [pack_json(HELLO)], [file.fileno()])
     link.close()
-    kept: list[int] = []
-    keep = site.painter.keep
-    site.painter.keep = lambda values: (kept.append(len(values)), keep(values))[1]
 
     site.turn_until(lambda: bool(kept))
     site.turn_until(lambda: not site.server._clients)
@@ -254,11 +258,11 @@ def test_film_of_a_worker_that_is_gone_before_it_is_welcomed_is_let_go(
 
 
 def test_film_that_the_device_has_no_memory_for_is_refused_and_the_others_go_on(
-    site: Serving, latents: Path, tmp_path: Path
+    site: Serving, latents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = site.connect(serving.presenter(latents))
     (tmp_path / "other").mkdir()
-    site.painter.keep = _without_memory
+    monkeypatch.setattr(site.painter, "keep", _without_memory)
 
     with pytest.raises(EngineError, match="Stub has no memory left") as refused:
         site.connect(serving.presenter(serving.write_latents(tmp_path / "other")))
@@ -269,11 +273,11 @@ def test_film_that_the_device_has_no_memory_for_is_refused_and_the_others_go_on(
 
 
 def test_fault_of_ours_over_one_client_ends_that_client_alone(
-    site: Serving, latents: Path, tmp_path: Path
+    site: Serving, latents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = site.connect(serving.presenter(latents))
     (tmp_path / "other").mkdir()
-    site.painter.keep = {}.__getitem__
+    monkeypatch.setattr(site.painter, "keep", {}.__getitem__)
 
     with pytest.raises(ServerGoneError):
         site.connect(serving.presenter(serving.write_latents(tmp_path / "other")))

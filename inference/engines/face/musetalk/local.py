@@ -46,7 +46,7 @@ class LocalRenderer:
         """Pay for first calls before anybody is on air."""
         silence = np.zeros(16_000, np.float32)
         made = self.features(silence, 0, range(self.batch_frames))
-        for count in {1, self.batch_frames}:
+        for count in self._batches.buckets:
             self.paint([0] * count, [made[0]] * count)
 
     def close(self) -> None:

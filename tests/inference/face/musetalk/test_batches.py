@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from inference.engines.base import EngineError
-from inference.engines.face.musetalk import paste
+from inference.engines.face.musetalk import local, paste
 from inference.engines.face.musetalk.batches import FaceBatches, Heard
 from inference.engines.face.musetalk.local import LocalRenderer
 from inference.engines.face.musetalk.networks import Networks
@@ -78,6 +78,24 @@ def test_rows_above_the_first_shown_are_never_looked_at(networks: Networks, late
     assert first > 0
     np.testing.assert_array_equal(*pictures)
     assert not np.array_equal(pictures[0], film.frames[0])
+
+
+def test_passes_of_every_size_are_warm_before_a_show(
+    networks: Networks, latents: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU the first one of a size looks for the quickest kernels, which takes long."""
+    monkeypatch.setattr(local, "_BUCKETS", {"cpu": (1, 2, 4)})
+    paint, sizes = networks.painter.paint_on_device, set()
+
+    def noted(given: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
+        sizes.add(len(given))
+        return paint(given, prompts)
+
+    monkeypatch.setattr(networks.painter, "paint_on_device", noted)
+
+    LocalRenderer(networks, latents, 1920).warm_up()
+
+    assert sizes == {1, 2, 4}
 
 
 def test_face_of_nonsense_spoils_no_other(networks: Networks, latents: Any) -> None:
