@@ -206,7 +206,7 @@ class InvitationPage(LimitedMixin):
         user = sessions.check_password(
             username=values["username"],
             password=values["password"],
-            address=SignInThrottle().get_ident(request) or "",
+            address=SignInThrottle().get_ident(request),
         )
         two_factor.require_code(user=user, code=values["code"])
         return invitations.accept(token=token, user=user)

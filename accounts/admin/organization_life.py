@@ -101,7 +101,7 @@ def _take(
     if step == "restore":
         organizations.restore_organization(organization=organization, actor=user)
         return
-    address = SignInThrottle().get_ident(request) or ""
+    address = SignInThrottle().get_ident(request)
     sessions.check_password(username=user.username, password=values["password"], address=address)
     two_factor.require_code(user=user, code=values["code"])
     organizations.request_deletion(

@@ -60,7 +60,7 @@ class LockingSignInForm(AdminAuthenticationForm):
             user = sessions.check_password(
                 username=username,
                 password=password,
-                address=throttle.get_ident(self.request) or "",
+                address=throttle.get_ident(self.request),
             )
             two_factor.require_code(user=user, code=code)
             require_verified(user)

@@ -76,7 +76,7 @@ def _take(request: HttpRequest, step: str, values: dict[str, Any]) -> list[str]:
     user = signed_in(request)
     if step == "confirm":
         return two_factor.confirm(user=user, code=values["code"])
-    address = SignInThrottle().get_ident(request) or ""
+    address = SignInThrottle().get_ident(request)
     sessions.check_password(username=user.username, password=values["password"], address=address)
     if step == "begin":
         two_factor.enrol(user=user)

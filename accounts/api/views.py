@@ -86,7 +86,7 @@ class TokenView(PublicEndpoint):
             password=body["password"],
             code=body["code"],
             device=_device(request, body),
-            address=SignInThrottle().get_ident(request) or "",
+            address=SignInThrottle().get_ident(request),
         )
         return _sign_in_answer(self, signed_in, is_browser=body["client"] == "browser")
 

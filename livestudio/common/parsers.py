@@ -12,6 +12,11 @@ from rest_framework.parsers import JSONParser
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
+def has_half_a_character(body: Any) -> bool:
+    """Whether a parsed body holds a lone surrogate, which no UTF-8 can say."""
+    return _SURROGATE.search(json.dumps(body, ensure_ascii=False)) is not None
+
+
 class StrictJSONParser(JSONParser):
     """JSON without lone surrogates (no database and no answer can hold them) and without depths
     that no body of ours has (each costs a frame of Python's stack)."""
@@ -20,9 +25,9 @@ class StrictJSONParser(JSONParser):
         """Raises ParseError."""
         try:
             body = super().parse(stream, media_type, parser_context)
-            text = json.dumps(body, ensure_ascii=False)
+            is_broken = has_half_a_character(body)
         except RecursionError as error:
             raise ParseError("The body is nested too deep.") from error
-        if _SURROGATE.search(text):
+        if is_broken:
             raise ParseError("The body holds half of a character (a lone surrogate).")
         return body

@@ -22,22 +22,26 @@ class Places:
         self.total = total
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
+        self._all = 0
 
     def __len__(self) -> int:
-        return self._taken.total()
+        return self._all
 
     def take(self, key: str) -> bool:
         """Whether there is a place; who gets one calls `leave`."""
         with self._lock:
-            if self._taken[key] >= self.each or self._taken.total() >= self.total:
+            if self._taken[key] >= self.each or self._all >= self.total:
                 return False
             self._taken[key] += 1
+            self._all += 1
             return True
 
     def leave(self, key: str) -> None:
+        """Give back a place that `take` gave."""
         with self._lock:
             self._taken[key] -= 1
-            if self._taken[key] <= 0:
+            self._all -= 1
+            if not self._taken[key]:
                 del self._taken[key]
 
     @contextmanager

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from rest_framework.throttling import BaseThrottle
 
 from livestudio.common.log import get_logger
+from livestudio.common.networks import network_of
 
 log = get_logger(__name__)
 _WINDOW_SECONDS: Final = 60
@@ -34,13 +35,17 @@ class WindowThrottle(BaseThrottle):
         cache.add(key, 0, 2 * _WINDOW_SECONDS)
         return bool(cache.incr(key) <= settings.REQUESTS_PER_MINUTE[scope])
 
+    def get_ident(self, request: Any) -> str:
+        """Whom an address counts for: itself, or its network."""
+        return network_of(super().get_ident(request) or "")
+
     def wait(self) -> float:
         """Seconds to the next window."""
         return float(_WINDOW_SECONDS - math.fmod(time.time(), _WINDOW_SECONDS))
 
     def counted_by(self, request: Any) -> tuple[str, str]:
         """(which limit counts, for whom)."""
-        return self.scope, self.get_ident(request) or ""
+        return self.scope, self.get_ident(request)
 
 
 class UserThrottle(WindowThrottle):
@@ -57,7 +62,7 @@ class UserThrottle(WindowThrottle):
         user = request.user
         if user and user.is_authenticated:
             return "user", str(user.pk)
-        return "anonymous", self.get_ident(request) or ""
+        return "anonymous", self.get_ident(request)
 
 
 class JoinThrottle(UserThrottle):

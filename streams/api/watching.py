@@ -60,7 +60,7 @@ class WhepView(Endpoint):
     def post(self, request: Any, broadcast_id: UUID) -> HttpResponse:
         """Join: an offer in, an answer with all candidates out, `Location` names the viewer."""
         broadcast = get_watchable_broadcast(request.user, broadcast_id)
-        source = source_of(JoinThrottle().get_ident(request) or "")
+        source = source_of(JoinThrottle().get_ident(request))
         joined = whep.join(broadcast=broadcast, offer=_text(request), source=source)
         answer = HttpResponse(joined.sdp, status=201, content_type=SDP_TYPE)
         answer["Location"] = reverse("whep-viewer", args=[broadcast.pk, joined.viewer])

@@ -28,6 +28,8 @@ from livestudio.common.errors import (
     TooManyRequestsError,
 )
 from livestudio.common.log import get_logger
+from livestudio.common.networks import network_of
+from livestudio.common.parsers import has_half_a_character
 from livestudio.common.places import Places
 from livestudio.common.reasons import translate_reason
 from streams.poke import broadcast_group, credential_group
@@ -102,7 +104,7 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
         # Accepted before it is judged: only then does a browser see the close code.
         offered = self.scope["subprotocols"]
         await self.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-        self.address = _address(self.scope)
+        self.address = network_of(_address(self.scope))
         self._has_place = SOCKETS.take(self.address)
         if not self._has_place:
             await self.close(_CLOSE_TRY_AGAIN)
@@ -260,9 +262,19 @@ def _parse(text: str | None) -> Any:
     if len(text) > MAX_TEXT_CHARACTERS:
         raise MessageError(f"A message has at most {MAX_TEXT_CHARACTERS} characters.")
     try:
-        return json.loads(text)
+        raw = json.loads(text, parse_constant=_refuse_constant)
+        is_broken = "\\u" in text and has_half_a_character(raw)
     except (ValueError, RecursionError) as error:
         raise MessageError("The text is not JSON.") from error
+    if is_broken:
+        # It would end whichever socket it is written to, of a runner too.
+        raise MessageError("The text holds half of a character (a lone surrogate).")
+    return raw
+
+
+def _refuse_constant(name: str) -> Any:
+    """NaN and infinities are Python's, not JSON's."""
+    raise ValueError(name)
 
 
 def _id_of(raw: Any) -> str:

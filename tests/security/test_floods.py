@@ -14,6 +14,7 @@ from accounts.services import hashing
 from accounts.services.locks import require_unlocked
 from inference.runner import offers as runner_offers
 from livestudio.common.errors import UnavailableError
+from livestudio.common.networks import network_of
 from livestudio.common.places import Places
 from streams.models import Broadcast, ConnectionTicket, ControlCommand
 from streams.services import commands, offers
@@ -101,6 +102,40 @@ def test_place_is_given_back_when_the_work_fails() -> None:
         with pytest.raises(ZeroDivisionError), places.hold("x", UnavailableError()):
             raise ZeroDivisionError
     assert len(places) == 0
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8::1", "2001:db8::"),
+        ("2001:db8::ffff:1:2:3", "2001:db8::"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("::1", "::1"),
+        ("", ""),
+        ("unix:", "unix:"),
+    ],
+)
+def test_addresses_of_one_network_count_as_one(address: str, counted: str) -> None:
+    assert network_of(address) == counted
+
+
+@pytest.mark.usefixtures("cast")
+def test_another_address_of_the_network_buys_no_tries(settings: Any) -> None:
+    settings.REQUESTS_PER_MINUTE = {**settings.REQUESTS_PER_MINUTE, "sign_in": 2}
+    body = {"username": "alice", "password": "wrong"}
+
+    tries = [
+        Browser().post("/api/v1/auth/token/", body, "application/json", REMOTE_ADDR=address)
+        for address in ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1")
+    ]
+
+    assert [answer.status_code for answer in tries] == [401, 401, 429, 401]
 
 
 # --- watching ------------------------------------------------------------------------------------

@@ -147,3 +147,45 @@ async def test_socket_that_fails_gives_its_place_back(
     assert len(sockets) == 0
 
     await watch()
+
+
+async def test_network_has_the_places_of_one_address(
+    live: Broadcast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base_module, "SOCKETS", Places(each=1, total=5))
+    async with browser(live, "watch", None, address="2001:db8::1") as first:
+        await first.receive("state")
+        async with browser(live, "watch", None, address="2001:db8::2") as second:
+            assert await second.close_code() == 1013
+        async with browser(live, "watch", None, address="2001:db8:0:1::1") as neighbour:
+            await neighbour.receive("state")
+
+
+BROKEN = (r'{"type": "offer", "sdp": "\ud800"}', r'{"type": "bye", "x": {"a": ["\udfff"]}}')
+
+
+@pytest.mark.parametrize("text", [*BROKEN, '{"type": "offer", "sdp": NaN}'])
+async def test_text_that_cannot_be_written_again_does_not_reach_the_runner(
+    live: Broadcast, text: str
+) -> None:
+    async with runner_peer(live) as runner, browser(live, "watch", None) as viewer:
+        await runner.hello()
+        await viewer.communicator.send_to(text_data=text)
+        error = await viewer.receive("error")
+        assert await heard(runner, "offer") == []
+
+    assert error["code"] == "invalid"
+
+
+async def test_broken_text_leaves_the_console_open(live: Broadcast, cast: Cast) -> None:
+    async with browser(live, "console", cast.bob) as console:
+        await console.receive("welcome")
+        broken = r'{"type": "replay", "after_sequence": 0, "id": "\ud800"}'
+        whole = r'{"type": "replay", "after_sequence": 0, "id": "\ud83d\ude00"}'
+        results = []
+        for text in (broken, whole):
+            await console.communicator.send_to(text_data=text)
+            results.append(await console.receive("result"))
+
+    assert [(result["ok"], result["id"]) for result in results] == [(False, ""), (True, "😀")]
+    assert "half of a character" in results[0]["error"]["message"]
