@@ -117,7 +117,7 @@ def _parse(line: bytes) -> Json | None:
         return None
     try:
         event = json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = "The voice server sent an event that is not JSON."
         raise EngineError("voice_sound_broken", message) from error
     return event if isinstance(event, dict) else None
@@ -151,6 +151,8 @@ def _failed(call: Call, said: str, code: str, what: str = "reports an error") ->
     """An error in a sentence. A server that repeats the key must not bring it to the screen."""
     if call.api_key:
         said = said.replace(call.api_key, "***")
+    # JSON may name half of a character, which no message to others can hold.
+    said = said.encode(errors="replace").decode()
     said = " ".join(said.split())[:_SAID_MAX_CHARACTERS]
     return EngineError(code, f"The voice server {what}" + (f": {said}" if said else "."))
 
@@ -160,7 +162,7 @@ async def _said(answer: aiohttp.ClientResponse) -> str:
     raw = await answer.content.read(_ERROR_MAX_BYTES)
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         is_plain = answer.headers.get("Content-Type", "").startswith("text/plain")
         return raw.decode(errors="replace") if is_plain else ""
     return _message_of(body)

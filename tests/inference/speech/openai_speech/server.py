@@ -22,6 +22,8 @@ from inference.engines.speech.remote.mp3 import encode_mp3
 
 KEY = "sk-local-5f2d81"
 RATE_HZ = 22_050
+# Bodies of a refusal that are JSON by the letter.
+BROKEN_ERRORS = {"half_a_character": rb'{"detail": "voice \ud800 is bad"}', "deep": b"[" * 8_000}
 
 
 @dataclass
@@ -55,6 +57,9 @@ class Server:
         if self.behaviour.isdigit():
             said = {"message": f"Wrong: {KEY} is no good", "type": "x", "param": None, "code": 1}
             return web.json_response({"error": said}, status=int(self.behaviour))
+        if self.behaviour in BROKEN_ERRORS:
+            body = BROKEN_ERRORS[self.behaviour]
+            return web.Response(body=body, status=400, content_type="application/json")
         if self.behaviour == "error_in_200":
             return web.json_response({"detail": "model not loaded"})
         if self.behaviour == "page":
@@ -115,6 +120,8 @@ class Server:
                 return response
             if self.behaviour == "bad_event" and start:
                 await response.write(b'data: {"type": "speech.audio.delta", "audio": "%%"}\n\n')
+            if self.behaviour == "deep_event" and start:
+                await response.write(b"data: " + b"[" * 100_000 + b"\n\n")
             if self.behaviour == "no_done" and start:
                 return response
             if self.behaviour == "stall" and start > len(data) // 3:

@@ -131,6 +131,8 @@ def test_listed_words_go_out_as_they_are_to_be_said(server: Server) -> None:
         ("404", {}, "voice_not_found", "model"),
         ("400", {}, "voice_refused", "no good"),
         ("422", {}, "voice_refused", "422"),
+        ("half_a_character", {}, "voice_refused", "is bad"),
+        ("deep", {}, "voice_refused", "400"),
         ("429", {}, "voice_busy", "too many"),
         ("500", {}, "voice_server_failed", "500"),
         ("503", {}, "voice_server_failed", "503"),
@@ -146,6 +148,7 @@ def test_listed_words_go_out_as_they_are_to_be_said(server: Server) -> None:
         ("hang_up", {}, "voice_cut", "broke off"),
         ("error_event", {"stream_format": "sse"}, "voice_server_failed", "out of memory"),
         ("bad_event", {"stream_format": "sse"}, "voice_sound_broken", "without sound"),
+        ("deep_event", {"stream_format": "sse"}, "voice_sound_broken", "not JSON"),
         ("no_done", {"stream_format": "sse"}, "voice_cut", "broke off"),
     ],
 )
@@ -160,6 +163,7 @@ def test_what_goes_wrong_is_said_in_words_without_the_key(
     assert caught.value.code == code
     assert caught.value.retryable
     assert KEY not in str(caught.value)
+    assert str(caught.value).encode(), "no half of a character: it goes out as UTF-8"
 
 
 @pytest.mark.parametrize("kind", ["audio/pcm;rate=16000", 'audio/L16; rate="16000"; channels=1'])
