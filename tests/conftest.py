@@ -74,7 +74,6 @@ ONE_DATABASE = (
     "security/test_token_forgery",
     "security/test_uploads",
     "test_permission_matrix",
-    "test_foreign_ids",
     "livestudio/test_admin",
     "livestudio/test_api_form",
     "livestudio/test_doctor",

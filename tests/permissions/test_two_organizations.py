@@ -9,8 +9,6 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.roles import Role
-from accounts.services import members
 from streams.models import Cue, Show
 from tests.permissions.world import World
 from tests.streams.pictures import make_picture
@@ -18,18 +16,6 @@ from tests.streams.test_admin import show_form
 from voices.models import Voice, VoiceFallback
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def owner_of_both(worlds: tuple[World, World]) -> User:
-    home, away = worlds
-    members.set_role(
-        organization=away.cast.organization,
-        user=home.cast.alice,
-        role=Role.OWNER,
-        actor=away.cast.alice,
-    )
-    return home.cast.alice
 
 
 @pytest.fixture(params=["owner of both", "superuser"])
