@@ -27,6 +27,14 @@ def test_named_tests_exist() -> None:
     assert not gone, f"docs/asvs.md names tests that are gone: {gone}"
 
 
+def test_each_name_is_of_one_test() -> None:
+    """A whole file tells nobody what shows it."""
+    names = re.findall(r"`(tests/[^`]+)`", "\n".join(LINES))
+    whole = [name for name in names if "::test_" not in name]
+
+    assert not whole, f"docs/asvs.md names files, not tests: {whole}"
+
+
 def test_every_line_has_a_test_or_a_reason() -> None:
     for line in LINES:
         _section, says, shown = (cell.strip() for cell in line.strip("|").split("|"))
