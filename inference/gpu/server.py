@@ -14,7 +14,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from inference.engines.base import Json
@@ -27,6 +27,7 @@ from inference.gpu.clients import (
     parse_hello,
     read_latents,
 )
+from inference.gpu.figures import Counters, Load
 from inference.gpu.painters import FaceOrder, Networks, Painter, Pass, SoundOrder
 from inference.gpu.schedule import Job, JobQueue, Timings
 from inference.gpu.wire import (
@@ -71,36 +72,10 @@ class _Flight:
 
 
 @dataclass(slots=True)
-class Counters:
-    """Since the server began. painted: faces handed over; passes: in how many passes."""
-
-    painted: int = 0
-    heard: int = 0
-    passes: int = 0
-    late: int = 0
-    failed: int = 0
-    refused: int = 0
-    dropped_clients: int = 0
-
-
-@dataclass(slots=True)
 class _Film:
     latents: Any
     frames: int
     users: int = 0
-
-
-@dataclass(slots=True)
-class _Load:
-    """Busy share of the device since it was last asked for."""
-
-    busy_seconds: float = 0.0
-    since: float = field(default_factory=time.monotonic)
-
-    def take(self, now: float) -> float:
-        share = self.busy_seconds / max(now - self.since, 1e-9)
-        self.busy_seconds, self.since = 0.0, now
-        return min(1.0, share)
 
 
 class ModelServer:
@@ -124,7 +99,7 @@ class ModelServer:
         self._films: dict[Any, _Film] = {}
         self._clients: set[Client] = set()
         self._plan_passes()
-        self._load = _Load()
+        self._load = Load()
         self._last_load = 0.0
         self._done_at = 0.0
         self._reported_at = 0.0

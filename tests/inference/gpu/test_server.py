@@ -16,9 +16,8 @@ import pytest
 
 from inference.engines.base import EngineError
 from inference.gpu import server as server_module
-from inference.gpu.link import ServerGoneError, ServerLink
+from inference.gpu.link import ServerLink
 from inference.gpu.wire import (
-    HEAR_SLOTS,
     PAINT_SLOTS,
     Kind,
     Outcome,
@@ -215,101 +214,6 @@ def test_client_that_asks_for_more_than_its_share_is_not_painted_for_it(
 
     assert outcomes[:PAINT_SLOTS] == [Outcome.DONE] * PAINT_SLOTS
     assert outcomes.count(Outcome.FAILED) > 2 * PAINT_SLOTS
-
-
-def test_client_that_hears_more_than_its_share_is_not_served_for_it(
-    site: Serving, latents: Path
-) -> None:
-    """A step of sound costs a device as much as some faces, and may always be due first."""
-    mad = site.connect(serving.presenter(latents, frame_samples=48_000))
-    outcomes = []
-    for _ in range(8):
-        for step in range(HEAR_SLOTS):
-            assert mad.hear(np.ones(16_000, np.float32), 0, range(step, step + 4), soon())
-        for answer in site.answers(mad, HEAR_SLOTS):
-            outcomes.append(answer.outcome)
-            mad.release(answer)
-
-    assert outcomes[: 4 * HEAR_SLOTS] == [Outcome.DONE] * 4 * HEAR_SLOTS
-    assert outcomes.count(Outcome.FAILED) > HEAR_SLOTS
-
-
-def test_film_of_a_worker_that_is_gone_before_it_is_welcomed_is_let_go(
-    site: Serving, latents: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept: list[int] = []
-
-    def keep(values: Any) -> Any:
-        kept.append(len(values))
-        return values
-
-    monkeypatch.setattr(site.painter, "keep", keep)
-    link = new_socket()
-    with socket_address(site.path) as address:
-        link.connect(address)
-    with latents.open("rb") as file:
-        socket.send_fds(link, [pack_json(HELLO)], [file.fileno()])
-    link.close()
-
-    site.turn_until(lambda: bool(kept))
-    site.turn_until(lambda: not site.server._clients)
-
-    assert site.server._films == {}
-
-
-def test_film_that_the_device_has_no_memory_for_is_refused_and_the_others_go_on(
-    site: Serving, latents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    good = site.connect(serving.presenter(latents))
-    (tmp_path / "other").mkdir()
-    monkeypatch.setattr(site.painter, "keep", _without_memory)
-
-    with pytest.raises(EngineError, match="Stub has no memory left") as refused:
-        site.connect(serving.presenter(serving.write_latents(tmp_path / "other")))
-
-    assert (refused.value.code, refused.value.retryable) == ("gpu_full", True)
-    paint(good, 3)
-    assert faces_of(site, good, 1) == [3]
-
-
-def test_fault_of_ours_over_one_client_ends_that_client_alone(
-    site: Serving, latents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    good = site.connect(serving.presenter(latents))
-    (tmp_path / "other").mkdir()
-    monkeypatch.setattr(site.painter, "keep", {}.__getitem__)
-
-    with pytest.raises(ServerGoneError):
-        site.connect(serving.presenter(serving.write_latents(tmp_path / "other")))
-
-    paint(good, 3)
-    assert faces_of(site, good, 1) == [3]
-
-
-def _without_memory(_: Any) -> Any:
-    raise RuntimeError("CUDA out of memory")
-
-
-def test_server_ends_when_its_device_fails_every_pass(
-    site: Serving, latents: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After some faults nothing of a process runs on a GPU any more: another one is started."""
-    monkeypatch.setattr(server_module, "_HOPELESS_FAILURES", 2)
-    link = site.connect(serving.presenter(latents))
-
-    def painted(frame: int, *, fails: bool) -> None:
-        site.painter.fails = fails
-        paint(link, frame)
-        link.release(site.answers(link, 1)[0])
-
-    for fails in (True, False, True):
-        painted(1, fails=fails)
-        assert not site.server.is_hopeless
-    painted(1, fails=True)
-
-    assert site.server.is_hopeless
-    site.server.run()
-    assert site.server.figures()["on_air"] == 0
 
 
 def test_memory_cannot_be_shrunk_under_the_server(site: Serving, latents: Path) -> None:
