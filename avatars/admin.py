@@ -22,9 +22,8 @@ from avatars.marks import MarksField
 from avatars.models import Avatar, AvatarBuild, AvatarClip
 from avatars.previews import build_preview_url, preview_url
 from avatars.validators import check_avatar
-from avatars.weights import licences_of, list_weights
+from avatars.weights import weights_of
 from inference.catalog import ENGINES, PRESENTERS
-from inference.tool_client import ToolError
 from livestudio.common.admin import (
     OneOrganizationForm,
     OrganizationScopedAdmin,
@@ -230,17 +229,14 @@ class AvatarAdmin(OrganizationScopedAdmin):
     @admin.display(description=_("weights and their licences"))
     def weights(self, avatar: Avatar) -> str:
         """Of the networks that the engine loads; those that draw need none."""
-        if avatar._state.adding or avatar.engine != "musetalk":
+        if avatar._state.adding:
             return "-"
-        try:
-            parts = list_weights()
-        except ToolError as error:
-            return error.message
+        found = weights_of(avatar)
         lines = (
-            (part["name"], _("ready") if part["ready"] else _("missing"), licences_of(part))
-            for part in parts
+            (part["name"], _("ready") if part["is_ready"] else _("missing"), part["licence"])
+            for part in found.networks
         )
-        return format_html_join("", "{}: {} · {}<br>", lines)
+        return format_html_join("", "{}: {} · {}<br>", lines) or found.message or "-"
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         user: Any = request.user

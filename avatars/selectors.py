@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from avatars.models import Avatar
+from django.db.models import Prefetch, QuerySet
+
+from accounts.models import Organization
+from avatars.models import Avatar, AvatarBuild
 from inference.catalog import PRESENTERS
 
 
@@ -16,6 +19,13 @@ def find_avatar(avatar_id: UUID) -> Avatar | None:
 def count_avatars(organization_id: UUID) -> int:
     """Presenters of an organization, as `GET avatars/` lists them."""
     return int(Avatar.objects.filter(organization=organization_id).count())
+
+
+def list_avatars(organization: Organization) -> QuerySet[Avatar]:
+    """With their versions; what was logged and found of each stays where it is."""
+    versions = AvatarBuild.objects.defer("log", "facts", "options", "settings")
+    avatars = Avatar.objects.for_organization(organization)
+    return avatars.prefetch_related(Prefetch("builds", queryset=versions))
 
 
 def voice_gender(avatar: Avatar) -> str:

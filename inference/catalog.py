@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 EngineKind = Literal["face", "speech"]
+
+
+@dataclass(frozen=True, slots=True)
+class NeededWeights:
+    """A network that an engine loads, by its name in the list of weights.
+
+    setting, values: needed only while that setting is one of these; is_default: also while it is
+    not set at all.
+    """
+
+    name: str
+    setting: str = ""
+    values: tuple[str, ...] = ()
+    is_default: bool = False
+
+    def is_needed(self, settings: Mapping[str, Any]) -> bool:
+        chosen = settings.get(self.setting)
+        return not self.setting or (self.is_default if chosen is None else chosen in self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +41,7 @@ class EngineEntry:
     is_remote: a server makes the sound; what it is sent counts against `tts_characters`.
     needs_consent: it shows or sounds like a real person, whose consent must be on record.
     is_served: a model server can run its networks for all broadcasts of a GPU.
+    weights: what an operator has to fetch before it prepares and shows an avatar.
     """
 
     kind: EngineKind
@@ -37,6 +57,7 @@ class EngineEntry:
     is_remote: bool = False
     needs_consent: bool = False
     is_served: bool = False
+    weights: tuple[NeededWeights, ...] = ()
 
 
 ENGINES: Final[tuple[EngineEntry, ...]] = (
@@ -75,6 +96,14 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         builder="inference.engines.face.musetalk.building:build_bundle",
         needs_consent=True,
         is_served=True,
+        weights=(
+            NeededWeights("MuseTalk 1.5 UNet", "version", ("v1.5",), is_default=True),
+            NeededWeights("MuseTalk 1.0 UNet", "version", ("v1",)),
+            NeededWeights("Stable Diffusion VAE (ft-MSE)"),
+            NeededWeights("TAESD decoder", "decoder", ("tiny",)),
+            NeededWeights("Whisper tiny"),
+            NeededWeights("Face parser (BiSeNet)", "mask", ("raw", "neck", "jaw")),
+        ),
     ),
     EngineEntry(
         "face",
@@ -97,6 +126,7 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         needs_audio=True,
         builder="inference.engines.face.musetalk.building:build_bundle",
         needs_consent=True,
+        weights=(NeededWeights("Wav2Lip 256"),),
     ),
     EngineEntry(
         "face",

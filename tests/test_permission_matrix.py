@@ -175,6 +175,7 @@ ROWS = [
     Row("avatar", "patch", "avatar.edit"),
     Row("avatar", "delete", "avatar.edit", answers=(409,)),
     Row("avatar-preview", "get", SECRET),
+    Row("avatar-weights", "get", "avatar.view"),
     Row("avatar-clips", "get", "avatar.view"),
     Row(
         "avatar-clips",

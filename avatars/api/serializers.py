@@ -4,21 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from avatars.bundles import is_filmed
 from avatars.models import Avatar, AvatarBuild, AvatarClip
 from avatars.previews import build_preview_url, preview_url
 from avatars.selectors import voice_gender
 
 
+class BuildSummarySerializer(serializers.ModelSerializer[AvatarBuild]):
+    """How far a version is."""
+
+    state = serializers.CharField(help_text="queued, building, ready, failed or cancelled")
+
+    class Meta:
+        model = AvatarBuild
+        fields = ("id", "number", "state", "progress", "stage", "reason")
+        read_only_fields = fields
+
+
 class AvatarSerializer(serializers.ModelSerializer[Avatar]):
     """An avatar as it is shown. preview_url: a PNG, good for some hours.
 
-    voice_gender: which voices suit it; empty = any.
+    voice_gender: which voices suit it; empty = any. is_filmed: it is built of uploads, in versions.
+    version: the number of the one in use; null = none. newest_build: null = never built.
     """
 
     preview_url = serializers.SerializerMethodField()
     voice_gender = serializers.SerializerMethodField()
+    is_filmed = serializers.SerializerMethodField()
+    version = serializers.SerializerMethodField()
+    newest_build = serializers.SerializerMethodField()
 
     class Meta:
         model = Avatar
@@ -34,6 +51,9 @@ class AvatarSerializer(serializers.ModelSerializer[Avatar]):
             "preview_url",
             "voice_gender",
             "licences",
+            "is_filmed",
+            "version",
+            "newest_build",
         )
         read_only_fields = fields
 
@@ -42,6 +62,17 @@ class AvatarSerializer(serializers.ModelSerializer[Avatar]):
 
     def get_voice_gender(self, avatar: Avatar) -> str:
         return voice_gender(avatar)
+
+    def get_is_filmed(self, avatar: Avatar) -> bool:
+        return is_filmed(avatar)
+
+    def get_version(self, avatar: Avatar) -> int | None:
+        return next((build.number for build in avatar.builds.all() if build.is_current), None)
+
+    @extend_schema_field(BuildSummarySerializer(allow_null=True))
+    def get_newest_build(self, avatar: Avatar) -> dict[str, Any] | None:
+        newest = next(iter(avatar.builds.all()), None)
+        return BuildSummarySerializer(newest).data if newest else None
 
 
 class UploadField(serializers.JSONField):
@@ -98,6 +129,7 @@ class AvatarUploadSerializer(BuildUploadSerializer):
     name = serializers.CharField(max_length=100)
     engine = serializers.CharField(max_length=50)
     settings = UploadField(binary=True, required=False)
+    consent = serializers.UUIDField(required=False)
 
 
 class BuildLogSerializer(serializers.Serializer[Any]):
@@ -137,3 +169,33 @@ class BuildSerializer(serializers.ModelSerializer[AvatarBuild]):
         has_film = build.facts.get("has_preview", True)
         is_ready = build.state == AvatarBuild.State.READY
         return build_preview_url(build) if is_ready and has_film else None
+
+
+class WeightsFileSerializer(serializers.Serializer[Any]):
+    """path: below `weights/` in the data folder of the host."""
+
+    path = serializers.CharField()
+    state = serializers.CharField(help_text="present, missing or wrong_hash")
+    size_bytes = serializers.IntegerField()
+    source = serializers.CharField()
+    licence = serializers.CharField()
+
+
+class WeightsNetworkSerializer(serializers.Serializer[Any]):
+    """One network, and the files that complete it."""
+
+    name = serializers.CharField()
+    needed_for = serializers.CharField()
+    is_ready = serializers.BooleanField()
+    licence = serializers.CharField()
+    files = WeightsFileSerializer(many=True)
+
+
+class AvatarWeightsSerializer(serializers.Serializer[Any]):
+    """What the engine of an avatar loads on this host. message: why the state is unknown."""
+
+    state = serializers.CharField(
+        help_text="none (the engine loads nothing), ready, missing or unknown"
+    )
+    message = serializers.CharField()
+    networks = WeightsNetworkSerializer(many=True)

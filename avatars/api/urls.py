@@ -14,6 +14,11 @@ urlpatterns = [
         views.AvatarPreviewView.as_view(),
         name="avatar-preview",
     ),
+    path(
+        "avatars/<uuid:avatar_id>/weights/",
+        views.AvatarWeightsView.as_view(),
+        name="avatar-weights",
+    ),
     path("avatars/<uuid:avatar_id>/clips/", views.ClipsView.as_view(), name="avatar-clips"),
     path(
         "avatars/<uuid:avatar_id>/clips/<uuid:clip_id>/",

@@ -23,13 +23,16 @@ from avatars.api.filters import AvatarFilter
 from avatars.api.serializers import (
     AvatarSerializer,
     AvatarUploadSerializer,
+    AvatarWeightsSerializer,
     AvatarWriteSerializer,
     ClipSerializer,
     ClipWriteSerializer,
 )
 from avatars.builds import create_filmed_avatar
-from avatars.models import Avatar, AvatarClip
+from avatars.models import AvatarClip
 from avatars.previews import is_signed, read_preview
+from avatars.selectors import list_avatars
+from avatars.weights import weights_of
 from livestudio.common.errors import NotFoundError
 from livestudio.common.parsers import StrictJSONParser
 
@@ -49,7 +52,7 @@ class AvatarsView(Endpoint):
     def get(self, request: Request) -> Response:
         """The organization's avatars."""
         require_permission(self.user, "avatar.view", self.organization)
-        return self.page(AvatarSerializer, Avatar.objects.for_organization(self.organization))
+        return self.page(AvatarSerializer, list_avatars(self.organization))
 
     @extend_schema(
         request={
@@ -71,7 +74,7 @@ class AvatarsView(Endpoint):
 
     def _post_film(self) -> Response:
         require_permission(self.user, "avatar.edit", self.organization)
-        values = self.valid(AvatarUploadSerializer)
+        values = with_consent(self.valid(AvatarUploadSerializer), self.organization)
         uploads = {name: values.pop(name, None) for name in ("file", "landmarks", "options")}
         avatar = create_filmed_avatar(
             organization=self.organization, values=values, uploads=uploads, actor=self.user
@@ -127,6 +130,16 @@ class AvatarPreviewView(Endpoint):
         answer = HttpResponse(read_preview(avatar), content_type="image/png")
         answer["Cache-Control"] = "private, max-age=300"
         return answer
+
+
+class AvatarWeightsView(Endpoint):
+    serializer_class = AvatarWeightsSerializer
+
+    @extend_schema(responses={200: AvatarWeightsSerializer})
+    def get(self, request: Request, avatar_id: UUID) -> Response:
+        """The weights that this avatar's engine loads: which are here, their licences."""
+        avatar = get_avatar_for(self.user, avatar_id, "avatar.view")
+        return self.rendered(AvatarWeightsSerializer, weights_of(avatar))
 
 
 class ClipsView(Endpoint):

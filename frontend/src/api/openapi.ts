@@ -509,6 +509,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/avatars/{avatar_id}/weights/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The weights that this avatar's engine loads: which are here, their licences. */
+        get: operations["get_avatar_weights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/broadcasts/": {
         parameters: {
             query?: never;
@@ -1947,7 +1964,8 @@ export interface components {
         /**
          * @description An avatar as it is shown. preview_url: a PNG, good for some hours.
          *
-         *     voice_gender: which voices suit it; empty = any.
+         *     voice_gender: which voices suit it; empty = any. is_filmed: it is built of uploads, in versions.
+         *     version: the number of the one in use; null = none. newest_build: null = never built.
          */
         Avatar: {
             /** Format: uuid */
@@ -1967,6 +1985,9 @@ export interface components {
             readonly preview_url: string;
             readonly voice_gender: string;
             readonly licences: unknown;
+            readonly is_filmed: boolean;
+            readonly version: number | null;
+            readonly newest_build: components["schemas"]["BuildSummary"] | null;
         };
         /** @description The form that makes a presenter of an upload. */
         AvatarUploadRequest: {
@@ -1978,6 +1999,15 @@ export interface components {
             name: string;
             engine: string;
             settings?: unknown;
+            /** Format: uuid */
+            consent?: string;
+        };
+        /** @description What the engine of an avatar loads on this host. message: why the state is unknown. */
+        AvatarWeights: {
+            /** @description none (the engine loads nothing), ready, missing or unknown */
+            state: string;
+            message: string;
+            networks: components["schemas"]["WeightsNetwork"][];
         };
         /** @description An avatar as it is written; the service judges the values. */
         AvatarWriteRequest: {
@@ -2090,6 +2120,18 @@ export interface components {
          * @enum {string}
          */
         BuildStateEnum: "building" | "ready" | "failed";
+        /** @description How far a version is. */
+        BuildSummary: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Version */
+            readonly number: number;
+            /** @description queued, building, ready, failed or cancelled */
+            state: string;
+            readonly progress: number;
+            readonly stage: string;
+            readonly reason: string;
+        };
         /**
          * @description A form (multipart/form-data) with a film or photo of the presenter, or a zip: of a version
          *     from `bundle/`, or of a folder that MuseTalk or LiveTalking prepared.
@@ -3883,6 +3925,23 @@ export interface components {
             event_types?: components["schemas"]["WebhookEventEnum"][];
             is_active?: boolean;
         };
+        /** @description path: below `weights/` in the data folder of the host. */
+        WeightsFile: {
+            path: string;
+            /** @description present, missing or wrong_hash */
+            state: string;
+            size_bytes: number;
+            source: string;
+            licence: string;
+        };
+        /** @description One network, and the files that complete it. */
+        WeightsNetwork: {
+            name: string;
+            needed_for: string;
+            is_ready: boolean;
+            licence: string;
+            files: components["schemas"]["WeightsFile"][];
+        };
         /**
          * @description * `now` - now
          *     * `sentence_end` - sentence_end
@@ -5443,6 +5502,49 @@ export interface operations {
                 content: {
                     "image/png": string;
                 };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            429: components["responses"]["Refused429"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_avatar_weights: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what you have: 304 if it is new. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                avatar_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AvatarWeights"];
+                };
+            };
+            /** @description You have this version. */
+            304: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             400: components["responses"]["Refused400"];
             401: components["responses"]["Refused401"];
