@@ -139,7 +139,7 @@ def test_view_that_forgets_the_organization_answers_404(monkeypatch: pytest.Monk
     cast = make_cast()
     forgetful = Avatar.objects.all()
     monkeypatch.setattr(
-        "avatars.api.views.Avatar.objects.for_organization", lambda organization: forgetful
+        "avatars.selectors.Avatar.objects.for_organization", lambda organization: forgetful
     )
 
     answer = api_client(cast.alice).get("/api/v1/avatars/")
