@@ -35,6 +35,19 @@ const routes = [
     meta: { needsSignIn: true },
   },
   {
+    path: '/studio/presenters/',
+    name: 'presenters',
+    component: () => import('@/views/PresentersView.vue'),
+    meta: { needsSignIn: true },
+  },
+  {
+    path: '/studio/presenters/:id/',
+    name: 'presenter',
+    component: () => import('@/views/PresenterView.vue'),
+    props: true,
+    meta: { needsSignIn: true },
+  },
+  {
     path: '/studio/integrations/',
     name: 'integrations',
     component: () => import('@/views/IntegrationsView.vue'),

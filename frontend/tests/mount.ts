@@ -24,6 +24,8 @@ export function createTestRouter() {
     { path: '/', component: blankPage },
     { path: '/studio/', name: 'studio', component: blankPage },
     { path: '/studio/voices/', name: 'voices', component: blankPage },
+    { path: '/studio/presenters/', name: 'presenters', component: blankPage },
+    { path: '/studio/presenters/:id/', name: 'presenter', component: blankPage },
     { path: '/studio/integrations/', name: 'integrations', component: blankPage },
     { path: '/sign-in/', name: 'sign-in', component: blankPage },
   ]

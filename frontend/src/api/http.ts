@@ -85,6 +85,51 @@ export async function request(
   return response
 }
 
+export interface UploadOptions {
+  /** Share of the body that is sent, 0..1. */
+  onProgress: (share: number) => void
+  signal: AbortSignal
+}
+
+/** Post a form with files; as `request`, and tells how much of it is sent. */
+export async function upload(path: string, form: FormData, options: UploadOptions): Promise<Response> {
+  const used = credentials.access
+  let response = await sendForm(urlOf(path), form, options)
+  if (response.status === 401 && used) {
+    if (await hasNewerAccess(used)) response = await sendForm(urlOf(path), form, options)
+    else onSignedOut()
+  }
+  if (!response.ok) throw await errorFromResponse(response)
+  return response
+}
+
+/** `fetch` does not tell how much it has sent. Throws ApiError `network` or `upload_cancelled`. */
+function sendForm(url: URL, form: FormData, { onProgress, signal }: UploadOptions): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const sent = new XMLHttpRequest()
+    const cancel = () => sent.abort()
+    const refuse = (code: string) => reject(new ApiError({ code, message: '' }, 0))
+    sent.open('POST', url)
+    headersFor({ method: 'POST' }).forEach((value, name) => sent.setRequestHeader(name, value))
+    sent.upload.addEventListener('progress', (event) => {
+      // No length, or an empty body: there is nothing to tell.
+      if (event.total > 0) onProgress(event.loaded / event.total)
+    })
+    sent.addEventListener('load', () => resolve(answerOf(sent)))
+    sent.addEventListener('error', () => refuse('network'))
+    sent.addEventListener('abort', () => refuse('upload_cancelled'))
+    sent.addEventListener('loadend', () => signal.removeEventListener('abort', cancel))
+    signal.addEventListener('abort', cancel)
+    sent.send(form)
+  })
+}
+
+function answerOf(sent: XMLHttpRequest): Response {
+  const retryAfter = sent.getResponseHeader('Retry-After')
+  const headers = new Headers(retryAfter ? { 'Retry-After': retryAfter } : {})
+  return new Response(sent.responseText, { status: sent.status, headers })
+}
+
 /** Renew the access token by the HttpOnly cookie; false when there is no valid session. */
 export function renewSession(): Promise<boolean> {
   renewal ??= renewOnce().finally(() => {

@@ -101,6 +101,13 @@ export type PictureKind = Picture['kind']
 /** Of a show or of a broadcast; those of a show have a `position` too. */
 export type Cue = Schemas['AiredCue'] & Partial<Pick<Schemas['Cue'], 'position'>>
 export type Show = Schemas['Show']
+export type Presenter = Schemas['Avatar']
+export type PresenterWeights = Schemas['AvatarWeights']
+export type WeightsNetwork = Schemas['WeightsNetwork']
+export type Build = Schemas['Build']
+export type Consent = Schemas['Consent']
+/** What the forms of an upload hold; files as files. */
+export type PresenterUpload = Schemas['AvatarUploadRequest']
 export type Voice = Schemas['Voice']
 export type Pronunciation = Schemas['Pronunciation']
 export type PronunciationDraft = Schemas['PronunciationWriteRequest']

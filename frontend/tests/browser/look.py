@@ -76,6 +76,12 @@ class Look:
         page.goto(f"{self.server['origin']}/studio/voices/")
         page.wait_for_selector("[data-testid=word]")
         self._shoot(page, "voices")
+        page.goto(f"{self.server['origin']}/studio/presenters/")
+        page.wait_for_selector("[data-testid=presenter-missing]")
+        self._shoot(page, "presenters")
+        page.click("[data-testid=presenter]:has([data-testid=presenter-missing]) a")
+        page.wait_for_selector("[data-testid=weights]")
+        self._shoot(page, "presenter")
 
     def _console(self, page: Page) -> None:
         page.goto(f"{self.server['origin']}/studio/broadcasts/{self.server['ids']['broadcast']}/")

@@ -1,22 +1,30 @@
 /** The REST half of the fake server. */
 import { randomUUID } from 'node:crypto'
 
+import { answerPresenters } from './presenters.mjs'
 import { applyCommand } from './server.mjs'
 
 const page = (results) => ({ next: null, previous: null, results })
 const refuse = (status, code, message, details = []) => ({ status, body: { error: { code, message, details } } })
 const VERBS = ['stop', 'say', 'interrupt', 'pause', 'resume', 'skip', 'take', 'expression', 'gesture', 'clip', 'record']
 
+/** The page and this server are one place, but jsdom keeps the origin it began with for uploads. */
+const OPEN = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Allow-Headers': 'accept, accept-language, authorization, content-type, x-csrftoken, x-organization',
+}
+
 /** Answer one request under /api/v1/, in the contract's error form where it is refused. */
 export async function answerApi(state, request, response, text) {
+  if (request.method === 'OPTIONS') return void response.writeHead(204, OPEN).end()
   const url = new URL(request.url, 'http://fake')
   const path = url.pathname.replace('/api/v1/', '')
   const isJson = String(request.headers['content-type'] ?? '').includes('json')
   const body = isJson && text ? JSON.parse(text) : text
   state.requests.push({ method: request.method, path, headers: request.headers, body })
-  const override = state.overrides.get(`${request.method} ${path}`)
+  const override = await state.overrides.get(`${request.method} ${path}`)
   const answer = override ?? (await route(state, request, path, url, body))
-  const headers = { 'Content-Type': 'application/json', ...answer.headers }
+  const headers = { 'Content-Type': 'application/json', ...OPEN, ...answer.headers }
   response.writeHead(answer.status ?? 200, headers)
   response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body ?? {}))
 }
@@ -27,6 +35,8 @@ async function route(state, request, path, url, body) {
   if (/^broadcasts\/[^/]+\/whep\/$/.test(path)) return whep(state, path, body)
   if (!isSignedIn(state, request)) return refuse(401, 'not_authenticated', 'Sign in first.')
   if (path.endsWith('/thumbnail/')) return noPicture(url)
+  const ofPresenters = answerPresenters(state, request.method, path)
+  if (ofPresenters) return ofPresenters
   return lists(state, path, url) ?? speech(state, request.method, path, body) ?? objects(state, path) ?? verbs(state, path, body, request)
 }
 

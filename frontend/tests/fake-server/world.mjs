@@ -1,5 +1,7 @@
 /** What the fake server knows: one organization, its shows, outputs and one broadcast on air. */
 
+import { createPresenters } from './presenters.mjs'
+
 export const IDS = {
   organization: '0d6f8f0e-2f0a-4a53-9d0a-0f3f3c9a1001',
   broadcast: '5b8e2c9e-7a41-4f6d-8d11-2b6c0f4e2001',
@@ -159,6 +161,11 @@ export function createWorld() {
     ],
     voices: voices(),
     words: words(),
+    ...createPresenters(),
+    consents: [
+      { id: uuid('c0000000', 1), subject: '陈美', scope: 'face', shows: [], revoked_at: null, has_document: true },
+      { id: uuid('c0000000', 2), subject: 'Gone', scope: 'face', shows: [], revoked_at: new Date().toISOString(), has_document: true },
+    ],
     pictures: [{ id: IDS.picture, name: '大衣', kind: 'card', image_url: '/favicon.svg' }],
     outputs: OUTPUTS.map((item) => ({ ...item, url: 'rtmp://live.example/app', key_hint: '…7f3a' })),
     broadcast: {
