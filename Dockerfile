@@ -1,6 +1,6 @@
 # Two images: `docker build --target web .` and `docker build --target runner .`
 
-FROM node:20-bookworm-slim AS frontend
+FROM node:22-bookworm-slim AS frontend
 WORKDIR /build
 COPY frontend/package.json frontend/package-lock.json ./
 RUN npm ci --no-audit --no-fund
@@ -9,7 +9,8 @@ RUN npm run build
 
 FROM python:3.11-slim-bookworm AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN useradd --create-home --uid 10001 livestudio && install -d -o livestudio /app /data
+# Only data is the user's: what runs cannot change its own code.
+RUN useradd --create-home --uid 10001 livestudio && install -d -o livestudio -g livestudio /data
 WORKDIR /app
 COPY requirements/ requirements/
 RUN pip install -r requirements/base.txt -c requirements/lock.txt
@@ -27,11 +28,13 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=driver /wheels /wheels
 RUN pip install --no-deps /wheels/*.whl && rm -r /wheels
-COPY --chown=livestudio . .
-COPY --from=frontend --chown=livestudio /build/dist frontend/dist
+COPY . .
+COPY --from=frontend /build/dist frontend/dist
+# Needs no secret: embedded mode makes one in a folder that is thrown away. Compiled here, for the
+# user may not: each runner and each of its workers would compile everything again.
+RUN DATA_DIR=/tmp/build python manage.py collectstatic --noinput && rm -r /tmp/build \
+ && python -m compileall -q .
 USER livestudio
-# Needs no secret: embedded mode makes one in a folder that is thrown away.
-RUN DATA_DIR=/tmp/build python manage.py collectstatic --noinput && rm -r /tmp/build
 ENV MODE=production DATA_DIR=/data
 VOLUME /data
 EXPOSE 8000
@@ -45,7 +48,9 @@ FROM base AS runner
 ARG REQUIREMENTS=base
 RUN pip install -r requirements/${REQUIREMENTS}.txt -c requirements/lock.txt \
  && if [ "${REQUIREMENTS}" = neural ]; then pip install --no-deps -r requirements/whisper.txt; fi
-COPY --chown=livestudio inference/ inference/
+COPY LICENSE NOTICE ./
+COPY inference/ inference/
+RUN python -m compileall -q .
 USER livestudio
 ENV DATA_DIR=/data NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
 VOLUME /data

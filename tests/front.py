@@ -55,7 +55,7 @@ def front_server(web_ports: Sequence[int]) -> Iterator[FrontServer]:
         certificate = write_certificate(folder)
         values = {
             "SERVER_NAME": "localhost",
-            "WEB_SERVERS": " ".join(f"server {HOST}:{web};" for web in web_ports),
+            "WEB_SERVERS": " ".join(f"server {HOST}:{web} fail_timeout=1s;" for web in web_ports),
             "HTTP_LISTEN": f"{HOST}:{http_port}",
             "HTTPS_LISTEN": f"{HOST}:{port}",
             "HTTPS_PORT_SUFFIX": f":{port}",

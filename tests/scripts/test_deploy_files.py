@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -51,7 +52,27 @@ def test_nginx_asks_every_web_process(compose: dict[str, Any]) -> None:
     servers = compose["services"]["nginx"]["environment"]["WEB_SERVERS"]
     webs = {name for name in compose["services"] if name.startswith("web")}
 
-    assert set(re.findall(r"server (\w+):8000;", servers)) == webs
+    assert set(re.findall(r"server (\w+):8000 fail_timeout=1s;", servers)) == webs
+
+
+def test_what_nginx_asks_keeps_its_address_when_it_is_made_anew(compose: dict[str, Any]) -> None:
+    (pool,) = compose["networks"]["default"]["ipam"]["config"]
+    ranges = {name: ip_network(_by_default(text)) for name, text in pool.items()}
+    webs = [service for name, service in compose["services"].items() if name.startswith("web")]
+    own = {
+        ip_address(_by_default(service["networks"]["default"]["ipv4_address"])) for service in webs
+    }
+
+    assert len(own) == len(webs) == 2
+    for address in own:
+        assert address in ranges["subnet"]
+        # Docker gives what lies there to whoever starts first.
+        assert address not in ranges["ip_range"]
+
+
+def _by_default(text: str) -> str:
+    """With no variable set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 
 def test_secrets_come_from_outside_and_are_demanded(compose: dict[str, Any]) -> None:
