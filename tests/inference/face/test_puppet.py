@@ -266,7 +266,7 @@ def test_curve_is_straight_between_its_values_and_nothing_beyond_them() -> None:
 
 
 def test_measure_finds_a_cost_for_each_part() -> None:
-    costs = measure(320, 180, frames=2, tries=1)
+    costs = measure(320, 180, frames=4, tries=1)
 
     assert len(costs) == len(PARTS)
     assert all(0.0 < cost < 200.0 for cost in costs)
@@ -318,6 +318,37 @@ def test_plan_of_tiles_loses_nothing(setup: FaceSetup) -> None:
         planned.draw(pose, first)
         whole.draw(pose, second)
         assert cv2.absdiff(first, second).max() <= 1
+
+
+def test_poses_planned_together_are_drawn_as_each_alone(setup: FaceSetup) -> None:
+    art = load_art(setup)
+    together, alone = Compositor(art), Compositor(art)
+    first, second = (np.zeros((HEIGHT * 3 // 2, WIDTH), np.uint8) for _ in range(2))
+    poses = [rest_pose(), *arm_poses(ARMS[0])[4:6], *extreme_poses()[::9], rest_pose()]
+    # The body stays for two pictures, as on air.
+    bodies = [poses[number // 2 * 2] for number in range(len(poses))]
+
+    for pose, body, strokes in zip(poses, bodies, together.plan(poses, bodies), strict=True):
+        together.draw_planned(pose, strokes, first)
+        alone.draw(pose, second, body)
+        assert cv2.absdiff(first, second).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(640, 360), (640, 352)])
+def test_picture_drawn_into_again_is_that_of_a_new_one(
+    setup: FaceSetup, size: tuple[int, int]
+) -> None:
+    """What the pose before has painted is gone, in one picture of a ring as in all."""
+    art = load_art(replace(setup, width_px=size[0], height_px=size[1]))
+    compositor = Compositor(art)
+    shape = size[1] * 3 // 2, size[0]
+    ring = [np.full(shape, 77, np.uint8) for _ in range(3)]
+
+    for number, pose in enumerate([*arm_poses(ARMS[0])[::5], *extreme_poses()[::3]]):
+        again, new = ring[number % 3], np.full(shape, 99, np.uint8)
+        compositor.draw(pose, again)
+        compositor.draw(pose, new)
+        assert np.array_equal(again, new), number
 
 
 @pytest.mark.parametrize("character", characters())

@@ -81,6 +81,15 @@ class Art:
     cheek: Layer
 
 
+def draw_ground(setup: FaceSetup) -> Pixels:
+    """The background alone, (height * 3 // 2, width) uint8 I420. Takes a second of a core.
+
+    Raises EngineError on an unknown background.
+    """
+    _check_background(setup.background)
+    return _i420(_bake_background(setup))
+
+
 def load_art(setup: FaceSetup) -> Art:
     """The art for a setup, baked now if the cache lacks it. Raises EngineError, OSError."""
     settings = setup.settings

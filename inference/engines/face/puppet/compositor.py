@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -43,31 +45,46 @@ _UPPER: Final = (
 _UPPER_STEPS: Final = 64
 # Half the side of the iris sprite, in art units.
 _IRIS: Final = 24
+# Tiles are bent and laid down in lots, so that all between the first look at the drawing and the
+# canvas stays in a processor's own cache (1 MiB on an AMD EPYC of 2026).
+_AT_ONCE: Final = 256
 
 cv2.setNumThreads(1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a layer that follows the body alone is painted, in all its tiles, and what it hides."""
+
+    stroke: Stroke
+    hides: Mask
+
+
 class _Body:
-    """What was last painted of a layer that follows the body alone, for poses that repeat it."""
+    """A layer that follows the body alone, and what was last painted of it: poses repeat."""
 
     def __init__(self, layers: TiledLayers, name: str, ground: Pixels) -> None:
         self._layers, self._name = layers, name
-        self._values: tuple[float, ...] | None = None
-        self._stroke: Stroke | None = None
-        self._hides: Mask | None = None
+        self._shapes: dict[tuple[float, ...], _Shape] = {}
         self.pixels = np.empty_like(ground[: layers.tiles(name)])
-        self.is_painted = False
+        self.painted: Stroke | None = None
 
-    def stroke(self, pose: Pose, hidden: Mask) -> Stroke:
-        """All its tiles, those that are hidden now too: they may not be in the next pose."""
-        values = tuple(pose[name] for name in BODY_PARAMETERS)
-        if self._stroke is None or self._hides is None or values != self._values:
-            self._hides = np.zeros_like(hidden)
-            self._layers.bend(pose)
-            self._stroke = self._layers.stroke(self._name, self._hides)
-            self._values, self.is_painted = values, False
-        hidden |= self._hides
-        return self._stroke
+    def shapes(self, poses: Sequence[Pose], hidden: Mask) -> list[_Shape]:
+        """One for each pose, the same for the same: those tiles too that are hidden now.
+
+        hidden: any mask of the grid.
+        """
+        values = [tuple(pose[name] for name in BODY_PARAMETERS) for pose in poses]
+        new = {value: pose for value, pose in zip(values, poses, strict=True)
+               if value not in self._shapes}  # fmt: skip
+        known = {value: shape for value, shape in self._shapes.items() if value in values}
+        if new:
+            self._layers.bend(list(new.values()))
+            for number, value in enumerate(new):
+                hides = np.zeros_like(hidden)
+                known[value] = _Shape(self._layers.stroke(self._name, number, hides), hides)
+        self._shapes = known
+        return [known[value] for value in values]
 
 
 class Compositor:
@@ -98,9 +115,9 @@ class Compositor:
             for layer in art.rig.layers
             if not layer.follows_head
         }
-        self._over, self._under = np.empty_like(self._ground), np.empty_like(self._ground)
-        tiles, pixels = self._ground.shape[:2]
-        self._maps = np.empty((2 * tiles, pixels), np.float32)
+        few = self._ground[:_AT_ONCE]
+        self._over, self._under = np.empty_like(few), np.empty_like(few)
+        self._maps = np.empty((2 * _AT_ONCE, few.shape[1]), np.float32)
         self._blend = Blender(self._ground.size // 4).blend
         self._face = art.layers["head"]
         self._head = self._face.pixels.copy()
@@ -111,30 +128,47 @@ class Compositor:
     def draw(self, pose: Pose, out: Picture, body: Pose | None = None) -> None:
         """Draw into out: (height * 3 // 2, width) uint8 I420, BT.601 limited range.
 
+        out: new, or as the last call with it left it.
         body: the pose that bends the body itself, if another; repeated, it is hardly drawn again.
         """
+        [strokes] = self.plan([pose], [body or pose])
+        self.draw_planned(pose, strokes, out)
+
+    def draw_planned(self, pose: Pose, strokes: Sequence[Stroke], out: Picture) -> None:
+        """Draw what `plan` has said of a pose."""
         self.draw_face(pose)
-        strokes = self.plan(pose, body)
         numbers, tiles = self.paint(strokes)
         self.write(numbers, tiles, out)
 
-    def plan(self, pose: Pose, body: Pose | None = None) -> list[Stroke]:
-        """What to paint, lowest layer first; looked at from above, to leave out what is hidden."""
-        hidden = np.zeros((self._grid.rows, self._grid.columns), np.bool_)
+    def plan(self, poses: Sequence[Pose], bodies: Sequence[Pose]) -> list[list[Stroke]]:
+        """What to paint in each pose, lowest layer first.
+
+        bodies: the poses that bend the body. Several poses at once cost little more than one.
+        """
+        hidden = np.zeros((len(poses), self._grid.rows, self._grid.columns), np.bool_)
+        self._head_layers.bend(poses)
+        shapes = {name: body.shapes(bodies, hidden[0]) for name, body in self._bodies.items()}
+        plans = [self._raised(pose, seen) for pose, seen in zip(poses, hidden, strict=True)]
+        for number, (strokes, seen) in enumerate(zip(plans, hidden, strict=True)):
+            for name in reversed(self._order):
+                if name in shapes:
+                    shape = shapes[name][number]
+                    strokes.append(shape.stroke)
+                    seen |= shape.hides
+                else:
+                    strokes.append(self._head_layers.stroke(name, number, seen))
+        return [strokes[::-1] for strokes in plans]
+
+    def _raised(self, pose: Pose, hidden: Mask) -> list[Stroke]:
+        """The arms that are up, the uppermost first; looked at from above, as all that follows."""
         strokes = []
         for parameter, arm in reversed(self._arms):
             if pose[parameter] > 0.0:
-                arm.bend(pose)
-                strokes.append(arm.stroke(arm.names[0], hidden))
-        self._head_layers.bend(pose)
-        for name in reversed(self._order):
-            if (kept := self._bodies.get(name)) is not None:
-                strokes.append(kept.stroke(body or pose, hidden))
-            else:
-                strokes.append(self._head_layers.stroke(name, hidden))
-        return strokes[::-1]
+                arm.bend([pose])
+                strokes.append(arm.stroke(arm.names[0], 0, hidden))
+        return strokes
 
-    def paint(self, strokes: list[Stroke]) -> tuple[Numbers, Pixels]:
+    def paint(self, strokes: Sequence[Stroke]) -> tuple[Numbers, Pixels]:
         """The numbers of the tiles that are painted, and their pixels, valid until the next."""
         kinds = np.zeros(len(self._ground), np.uint8)
         for stroke in reversed(strokes):  # the lowest has the last word
@@ -156,27 +190,30 @@ class Compositor:
 
     def _paint(self, stroke: Stroke, places: Numbers, canvas: Pixels) -> None:
         """Bend a layer's tiles and lay them on the canvas. places: their numbers on the canvas."""
-        mixed = stroke.mixed
-        if not len(places):
-            return
-        over, under = self._bent(stroke), self._under[:mixed]
+        body = self._bodies.get(stroke.layer)
+        for first in range(0, len(places), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            over = self._over if body is None else body.pixels[part]
+            over = over[: len(places[part])]
+            if body is None or body.painted is not stroke:
+                self._bend(stroke, part, over)
+            self._lay(over, places[part], max(0, stroke.mixed - first), canvas)
+        if body is not None:
+            body.painted = stroke
+
+    def _bend(self, stroke: Stroke, part: slice, out: Pixels) -> None:
+        pixels = self._head if stroke.layer == "head" else self._art.layers[stroke.layer].pixels
+        map_x, map_y = self._spread(stroke.corners[:, part], self._maps)
+        cv2.remap(pixels, map_x, map_y, cv2.INTER_LINEAR, dst=out)
+
+    def _lay(self, over: Pixels, places: Numbers, mixed: int, canvas: Pixels) -> None:
+        """Put tiles on the canvas; the first `mixed` of them show what is below."""
         if mixed:
+            under = self._under[: len(places[:mixed])]
             np.take(canvas, places[:mixed], axis=0, out=under, mode="clip")
             self._blend(under, over[:mixed])
             canvas[places[:mixed]] = under
         canvas[places[mixed:]] = over[mixed:]
-
-    def _bent(self, stroke: Stroke) -> Pixels:
-        """The pixels of a layer's tiles, valid until the next layer is bent."""
-        body = self._bodies.get(stroke.layer)
-        over = (self._over if body is None else body.pixels)[: len(stroke.numbers)]
-        if body is None or not body.is_painted:
-            pixels = self._head if stroke.layer == "head" else self._art.layers[stroke.layer].pixels
-            map_x, map_y = self._spread(stroke.corners, self._maps)
-            cv2.remap(pixels, map_x, map_y, cv2.INTER_LINEAR, dst=over)
-        if body is not None:
-            body.is_painted = True
-        return over
 
     def draw_face(self, pose: Pose) -> None:
         """Lay cheeks, eyes, brows and mouth of this pose on the drawing of the head.

@@ -7,7 +7,6 @@ is copied without blending. That is most of the cost of a frame.
 from __future__ import annotations
 
 import itertools
-import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,8 +36,8 @@ _MOVING: Final = (
 _OPAQUE_ALPHA: Final = 254
 # Around a drawing, so that a tile just beyond its edge is known to reach into it.
 _MARGIN_PX: Final = 48
-# Distances are kept for blocks of 4 x 4 px: a sixteenth of the memory to fetch.
-_BLOCK_SHIFT: Final = 2
+# Distances are kept for blocks of 2 x 2 px: a quarter of the memory to fetch.
+_BLOCK_SHIFT: Final = 1
 
 
 class Near:
@@ -73,21 +72,19 @@ class Coverage:
         counts = [rows for _, rows in parts]
         last = np.array([near.last_px for near, _ in parts], np.float32)
         # For each row of tiles.
-        self._last = np.repeat(last, counts, axis=0)[:-1].T[:, :, np.newaxis]
+        self._last = np.repeat(last, counts, axis=0)[:-1].T[:, np.newaxis, :, np.newaxis]
         widths = np.repeat([near.width for near, _ in parts], counts)[:-1]
         self._widths = widths[:, np.newaxis]
         self._offsets = np.repeat(offsets[:-1], counts)[:-1, np.newaxis]
-        ends = set(itertools.accumulate(counts))
-        self._owned = np.array([row for row in range(sum(counts) - 1) if row + 1 not in ends])
 
     def kinds_of(self, nodes: Floats) -> Kinds:
         """EMPTY, MIXED or OPAQUE for each tile, from the px of the drawing at the corners.
 
-        nodes: (2, rows + 1, columns + 1), x and y. Returns (rows, columns).
+        nodes: (2, poses, rows + 1, columns + 1), x and y. Returns (poses, rows, columns).
         """
-        reach = _reach_px(nodes, self._owned)
+        reach = _reach_px(nodes)
         middles = _middles(nodes)
-        middles += np.float32(_MARGIN_PX)
+        middles += np.float32(_MARGIN_PX + 0.5)
         np.maximum(middles, 0, out=middles)
         np.minimum(middles, self._last, out=middles)
         # Whole numbers before the product: 32-bit floats would not hold it.
@@ -96,8 +93,8 @@ class Coverage:
         rows += columns
         rows += self._offsets
         near = self._distances.take(rows).view(np.uint8)
-        shows = near[:, ::2] <= reach
-        covers = near[:, 1::2] > reach
+        shows = near[..., ::2] <= reach
+        covers = near[..., 1::2] > reach
         kinds: Kinds = shows.view(np.uint8) + covers.view(np.uint8)
         return kinds
 
@@ -119,22 +116,25 @@ def _distances(mask: Any) -> Kinds:
 
 def _middles(nodes: Floats) -> Floats:
     """Values in the middle of each tile, from those at the corners: one fewer along both axes."""
-    pairs = nodes[:, 1:] + nodes[:, :-1]
-    result: Floats = (pairs[:, :, 1:] + pairs[:, :, :-1]) * np.float32(0.25)
+    pairs = nodes[..., 1:, :] + nodes[..., :-1, :]
+    result: Floats = (pairs[..., 1:] + pairs[..., :-1]) * np.float32(0.25)
     return result
 
 
-def _reach_px(nodes: Floats, rows: Any) -> int:
-    """How far from the middle of a tile, along either axis, its pixels may take their colour.
+def _reach_px(nodes: Floats) -> Floats:
+    """How far from the middle of each tile, along either axis, its pixels may take their colour.
 
-    rows: of tiles that count.
+    Returns (poses, rows, columns).
     """
-    falling = np.abs(nodes[:, 1:, 1:] - nodes[:, :-1, :-1])
-    rising = np.abs(nodes[:, 1:, :-1] - nodes[:, :-1, 1:])
-    longest = float(np.maximum(falling, rising).max(axis=(0, 2))[rows].max())
-    # Half a px for what the tile is bent, one for the neighbour a colour is mixed with, one for
-    # rounding the middle.
-    return math.ceil(longest / 2 + 0.5) + 2
+    falling = np.abs(nodes[..., 1:, 1:] - nodes[..., :-1, :-1])
+    rising = np.abs(nodes[..., 1:, :-1] - nodes[..., :-1, 1:])
+    np.maximum(falling, rising, out=falling)
+    longest: Floats = np.maximum(*falling)
+    longest *= np.float32(0.5)
+    # Half a px for what the tile is bent, one for the neighbour a colour is mixed with, half
+    # a one for rounding the middle.
+    longest += np.float32(2.0)
+    return longest
 
 
 def reached_region(
@@ -144,9 +144,7 @@ def reached_region(
 
     Tried in extreme poses, with a tile to spare around them.
     """
-    reached = np.zeros((grid.rows, grid.columns), np.uint8)
-    for pose in poses:
-        reached |= coverage.kinds_of(warp.bend(pose))
+    reached = coverage.kinds_of(warp.bend(poses)).max(axis=0)
     left, top, width, height = cv2.boundingRect(reached)
     if not width:
         return 0, 0, 1, 1
@@ -249,20 +247,20 @@ class TiledLayers:
         """How many tiles a layer can reach."""
         return len(self._places[name].numbers)
 
-    def bend(self, pose: Pose) -> None:
-        """Take this pose for the strokes that follow."""
-        self._nodes = self._warp.bend(pose)
+    def bend(self, poses: Sequence[Pose]) -> None:
+        """Take these poses for the strokes that follow."""
+        self._nodes = self._warp.bend(poses)
         self._kinds = self._coverage.kinds_of(self._nodes)
         if not self._planned:
             self._kinds[:] = MIXED
 
-    def stroke(self, name: str, hidden: Mask) -> Stroke:
+    def stroke(self, name: str, number: int, hidden: Mask) -> Stroke:
         """What to paint of a layer where it is not hidden; marks in `hidden` what it hides.
 
-        hidden: (rows, columns) of the grid.
+        number: of the pose. hidden: (rows, columns) of the grid.
         """
         place = self._places[name]
-        kinds = self._kinds[place.sheet]
+        kinds = self._kinds[number, place.sheet]
         seen = hidden[place.rows, place.columns]
         np.copyto(kinds, EMPTY, where=seen)
         opaque = kinds == OPAQUE
@@ -270,7 +268,8 @@ class TiledLayers:
         seen |= opaque
         chosen = np.concatenate([mixed, np.flatnonzero(opaque)])
         first = place.sheet.start * kinds.shape[1]
-        corners = self._nodes.reshape(2, -1).take(self._corners[first + chosen], axis=1)
+        nodes = self._nodes[:, number].reshape(2, -1)
+        corners = nodes.take(self._corners[first + chosen], axis=1)
         return Stroke(name, place.numbers[chosen], len(mixed), corners)
 
     def _reached(self, layer: LayerRig | Arm, near: Near) -> Region:

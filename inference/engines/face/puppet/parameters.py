@@ -48,13 +48,16 @@ PARAMETERS: Final[dict[str, tuple[float, float, float]]] = {
 # What bends the body and all that stands on it.
 BODY_PARAMETERS: Final = ("ParamBodyAngleX", "ParamBodyAngleZ", "ParamBreath", "ShoulderLift")
 
-# How far this drawing may turn: softly limited, because it knows no more than one view.
+# How far this drawing may turn: softly limited, because it knows no more than one view. Loose hair
+# too: at a hard limit it would stop dead, and snap back from it.
 LIMITS: Final = {
     "ParamAngleX": 12.0,
     "ParamAngleY": 10.0,
     "ParamAngleZ": 6.0,
     "ParamBodyAngleX": 5.0,
     "ParamBodyAngleZ": 1.6,
+    "ParamHairFront": 1.0,
+    "ParamHairSide": 1.0,
 }
 
 
@@ -114,7 +117,7 @@ def rest_pose() -> Pose:
 
 
 def clamp_pose(pose: Pose) -> None:
-    """Bring every parameter into its range, angles softly, in place."""
+    """Bring every parameter into its range, in place; angles and hair softly."""
     for name, limit in LIMITS.items():
         pose[name] = limit * math.tanh(pose[name] / limit)
     for name, (_, lowest, highest) in PARAMETERS.items():

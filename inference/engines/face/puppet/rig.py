@@ -16,6 +16,7 @@ from inference.engines.base import EngineError
 from inference.engines.face.puppet.eyes import BrowLook, EyeLook
 from inference.engines.face.puppet.hands import Skin, Sleeve
 from inference.engines.face.puppet.mouth import MouthLook
+from inference.media.places import hands_box
 
 ART: Final = Path(__file__).parent / "art"
 Point = tuple[float, float]
@@ -82,7 +83,8 @@ class Rig:
 class Placement:
     """Where the art lies in the picture: px = scale * units + offset.
 
-    half_width: units seen to each side of the figure's middle. bottom: the lowest height seen.
+    half_width: units to each side of the figure's middle in which hands are held. bottom: the
+    lowest height for them. Both leave room for what lies over the picture.
     """
 
     scale: float
@@ -145,6 +147,10 @@ def _layer(values: dict[str, Any]) -> LayerRig:
     return LayerRig(values["name"], values["depth"], weight and tuple(weight), sway and tuple(sway))
 
 
+# The sheet is 1000 high; a body that breathes and leans needs some of it.
+_DRAWN_UNITS: Final = 970
+
+
 def place(rig: Rig, width_px: int, height_px: int, framing: str) -> Placement:
     """Where the figure stands in a picture of this size. Raises EngineError on an unknown framing.
 
@@ -155,9 +161,11 @@ def place(rig: Rig, width_px: int, height_px: int, framing: str) -> Placement:
             "unknown_framing", f"There is no framing {framing!r}; there are: full, close."
         )
     scale = min(height_px / 720, width_px / rig.figure_width)
-    top = 0.45 * max(0.0, height_px - 720 * scale)
+    # The hands need room above the card; the body is drawn so far down and no further.
+    top = max(0.36 * max(0.0, height_px - 720 * scale), height_px - _DRAWN_UNITS * scale)
     if framing == "close":
         # The top of the hair stays where it is, everything grows down from it.
         top, scale = top - 0.3 * scale * rig.crown, 1.3 * scale
-    left, bottom = width_px / 2 - rig.neck[0] * scale, (height_px - top) / scale
-    return Placement(scale, left, top, width_px / 2 / scale, bottom)
+    hands = hands_box(width_px, height_px)
+    left, bottom = width_px / 2 - rig.neck[0] * scale, (hands.bottom - top) / scale
+    return Placement(scale, left, top, hands.width / 2 / scale, bottom)

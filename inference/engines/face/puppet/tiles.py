@@ -6,6 +6,7 @@ layer wherever they lie, and a blend touches no pixel beyond them.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any, Final
 
 import cv2
@@ -110,24 +111,52 @@ _PER_ALPHA: Final = 1 / 255
 
 
 class TilePicture:
-    """Puts finished tiles into an I420 picture whose rest is the background."""
+    """Puts finished tiles into I420 pictures whose rest is the background.
+
+    A picture that it has written before is taken to hold what was left in it: only the tiles that
+    are painted no more get their background back, which is a tenth of a whole copy.
+    """
 
     def __init__(self, grid: TileGrid, ground_i420: Picture) -> None:
-        self._grid, self._ground = grid, ground_i420
+        self._grid = grid
         width, height = grid.columns * grid.side_px, grid.rows * grid.side_px
         is_whole = (width, height) == (grid.width_px, grid.height_px)
-        self._padded = None if is_whole else np.empty((height * 3 // 2, width), np.uint8)
+        self._ground = ground_i420
+        self._padded: Picture | None = None
+        if not is_whole:
+            self._ground = np.zeros((height * 3 // 2, width), np.uint8)
+            self._copy_planes(ground_i420, self._ground)
+            self._padded = np.empty_like(self._ground)
         self._luma = np.empty(width * height, np.uint8)
+        # By its id, each picture that is alive and what is painted in it: (tiles,) bool.
+        self._written: dict[int, tuple[weakref.ref[Picture], Mask]] = {}
 
     def write(self, numbers: Numbers, tiles: Pixels, out: Picture) -> None:
         """numbers: (n,) tiles of the grid. tiles: (n, side * side, 4) YUVA. out: I420."""
-        if self._padded is None:
-            np.copyto(out, self._ground)
-            self._put(numbers, tiles, out)
+        picture = out if self._padded is None else self._padded
+        self._clear(numbers, picture)
+        self._put(numbers, tiles, picture)
+        if self._padded is not None:
+            self._copy_planes(self._padded, out)
+
+    def _clear(self, numbers: Numbers, picture: Picture) -> None:
+        """Give the background back to tiles that were painted and will not be."""
+        now = np.zeros(self._grid.columns * self._grid.rows, np.bool_)
+        now[numbers] = True
+        known = self._written.get(id(picture))
+        # An id is used again when its picture is gone.
+        if known is None or known[0]() is not picture:
+            np.copyto(picture, self._ground)
+            self._forget_gone()
+            self._written[id(picture)] = weakref.ref(picture), now
             return
-        self._copy_planes(self._ground, self._padded)
-        self._put(numbers, tiles, self._padded)
-        self._copy_planes(self._padded, out)
+        places = np.divmod(np.flatnonzero(known[1] & ~now), self._grid.columns)
+        for plane, ground in zip(_planes(picture), _planes(self._ground), strict=True):
+            _blocks(plane, self._grid)[places] = _blocks(ground, self._grid)[places]
+        self._written[id(picture)] = known[0], now
+
+    def _forget_gone(self) -> None:
+        self._written = {key: kept for key, kept in self._written.items() if kept[0]() is not None}
 
     def _copy_planes(self, source: Picture, target: Picture) -> None:
         """Between pictures of which one is padded; what both have is copied."""
@@ -158,11 +187,16 @@ def _planes(picture: Picture) -> tuple[Picture, Picture, Picture]:
 
 
 def _scatter(plane: Picture, grid: TileGrid, places: tuple[Numbers, Numbers], tiles: Any) -> None:
-    """Put (n, pixels) tiles into a plane.
+    """Put (n, pixels) tiles into a plane."""
+    blocks = _blocks(plane, grid)
+    blocks[places] = tiles.view(blocks.dtype)
+
+
+def _blocks(plane: Picture, grid: TileGrid) -> Any:
+    """The tiles of a plane as a view: (rows, columns, lines of a tile).
 
     A line of a tile is moved as one item, which is three times as quick as its bytes.
     """
     height, width = plane.shape[0] // grid.rows, plane.shape[1] // grid.columns
     line = np.dtype((np.void, width))
-    blocks = plane.view(line).reshape(grid.rows, height, grid.columns).swapaxes(1, 2)
-    blocks[places] = tiles.view(line)
+    return plane.view(line).reshape(grid.rows, height, grid.columns).swapaxes(1, 2)

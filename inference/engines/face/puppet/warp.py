@@ -39,11 +39,22 @@ class Part:
     y_px: Floats
 
 
+class Poses:
+    """A parameter of several poses at once, (poses, 1, 1), by its name."""
+
+    def __init__(self, poses: Sequence[Pose]) -> None:
+        self._poses = poses
+
+    def __getitem__(self, name: str) -> Floats:
+        values = [pose[name] for pose in self._poses]
+        return np.array(values, np.float32)[:, np.newaxis, np.newaxis]
+
+
 class LayerWarp:
     """How layers are bent at some nodes of the picture: at each height of each, the same places.
 
-    Layers that move alike are bent together, one below the other: numpy then takes a third of the
-    time, for its calls are what costs.
+    Layers that move alike are bent together, one below the other, and in several poses at once:
+    numpy's calls are what costs.
     """
 
     def __init__(self, rig: Rig, parts: Sequence[Part], place: Placement, x_px: Floats) -> None:
@@ -66,16 +77,16 @@ class LayerWarp:
         rise = (rig.waist[1] - self._y) / (rig.waist[1] - rig.neck[1])
         self._rise = np.clip(rise, 0.0, 1.15).astype(np.float32)
 
-    def bend(self, pose: Pose) -> Floats:
-        """For each node, the px of the baked drawing that is seen there in this pose.
+    def bend(self, poses: Sequence[Pose]) -> Floats:
+        """For each pose and node, the px of the baked drawing that is seen there.
 
-        Returns (2, rows, columns): x, then y.
+        Returns (2, poses, rows, columns): x, then y.
         """
-        x, y = self._source_points(pose)
-        points = np.empty((2, len(self._y), self._x.shape[1]), np.float32)
+        x, y = self._source_points(Poses(poses))
+        points = np.empty((2, len(poses), len(self._y), self._x.shape[1]), np.float32)
         np.multiply(x, self._scale, out=points[0])
         np.multiply(y, self._scale, out=points[1])
-        points += self._corner
+        points += self._corner[:, np.newaxis]
         return points
 
     def _ramps(self, parts: Sequence[Part]) -> Floats | None:
@@ -99,7 +110,7 @@ class LayerWarp:
                 hair[rows] = _smooth(self._y[rows], top, bottom) * np.float32(shift)
         return front, side
 
-    def _source_points(self, pose: Pose) -> tuple[Floats, Floats]:
+    def _source_points(self, pose: Poses) -> tuple[Floats, Floats]:
         """For each node of the picture, where in the drawing its colour comes from."""
         x, y = self._unbend_body(pose, self._x, self._y)
         if self._head_weight is not None:
@@ -107,22 +118,22 @@ class LayerWarp:
             x -= self._sway_front * pose["ParamHairFront"] + self._sway_side * pose["ParamHairSide"]
         return x, y
 
-    def _unbend_body(self, pose: Pose, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    def _unbend_body(self, pose: Poses, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         forms, rig = self._rig.keyforms, self._rig
-        lean = math.tan(math.radians(pose["ParamBodyAngleZ"])) * (rig.waist[1] - rig.neck[1])
+        lean = np.tan(np.radians(pose["ParamBodyAngleZ"])) * (rig.waist[1] - rig.neck[1])
         lean += forms["ParamBodyAngleX"]["chest_shift"] * pose["ParamBodyAngleX"]
         breath = forms["ParamBreath"]["shoulder_shift"] * pose["ParamBreath"]
         lift = breath + pose["ShoulderLift"]
         return x - lean * self._rise, y + lift * self._rise
 
     def _unbend_head(
-        self, pose: Pose, x: Floats, y: Floats, weight: Floats
+        self, pose: Poses, x: Floats, y: Floats, weight: Floats
     ) -> tuple[Floats, Floats]:
         rig = self._rig
         yaw, pitch = pose["ParamAngleX"] / 30, pose["ParamAngleY"] / 30
         forms_x, forms_y = rig.keyforms["ParamAngleX"], rig.keyforms["ParamAngleY"]
-        angle = math.radians(pose["ParamAngleZ"])
-        cos, sin = math.cos(angle), math.sin(angle)
+        angle = np.radians(pose["ParamAngleZ"])
+        cos, sin = np.cos(angle), np.sin(angle)
         from_x, from_y = x - rig.neck[0], y - rig.neck[1]
         shift_x, shift_y = forms_x["head_shift"] * yaw, -forms_y["head_shift"] * pitch
         turned_x = cos * from_x + (sin * from_y + (rig.neck[0] - shift_x))
@@ -134,10 +145,10 @@ class LayerWarp:
         turned_y += forms_y["face_shift"] * pitch * bump
         if self._head_rows is not None:
             rows = self._head_rows
-            turned_y[rows] -= self._jaw(pose, turned_x[rows], turned_y[rows])
+            turned_y[:, rows] -= self._jaw(pose, turned_x[:, rows], turned_y[:, rows])
         return x + weight * (turned_x - x), y + weight * (turned_y - y)
 
-    def _jaw(self, pose: Pose, x: Floats, y: Floats) -> Floats:
+    def _jaw(self, pose: Poses, x: Floats, y: Floats) -> Floats:
         """How far the jaw has dropped at each point."""
         top, bottom, half_width = self._rig.jaw
         drop = self._rig.keyforms["ParamMouthOpenY"]["jaw_shift"] * pose["ParamMouthOpenY"]
@@ -179,26 +190,26 @@ class ArmWarp(LayerWarp):
     def _of_side(self, x: float) -> float:
         return self._rig.neck[0] + self._side * (x - self._rig.neck[0])
 
-    def _source_points(self, pose: Pose) -> tuple[Floats, Floats]:
+    def _source_points(self, pose: Poses) -> tuple[Floats, Floats]:
         down = 1.0 - pose[self._arm.parameter]
-        swing = pose["GestureSwing"] if self._arm.swings else 0.0
+        swing = pose["GestureSwing"] * np.float32(self._arm.swings)
         x, y = self._unbend_body(pose, self._x, self._y)
-        y = y - np.float32(_DOWN_UNITS * down)
+        y = y - _DOWN_UNITS * down
         degrees = self._side * (_DOWN_DEGREES * down + _SWING_DEGREES * swing)
-        x, y = _turned(x, y, self._elbow, math.radians(degrees))
-        if not swing:
+        x, y = _turned(x, y, self._elbow, np.radians(degrees))
+        if not swing.any():
             return x, y
         from_x, from_y = x - self._wrist[0], y - self._wrist[1]
         along = from_x * self._axis[0] + from_y * self._axis[1]
-        bend = _smooth(along, *_WRIST) * math.radians(self._side * _HAND_DEGREES * swing)
+        bend = _smooth(along, *_WRIST) * np.radians(self._side * _HAND_DEGREES * swing)
         return _turned(x, y, self._wrist, bend)
 
 
 def _turned(
-    x: Floats, y: Floats, middle: tuple[float, float], angle: float | Floats
+    x: Floats, y: Floats, middle: tuple[float, float], angle: Floats
 ) -> tuple[Floats, Floats]:
     """Points turned clockwise about a middle: where they come from when the drawing turns back."""
-    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    cos, sin = np.cos(angle), np.sin(angle)
     from_x, from_y = x - np.float32(middle[0]), y - np.float32(middle[1])
     return (
         cos * from_x - sin * from_y + np.float32(middle[0]),

@@ -175,4 +175,7 @@ def load_library() -> EspeakLibrary:
             f"The built-in voice cannot read its data in {data_path}.",
             retryable=False,
         )
+    # Else the clock seeds the breath noise of the voices, and what is said would be some samples
+    # longer or shorter in each process.
+    shared.espeak_ng_SetRandSeed(ctypes.c_long(1))
     return EspeakLibrary(shared, rate)
