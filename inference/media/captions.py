@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from inference.media.fonts import font_of_height, load_font
 from inference.media.overlay import OverlayPatch
 from inference.media.panels import WHITE, panel, place
+from inference.media.places import CAPTION_BOTTOM_SHARE
 from inference.media.wrapping import balance, cut, is_wide, wrap
 
 CAPTION_LINES: Final = 2
@@ -48,7 +49,7 @@ def render_caption(
 
 def usual_bottom(height_px: int) -> int:
     """What captions keep free below them, px."""
-    return round(height_px * 0.06)
+    return round(height_px * CAPTION_BOTTOM_SHARE)
 
 
 def caption_height(width_px: int, height_px: int) -> int:

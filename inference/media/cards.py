@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +13,13 @@ import segno
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from inference.media.fonts import load_font
-from inference.media.layout import Box
 from inference.media.overlay import OverlayPatch
 from inference.media.panels import Colour, clip_to, panel, place, rounded_mask, with_shadow
-from inference.media.wrapping import wrap_to
+from inference.media.places import Box
+from inference.media.wrapping import wrap, wrap_to
 from inference.overlay_spec import CardSpec
+
+Font = ImageFont.FreeTypeFont
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +28,16 @@ _INK: Final[Colour] = (24, 32, 48, 255)
 _QUIET: Final[Colour] = (98, 108, 128, 255)
 _PRICE: Final[Colour] = (222, 44, 38, 255)
 _TITLE_SHARE: Final = 0.044  # of the picture's short side
-_TEXT_SHARE: Final = 0.034
+_TEXT_SHARE: Final = 0.037
 _PRICE_SHARE: Final = 0.062
 _QR_SHARE: Final = 0.19
-_QR_WIDTH_SHARE: Final = 0.65  # of the card, at most
+_QR_WIDTH_SHARE: Final = 0.72  # of the card, at most
+_PRICE_LEAST_SHARE: Final = 0.4  # of a column's width, beside its code
 _CLEAR_MODULE_PX: Final = 3  # smaller ones do not survive the video's coding
-_PHOTO_LEAST_SHARE: Final = 0.6  # of the card's width: below that its text gives way
+_SCALES: Final = (1.0, 0.92, 0.84, 0.76)  # of the words
+# What a column tries in turn, (the picture's least share of its width, scales of the words), before
+# the text gives way.
+_TRIES: Final = ((0.6, _SCALES[:3]), (0.42, _SCALES))
 # A picture is cut at its edges to fill its place, unless more than this share would be lost.
 _CUT_AT_MOST: Final = 0.2
 
@@ -48,47 +56,63 @@ def render_card(card: CardSpec, box: Box, short_px: int) -> OverlayPatch:
     return place(shaded, x, y)
 
 
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """The words of a card in their fonts, broken into lines. is_whole: nothing of them is cut."""
+
+    title: list[str]
+    title_font: Font
+    text: list[str]
+    text_font: Font
+    price_font: Font | None
+    is_whole: bool
+
+    @property
+    def height(self) -> int:
+        """Of name and text, px."""
+        return _height(self.title, self.title_font) + _height(self.text, self.text_font)
+
+    @property
+    def price_height(self) -> int:
+        return _line(self.price_font) if self.price_font else 0
+
+
 class _Drawing:
     """One card being drawn."""
 
     def __init__(self, card: CardSpec, box: Box, short_px: int) -> None:
         self._card = card
         self._box = box
+        self._short = short_px
         self._pad = round(short_px * 0.024)
-        self._title = load_font(max(13, round(short_px * _TITLE_SHARE)))
-        self._text = load_font(max(11, round(short_px * _TEXT_SHARE)))
-        self._price = load_font(max(16, round(short_px * _PRICE_SHARE)))
         self._photo = _open(card.picture)
         most = min(box.height - 2 * self._pad, round(box.width * _QR_WIDTH_SHARE))
-        self._qr = draw_qr(card.url, round(short_px * _QR_SHARE), most) if card.url else None
+        self._qrs = _qr_codes(card.url, round(short_px * _QR_SHARE), most) if card.url else [None]
 
     def column(self) -> Image.Image:
-        """Picture on top, then name and text, then price and QR code beside each other."""
+        """Picture on top, then name and text, then price and QR code beside each other.
+
+        Where they do not fit beside each other, the price stands above the code.
+        """
         pad, width = self._pad, self._box.width
-        inner = width - 2 * pad
-        title = wrap_to(self._card.title, self._title, inner, 2)
-        text = wrap_to(self._card.text, self._text, inner, 1)
-        beside = inner - (self._qr.width + pad if self._qr else 0)
-        price = _fit(self._card.price, self._price, beside)
-        foot = max(_line(price) if price else 0, self._qr.height if self._qr else 0)
-        words = _height(title, self._title) + foot + 2 * pad + (pad if foot else 0)
-        if self._photo and self._box.height - words < width * _PHOTO_LEAST_SHARE:
-            text = []  # the product is seen rather than praised
-        words += _height(text, self._text)
-        room = min(self._box.height - words, round(width * 0.8))
+        words, qr = self._column_words()
+        is_beside = self._is_beside(qr)
+        foot = self._foot(words, qr)
+        below = words.height + foot + 2 * pad + (pad if foot else 0)
+        room = min(self._box.height - below, round(width * 0.8))
         photo = self._fitted(width, room) if room > 2 * pad else None
         top = photo.height if photo else 0
-        image = panel(width, top + words, _GROUND, pad)
+        image = panel(width, top + below, _GROUND, pad)
         if photo:
             self._paste_photo(image, photo, 0, 0, rounded_mask(image.width, image.height, pad))
         draw = ImageDraw.Draw(image)
-        y = self._write(draw, title, self._title, _INK, (pad, top + pad))
-        y = self._write(draw, text, self._text, _QUIET, (pad, y)) + pad
-        if self._qr:
-            image.paste(self._qr, (width - pad - self._qr.width, y + (foot - self._qr.height) // 2))
-        if price:
-            at = (pad, y + (foot - _line(price)) // 2)
-            self._write(draw, [self._card.price], price, _PRICE, at)
+        y = self._write_words(draw, words, (pad, top + pad)) + pad
+        if words.price_font:
+            high = foot if is_beside else words.price_height
+            self._write_price(draw, words, (pad, y + (high - words.price_height) // 2))
+        if qr:
+            x = width - pad - qr.width if is_beside else (width - qr.width) // 2
+            image.paste(qr, (x, y + (foot - qr.height) // (2 if is_beside else 1)))
         return image
 
     def row(self) -> Image.Image:
@@ -96,47 +120,104 @@ class _Drawing:
         pad, height = self._pad, self._box.height
         photo = self._fitted(height - 2 * pad, height - 2 * pad)
         left = pad + (photo.width + pad if photo else 0)
-        right = self._box.width - pad - (self._qr.width + pad if self._qr else 0)
+        words, qr = self._row_words(left)
         image = panel(self._box.width, height, _GROUND, round(pad * 1.2))
         if photo:
             mask = Image.new("L", image.size, 0)
             mask.paste(rounded_mask(*photo.size, pad // 2), (pad, pad))
             self._paste_photo(image, photo, pad, (height - photo.height) // 2, mask)
-        if self._qr:
-            at = (image.width - pad - self._qr.width, (height - self._qr.height) // 2)
-            image.paste(self._qr, at)
-        self._texts(ImageDraw.Draw(image), left, right - left)
+        if qr:
+            at = (image.width - pad - qr.width, (height - qr.height) // 2)
+            image.paste(qr, at)
+        draw = ImageDraw.Draw(image)
+        y = max(pad // 2, (height - words.height - words.price_height) // 2)
+        self._write_price(draw, words, (left, self._write_words(draw, words, (left, y))))
         return image
 
-    def _texts(self, draw: ImageDraw.ImageDraw, left: int, width: int) -> None:
-        """Name, text and price of a row, centred in its height."""
-        price = _fit(self._card.price, self._price, width)
-        title = wrap_to(self._card.title, self._title, width, 2)
-        lines = 1 if len(title) == 2 else 2
-        text = wrap_to(self._card.text, self._text, width, lines)
-        total = (
-            _height(title, self._title)
-            + _height(text, self._text)
-            + _height([self._card.price] if price else [], price)
+    def _column_words(self) -> tuple[_Texts, Image.Image | None]:
+        """The largest words that are whole and leave the picture its place; else cut ones."""
+        inner = self._box.width - 2 * self._pad
+        for share, scales in _TRIES:
+            least = share * self._box.width if self._photo else 0
+            for scale, qr in product(scales, self._qrs):
+                words = self._words(scale, inner, self._price_width(qr), 2)
+                below = words.height + self._foot(words, qr) + 3 * self._pad
+                if words.is_whole and self._box.height - below >= least:
+                    return words, qr
+        # The product is seen rather than praised.
+        qr = self._qrs[-1]
+        return self._words(_SCALES[-1], inner, self._price_width(qr), 0 if self._photo else 1), qr
+
+    def _row_words(self, left: int) -> tuple[_Texts, Image.Image | None]:
+        """The largest words that are whole in what picture and QR code leave; else cut ones."""
+        room = self._box.height - self._pad
+        for scale, qr in product(_SCALES, self._qrs):
+            words = self._words(scale, self._row_width(left, qr), None, 2)
+            if words.is_whole and words.height + words.price_height <= room:
+                return words, qr
+        qr = self._qrs[-1]
+        return self._words(_SCALES[-1], self._row_width(left, qr), None, 1), qr
+
+    def _words(self, scale: float, width: int, price_width: int | None, lines: int) -> _Texts:
+        """Two lines of name, `lines` of text. price_width: None = as wide as the text."""
+        short = self._short * scale
+        title, text = (
+            load_font(max(least, round(short * share)))
+            for least, share in ((13, _TITLE_SHARE), (11, _TEXT_SHARE))
         )
-        y = max(self._pad // 2, (self._box.height - total) // 2)
-        y = self._write(draw, title, self._title, _INK, (left, y))
-        y = self._write(draw, text, self._text, _QUIET, (left, y))
-        if price:
-            self._write(draw, [self._card.price], price, _PRICE, (left, y))
+        price = load_font(max(16, round(self._short * _PRICE_SHARE)))
+        whole = (
+            len(wrap(self._card.title, title, width)) <= 2
+            and len(wrap(self._card.text, text, width)) <= lines
+        )
+        return _Texts(
+            wrap_to(self._card.title, title, width, 2),
+            title,
+            wrap_to(self._card.text, text, width, lines) if lines else [],
+            text,
+            _fit(self._card.price, price, width if price_width is None else price_width),
+            whole,
+        )
+
+    def _row_width(self, left: int, qr: Image.Image | None) -> int:
+        return self._box.width - self._pad - left - (qr.width + self._pad if qr else 0)
+
+    def _is_beside(self, qr: Image.Image | None) -> bool:
+        """Whether the price of a column has enough room beside the code."""
+        inner = self._box.width - 2 * self._pad
+        return qr is None or inner - qr.width - self._pad >= inner * _PRICE_LEAST_SHARE
+
+    def _price_width(self, qr: Image.Image | None) -> int:
+        inner = self._box.width - 2 * self._pad
+        return inner - qr.width - self._pad if qr and self._is_beside(qr) else inner
+
+    def _foot(self, words: _Texts, qr: Image.Image | None) -> int:
+        """The height of price and code."""
+        heights = words.price_height, qr.height if qr else 0
+        if self._is_beside(qr):
+            return max(heights)
+        return sum(heights) + (self._pad // 2 if all(heights) else 0)
+
+    def _write_words(self, draw: ImageDraw.ImageDraw, words: _Texts, at: tuple[int, int]) -> int:
+        y = self._write(draw, words.title, words.title_font, _INK, at)
+        return self._write(draw, words.text, words.text_font, _QUIET, (at[0], y))
+
+    def _write_price(self, draw: ImageDraw.ImageDraw, words: _Texts, at: tuple[int, int]) -> None:
+        if words.price_font:
+            self._write(draw, [self._card.price], words.price_font, _PRICE, at)
 
     def _write(
         self,
         draw: ImageDraw.ImageDraw,
         lines: list[str],
-        font: ImageFont.FreeTypeFont,
+        font: Font,
         colour: Colour,
         at: tuple[int, int],
     ) -> int:
         """Lines below each other; returns where the next one begins."""
         x, y = at
         # The font has one weight: a hair of outline makes name and price heavier.
-        stroke = 0 if font is self._text else font.size / 60
+        stroke = 0 if colour is _QUIET else font.size / 60
         for line in lines:
             draw.text((x, y + _line(font) / 2), line, colour, font, anchor="lm",
                       stroke_width=stroke, stroke_fill=colour)  # fmt: skip
@@ -162,6 +243,11 @@ class _Drawing:
         sheet = Image.new("RGBA", image.size, (255, 255, 255, 0))
         sheet.paste(photo, (x, y))
         image.alpha_composite(clip_to(sheet, mask))
+
+
+def _qr_codes(url: str, size_px: int, most_px: int) -> list[Image.Image | None]:
+    """The code as large as wanted, and the smallest that is still clear."""
+    return [draw_qr(url, size_px, most_px), draw_qr(url, 0, most_px)]
 
 
 def draw_qr(url: str, size_px: int, most_px: int) -> Image.Image:
@@ -202,7 +288,7 @@ def _edge_colour(image: Image.Image) -> tuple[int, int, int, int]:
     return red, green, blue, 255
 
 
-def _fit(text: str, font: ImageFont.FreeTypeFont, width: int) -> ImageFont.FreeTypeFont | None:
+def _fit(text: str, font: Font, width: int) -> Font | None:
     """The font, or a smaller one in which the text fits into one line; None without text."""
     if not text:
         return None
@@ -212,9 +298,9 @@ def _fit(text: str, font: ImageFont.FreeTypeFont, width: int) -> ImageFont.FreeT
     return load_font(size)
 
 
-def _line(font: ImageFont.FreeTypeFont) -> int:
+def _line(font: Font) -> int:
     return round(font.size * 1.3)
 
 
-def _height(lines: list[str], font: ImageFont.FreeTypeFont | None) -> int:
+def _height(lines: list[str], font: Font | None) -> int:
     return len(lines) * _line(font) if font else 0

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 _FIELDS: Final = ("width_px", "height_px", "frame_samples", "framing", "background", "settings")
-_ENGINES: Final = Path(__file__).parent.parent / "engines" / "face"
+_INFERENCE: Final = Path(__file__).parent.parent
+_ENGINES: Final = _INFERENCE / "engines" / "face"
+# Hands are held where nothing covers them.
+_PLACES: Final = _INFERENCE / "media" / "places.py"
 
 
 class IdleLoopError(Exception):
@@ -56,9 +59,9 @@ def idle_loop_path(setup: IdleSetup, *, engine: str = "puppet") -> Path:
 def engine_digest(engine: str) -> str:
     """A name for the exact art and code of a face engine, so that no cache outlives them."""
     digest = hashlib.sha256()
-    for path in sorted((_ENGINES / engine).rglob("*")):
+    for path in (*sorted((_ENGINES / engine).rglob("*")), _PLACES):
         if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(path.relative_to(_ENGINES).as_posix().encode() + b"\0")
+            digest.update(path.relative_to(_INFERENCE).as_posix().encode() + b"\0")
             digest.update(path.read_bytes())
     return digest.hexdigest()[:20]
 

@@ -1,44 +1,29 @@
 """Where things stand over the picture, so that nothing covers anything else.
 
 Corners hold the AI label, the logo and the clock, from the edge inwards. Captions stand at the
-bottom, the lower third above them at the left. The product card is a column at the right of a wide
-picture and a row above the captions of a tall one.
+bottom. In a wide picture the lower third stands above them at the left, and the product card is a
+column at the right: raised hands are seen between the two. In a tall one the card is a row above
+the captions, below the hands, and the lower third stands on top.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from inference.media.captions import caption_height, usual_bottom
+from inference.media.places import (
+    CARD_WIDTH_SHARE,
+    MARGIN_SHARE,
+    TALL_CARD_HEIGHT_SHARE,
+    Box,
+)
 from inference.overlay_spec import Corner
 
 Size = tuple[int, int]
 Point = tuple[int, int]
 
 _CORNERS: Final[tuple[Corner, ...]] = ("top_left", "top_right", "bottom_left", "bottom_right")
-_MARGIN_SHARE: Final = 0.03  # of the short side
-_CARD_WIDTH_SHARE: Final = 0.26  # of a wide picture
-_TALL_CARD_HEIGHT_SHARE: Final = 0.27  # of the short side of a tall picture
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle in px; right and bottom are excluded."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def width(self) -> int:
-        return self.right - self.left
-
-    @property
-    def height(self) -> int:
-        return self.bottom - self.top
 
 
 class Layout:
@@ -59,7 +44,7 @@ class Layout:
         self.width_px, self.height_px = width_px, height_px
         self.is_tall = height_px > width_px
         self._short = min(width_px, height_px)
-        self.margin_px = round(self._short * _MARGIN_SHARE)
+        self.margin_px = round(self._short * MARGIN_SHARE)
         self._corners = corners
         self._lower_third = lower_third
         self._has_captions = has_captions
@@ -81,34 +66,47 @@ class Layout:
         return self.height_px - self.caption_bottom_px - height
 
     def lower_third_place(self) -> Point:
-        """Where the top left of the lower third is."""
+        """Where the top left of the lower third is; in a tall picture it stands on top."""
         assert self._lower_third is not None
-        return 2 * self.margin_px, self._lower_third_top
+        left = 2 * self.margin_px
+        if self.is_tall:
+            return left, self._top_of_tall(left + self._lower_third[0])
+        return left, self._lower_third_top
 
     def title_place(self, size: Size) -> Point:
-        """Where the top left of the title is: above the lower third; in a tall picture on top."""
+        """Where the top left of the title is: above the lower third; in a tall picture below."""
+        left = 2 * self.margin_px
+        if self.is_tall and self._lower_third is not None:
+            above = self.lower_third_place()[1] + self._lower_third[1] + self.margin_px
+            return left, max(above, self._top_of_tall(left + size[0]))
         if self.is_tall:
-            return 2 * self.margin_px, self._deepest("top") + self.margin_px
+            return left, self._top_of_tall(left + size[0])
         bottom = min(round(self.height_px * 0.66), self._lower_third_top - self.margin_px)
-        return 2 * self.margin_px, bottom - size[1]
+        return left, bottom - size[1]
 
     def card_box(self) -> Box:
         """The room for the product card."""
         margin = self.margin_px
         if self.is_tall:
-            bottom = self._lower_third_top - margin
-            height = round(self._short * _TALL_CARD_HEIGHT_SHARE)
+            bottom = self.caption_top_px - margin
+            height = round(self._short * TALL_CARD_HEIGHT_SHARE)
             return Box(margin * 2, bottom - height, self.width_px - 2 * margin, bottom)
         right = self.width_px - 2 * margin
         top = max(self._depths["top_right"], margin) + margin
         return Box(
-            right - round(self.width_px * _CARD_WIDTH_SHARE), top, right, self._bottom_of_card()
+            right - round(self.width_px * CARD_WIDTH_SHARE), top, right, self._bottom_of_card()
         )
 
     @property
     def _lower_third_top(self) -> int:
         height = self._lower_third[1] + self.margin_px if self._lower_third else 0
         return self.caption_top_px - height
+
+    def _top_of_tall(self, right: int) -> int:
+        """Below what stands in the upper corners, as far as it stands left of `right`."""
+        beside = [self._places[n][0] for n, (at, _) in self._corners.items() if at == "top_right"]
+        is_free = right + self.margin_px <= min(beside, default=self.width_px)
+        return (self._depths["top_left"] if is_free else self._deepest("top")) + self.margin_px
 
     def _bottom_of_card(self) -> int:
         free = max(self._depths["bottom_right"], self.margin_px)

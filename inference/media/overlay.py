@@ -50,9 +50,10 @@ class OverlayPatch:
         """Blend it into a picture that it fits into; what was there before, for `uncover`."""
         covered = []
         for region, part in zip(self._regions(target), self.parts, strict=True):
-            covered.append(region.copy())
-            kept = cv2.multiply(region, part.stays, scale=1 / 255)
-            cv2.add(kept, part.colour, dst=region)
+            before = region.copy()
+            covered.append(before)
+            cv2.multiply(before, part.stays, dst=region, scale=1 / 255)
+            cv2.add(region, part.colour, dst=region)
         return tuple(covered)
 
     def uncover(self, target: Planes, covered: Covered) -> None:

@@ -14,10 +14,11 @@ from PIL import Image
 from inference.media.badges import draw_clock, draw_lower_third, fit_logo
 from inference.media.captions import draw_label, draw_title, render_caption
 from inference.media.cards import render_card
-from inference.media.layout import Box, Layout
+from inference.media.layout import Layout
 from inference.media.overlay import OverlayPatch
 from inference.media.panels import place
 from inference.media.picture import plain_background, planes
+from inference.media.places import Box
 from inference.overlay_spec import CardSpec, Corner
 
 SIZES = [(640, 360), (960, 540), (1280, 720), (1920, 1080), (720, 1280)]
@@ -162,6 +163,27 @@ def test_long_texts_stay_inside_the_card(photo: str) -> None:
         patch = render_card(full, layout.card_box(), min(size))
 
         assert patch.height_px <= layout.card_box().height + 2 * round(min(size) * 0.014) + 4
+
+
+@pytest.mark.parametrize(
+    ("size", "url"),
+    # In 640x360 a QR code leaves room for the product's picture or for praise.
+    [*((size, "") for size in SIZES), *((size, URL) for size in SIZES[1:])],
+)
+def test_words_become_smaller_before_they_are_cut(
+    size: tuple[int, int], url: str, photo: str
+) -> None:
+    """The end of a text is in the picture: another end is another picture."""
+    layout, _ = layout_of(size)
+    box, short = layout.card_box(), min(size)
+    names = [render_card(card_of(photo, title=f"高山冻顶乌龙茶礼盒装{end}", url=url), box, short)
+             for end in "大小"]  # fmt: skip
+    texts = [render_card(card_of(photo, text=f"限量 200 盒，第二件半{end}", url=url), box, short)
+             for end in "价件"]  # fmt: skip
+
+    for one, other in (names, texts):
+        assert (one.height_px, one.width_px) == (other.height_px, other.width_px)
+        assert (one.parts[0].colour != other.parts[0].colour).any()
 
 
 def test_clock_does_not_change_its_size() -> None:
