@@ -1,4 +1,4 @@
-"""The media clock: a sample counter on absolute monotonic deadlines, 20 ms a tick."""
+"""The media clock: a sample counter on absolute monotonic deadlines, whole ticks of 20 ms."""
 
 from __future__ import annotations
 
@@ -49,9 +49,10 @@ class SystemTime:
 class MediaClock:
     """Counts samples against time. Only its own thread moves it; any thread may read `sample`.
 
-    on_tick(sample, late_samples): called once per 960 samples, at or after its deadline.
-    on_rebase(sample, gap_samples): the clock was more than 500 ms late (a suspended machine) and
-    goes on at `sample`, a whole number of ticks later. start_sample: the first one, whole ticks.
+    on_tick(sample, late_samples): called once a period, at or after its deadline, for the `step`
+    samples from `sample` on. on_rebase(sample, gap_samples): the clock was more than 500 ms late (a
+    suspended machine) and goes on at `sample`, a whole number of ticks later. start_sample: the
+    first one. period_samples: periods begin at its multiples. Both are whole ticks.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class MediaClock:
         source: TimeSource | None = None,
         *,
         start_sample: int = 0,
+        period_samples: int = TICK_SAMPLES,
     ) -> None:
         self._on_tick = on_tick
         self._on_rebase = on_rebase
         self._source = source or SystemTime()
         self._sample = start_sample
+        self._period = period_samples
         self._anchor_sample = start_sample
         self._anchor_ns = 0
         self._anchor_boot_ns = 0
@@ -74,6 +77,11 @@ class MediaClock:
     def sample(self) -> int:
         """The next sample to leave."""
         return self._sample
+
+    @property
+    def step(self) -> int:
+        """How many samples the tick at `sample` is for: a period, less if it began before."""
+        return self._period - self._sample % self._period
 
     def now_samples(self) -> int:
         """Where the clock stands by the time that has passed, between ticks too."""
@@ -90,7 +98,7 @@ class MediaClock:
                 self._rebase(late_ns)
                 continue
             self._on_tick(self._sample, late_ns * SAMPLE_RATE_HZ // _SECOND_NS)
-            self._sample += TICK_SAMPLES
+            self._sample += self.step
 
     def _wait(self) -> int:
         """Sleep until the next tick is due; how late it is then, in ns."""

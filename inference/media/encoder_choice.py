@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from functools import lru_cache
 from typing import Final
 
@@ -14,6 +15,8 @@ from inference.protocol import RenditionSpec, VideoEncoderChoice
 
 logger = logging.getLogger(__name__)
 
+# A driver that hangs must not keep a show from its x264.
+PROBE_SECONDS: Final = 3.0
 _PROBE: Final = RenditionSpec("probe", 320, 180, 1920, 500)
 _PICTURES: Final = 30
 _ASKED: Final = 20
@@ -21,16 +24,28 @@ _START: Final = (b"\0\0\0\1", b"\0\0\1")
 
 
 def choose_encoder(wanted: VideoEncoderChoice) -> CodecName:
-    """The encoder for `wanted`, with one line in the log unless there was nothing to choose."""
+    """The encoder for `wanted`, with one line in the log unless there was nothing to choose.
+
+    Takes up to PROBE_SECONDS: not for an event loop.
+    """
     if wanted == "x264":
         return "x264"
-    reason = probe_nvenc()
+    reason = _probe_in_time()
     if not reason:
         logger.info("pictures are encoded on the GPU, by NVENC")
         return "nvenc"
     level = logging.WARNING if wanted == "nvenc" else logging.INFO
     logger.log(level, "pictures are encoded by x264: NVENC %s", reason)
     return "x264"
+
+
+def _probe_in_time() -> str:
+    """As `probe_nvenc`, on a thread that is left behind when it does not come back."""
+    found: list[str] = []
+    thread = threading.Thread(target=lambda: found.append(probe_nvenc()), daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    return found[0] if found else f"has not answered within {PROBE_SECONDS:.0f} s"
 
 
 @lru_cache(maxsize=1)

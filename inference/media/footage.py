@@ -29,7 +29,10 @@ _SAME_SECONDS: Final = 1e-3
 _LAST_PICTURE_SECONDS: Final = 0.5
 # The first bytes of what is taken, and the reader for it: playlists and scripts are no films.
 _READERS: Final = ((4, b"ftyp", "mov"), (0, b"\x1a\x45\xdf\xa3", "matroska"))
-_PICTURES: Final = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")
+# An AVI begins with RIFF too.
+_PICTURES: Final = ((0, b"\xff\xd8\xff"), (0, b"\x89PNG"), (8, b"WEBP"))
+# Photos of phones come in the box of a film.
+_PHOTO_BRANDS: Final = (b"heic", b"heix", b"mif1", b"avif")
 
 Image = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -59,26 +62,75 @@ def extract_footage(
     """Write the frames of a film (MP4, MOV, WebM, MKV) or photo. Raises FootageUnreadableError."""
     with source.open("rb") as file:
         head = file.read(16)
-    reader = next((name for at, mark, name in _READERS if head[at:].startswith(mark)), None)
+    reader = _reader_of(head)
     with out.open("wb") as target:
-        if reader is None and head.startswith(_PICTURES):
-            return _write_photo(source, target)
         if reader is None:
-            raise FootageUnreadableError(
-                "footage_unknown", "This is neither a film (MP4, MOV, WebM, MKV) nor a photo."
-            )
+            return _write_photo(source, target)
         return _write_film(source, reader, target, progress)
 
 
+def look_at_footage(source: Path) -> Image | None:
+    """What is known without decoding a film: that it is one, and whole. A photo is decoded, I420.
+
+    Raises FootageUnreadableError for what `extract_footage` would refuse too, in a second.
+    """
+    with source.open("rb") as file:
+        reader = _reader_of(file.read(16))
+    if reader is None:
+        return _photo(source)
+    try:
+        whole, closed = source.open("rb"), {"protocol_whitelist": "none"}
+        with whole, av.open(whole, format=reader, options=closed) as film:
+            _check_film(film)
+    except (FFmpegError, LookupError, ValueError, MemoryError) as error:
+        raise _not_whole() from error
+    return None
+
+
+def _check_film(film: Any) -> None:
+    """Its header, its first picture, and that its last packet is where the header says."""
+    expected = _declared_seconds(film)
+    _, first = next(_pictures(film), (0.0, None))
+    if first is None:
+        raise _not_whole()
+    _kept_size(first.shape[1], first.shape[0])
+    last = 0.0
+    for packet in film.demux(film.streams.video[0]):
+        if packet.pts is not None and packet.time_base:
+            last = max(last, float(packet.pts * packet.time_base))
+    if last < 0.9 * expected - _LAST_PICTURE_SECONDS - MIN_SECONDS:
+        raise _not_whole()
+
+
+def _reader_of(head: bytes) -> str | None:
+    """What reads a film that begins so; None for a photo. Raises FootageUnreadableError."""
+    if head[8:12] in _PHOTO_BRANDS:
+        text = "HEIC and AVIF photos are not taken: save it as JPEG, PNG or WebP."
+        raise FootageUnreadableError("photo_unknown", text)
+    for at, mark, name in _READERS:
+        if head[at:].startswith(mark):
+            return name
+    if any(head[at:].startswith(mark) for at, mark in _PICTURES):
+        return None
+    text = "This is neither a film (MP4, MOV, WebM, MKV) nor a photo (JPEG, PNG, WebP)."
+    raise FootageUnreadableError("footage_unknown", text)
+
+
 def _write_photo(source: Path, target: BinaryIO) -> Footage:
+    picture = _photo(source)
+    target.write(picture.data)
+    height, width = picture.shape[0] * 2 // 3, picture.shape[1]
+    return Footage(1, width, height, FRAME_RATE, is_photo=True)
+
+
+def _photo(source: Path) -> Image:
     try:
         picture = open_picture(source)
     except UploadError as error:
         raise FootageUnreadableError(error.code, str(error)) from error
     image = np.asarray(picture.convert("RGB"))[:, :, ::-1]
-    width, height = _kept_size(image.shape[1], image.shape[0])
-    target.write(_as_i420(np.ascontiguousarray(image), width, height).data)
-    return Footage(1, width, height, FRAME_RATE, is_photo=True)
+    size = _kept_size(image.shape[1], image.shape[0])
+    return _as_i420(np.ascontiguousarray(image), *size)
 
 
 def _write_film(

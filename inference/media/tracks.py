@@ -46,18 +46,23 @@ class PacketTrack(MediaStreamTrack):
         self._open_source()
 
     def switch(self, open_source: OpenSource) -> None:
-        """Go on with another source from its next keyframe."""
-        before, self._source, self._open = self._source, None, open_source
-        if before is not None:
-            before.close()
+        """Go on with another source from its next keyframe, also after a pause."""
+        self.pause()
+        self._open = open_source
         if self._attach is not None:
             self._open_source()
 
+    def pause(self) -> None:
+        """Send nothing until a `switch`."""
+        before, self._source = self._source, None
+        if before is not None:
+            before.close()
+
     def take(self) -> EncodedPacket | None:
         """The next packet if one is there. Raises EOFError at the end."""
-        if self.readyState != "live" or self._source is None:
+        if self.readyState != "live":
             raise EOFError("the track has ended")
-        return self._source.take()
+        return None if self._source is None else self._source.take()
 
     async def recv(self) -> Any:
         """Never called: the sender takes packets, not frames."""

@@ -14,9 +14,9 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol, cast
 
 from inference.media.packets import HEADER_BYTES, EncodedPacket, StreamHeaders, unpack_header
 
@@ -79,32 +79,110 @@ def report(**values: Any) -> None:
         os.write(sys.stdout.fileno(), line.encode())
 
 
-async def open_stdin() -> asyncio.StreamReader:
-    """Stdin of a child as an asyncio stream."""
-    reader = asyncio.StreamReader(limit=_READ_BYTES)
-    protocol = asyncio.StreamReaderProtocol(reader)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin.buffer)
-    return reader
+class PacketInput(asyncio.Protocol):
+    """Stdin of a child: one line, then packets, handed over as they arrive.
+
+    Not a stream reader: to wake a task that waits costs a second turn of the loop for each picture.
+    """
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._line: asyncio.Future[bytes] = loop.create_future()
+        self._over: asyncio.Future[None] = loop.create_future()
+        self._received = bytearray()
+        self._take: Callable[[list[EncodedPacket]], Awaitable[None] | None] | None = None
+        self._held: asyncio.Future[None] | None = None
+        self._has_ended = False
+
+    @classmethod
+    async def open(cls, stream: BinaryIO) -> PacketInput:
+        """The input that a child has on a pipe, its stdin as a rule."""
+        _, opened = await asyncio.get_running_loop().connect_read_pipe(cls, stream)
+        return opened
+
+    async def first_line(self) -> bytes:
+        """The line before all packets; at the end of the input what there is of it."""
+        return await self._line
+
+    async def pass_on(self, take: Callable[[list[EncodedPacket]], Awaitable[None] | None]) -> None:
+        """Until the end of the input. take(packets): all that came together, in order; what it
+        returns is awaited before more is read. Raises what either raises.
+        """
+        self._take = take
+        self._pass_on()
+        try:
+            await self._over
+        finally:
+            if self._held is not None:
+                self._held.cancel()
+
+    def close(self) -> None:
+        """Read no more."""
+        self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.ReadTransport, transport)
+        # Its own 256 KiB are mapped and unmapped by the allocator for each read.
+        vars(transport)["max_size"] = _READ_BYTES
+
+    def data_received(self, data: bytes) -> None:
+        # A packet is written in one piece and nearly always arrives in one.
+        self._received += data
+        if not self._line.done():
+            line, end, rest = self._received.partition(b"\n")
+            if end:
+                self._received = rest
+                self._line.set_result(bytes(line))
+        self._pass_on()
+
+    def connection_lost(self, failure: Exception | None) -> None:
+        self._has_ended = True
+        if not self._line.done():
+            self._line.set_result(bytes(self._received))
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self._take is None or self._held is not None or self._over.done():
+            return
+        try:
+            packets = list(_cut_packets(self._received))
+            waits = self._take(packets) if packets else None
+        except Exception as error:  # noqa: BLE001 - for the one who waits in `pass_on`
+            self._over.set_exception(error)
+            return
+        if waits is not None:
+            self._hold(waits)
+        elif self._has_ended:
+            self._over.set_result(None)
+
+    def _hold(self, waits: Awaitable[None]) -> None:
+        self._transport.pause_reading()
+        self._held = asyncio.ensure_future(waits)
+        self._held.add_done_callback(self._go_on)
+
+    def _go_on(self, held: asyncio.Future[None]) -> None:
+        self._held = None
+        if self._over.done() or held.cancelled():
+            return
+        failure = held.exception()
+        if failure is not None:
+            self._over.set_exception(failure)
+            return
+        self._transport.resume_reading()
+        self._pass_on()
 
 
-async def read_packets(reader: asyncio.StreamReader) -> AsyncIterator[EncodedPacket]:
-    """Packets of a child's stdin until its end of file."""
-    # A packet is written in one piece and nearly always arrives in one: one step for all of it.
-    received = bytearray()
-    while chunk := await reader.read(_READ_BYTES):
-        received += chunk
-        while (packet := _cut_packet(received)) is not None:
-            yield packet
-
-
-def _cut_packet(received: bytearray) -> EncodedPacket | None:
-    """Take the first packet off, None while it is not complete."""
-    if len(received) < HEADER_BYTES:
-        return None
-    stream, is_keyframe, size, pts, duration = unpack_header(bytes(received[:HEADER_BYTES]))
-    end = HEADER_BYTES + size
-    if len(received) < end:
-        return None
-    data = bytes(received[HEADER_BYTES:end])
-    del received[:end]
-    return EncodedPacket(stream, pts, duration, is_keyframe, data)
+def _cut_packets(received: bytearray) -> Iterator[EncodedPacket]:
+    """Take the complete packets off."""
+    at = 0
+    while len(received) - at >= HEADER_BYTES:
+        header = bytes(received[at : at + HEADER_BYTES])
+        stream, is_keyframe, size, pts, duration = unpack_header(header)
+        end = at + HEADER_BYTES + size
+        if len(received) < end:
+            break
+        yield EncodedPacket(
+            stream, pts, duration, is_keyframe, bytes(received[at + HEADER_BYTES : end])
+        )
+        at = end
+    del received[:at]

@@ -23,6 +23,7 @@ _LOOK_SECONDS: Final = 0.02
 # At 25 pictures a second one or two blocks of sound come with each; more than two never wait.
 _SOUNDS_HELD: Final = 2
 _COLLECTED_BYTES: Final = 1 << 19
+_TOGETHER_BYTES: Final = 1 << 14
 
 
 class PipeFeed:
@@ -115,10 +116,24 @@ class PipeFeed:
         while True:
             while self._rest:
                 self._rest = self._rest[os.write(self._descriptor, self._rest) :]
-            packet = self._source.take()
-            if packet is None:
+            together = self._take_some()
+            if not together:
                 return
-            self._rest = memoryview(pack_packet(packet))
+            self._rest = memoryview(together)
+
+    def _take_some(self) -> bytes:
+        """What waits, about as much as is written at once: the rest stays with the source, which
+        drops by its rules. One write wakes the child once, and lets go of the interpreter once.
+        """
+        taken, size = [], 0
+        try:
+            while size < _TOGETHER_BYTES and (packet := self._source.take()) is not None:
+                taken.append(pack_packet(packet))
+                size += len(packet.data)
+        except EOFError:
+            if not taken:
+                raise
+        return b"".join(taken)
 
     def _await_room(self) -> None:
         if not self._is_over:

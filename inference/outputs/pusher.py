@@ -9,16 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable
 
 from inference.egress import EgressError, NameNotFoundError, check_url
 from inference.media.garbage import collect_rarely
-from inference.outputs.base import (
-    Json,
-    headers_from_json,
-    open_stdin,
-    read_packets,
-    report,
-)
+from inference.media.packets import EncodedPacket
+from inference.outputs.base import Json, PacketInput, headers_from_json, report
 from inference.outputs.rtmp.publisher import Publisher, PublishError, Target
 
 
@@ -28,8 +24,8 @@ def main() -> int:
 
 
 async def _run() -> int:
-    stdin = await open_stdin()
-    job: Json = json.loads(await stdin.readline())
+    stdin = await PacketInput.open(sys.stdin.buffer)
+    job: Json = json.loads(await stdin.first_line())
     try:
         publisher = Publisher(
             _target(job), headers_from_json(job["headers"]), ai_label=job.get("ai_label", "")
@@ -57,16 +53,20 @@ def _target(job: Json) -> Target:
     return Target(job["url"], job["stream_key"], checked.addresses, job.get("ca_file"))
 
 
-async def _publish(publisher: Publisher, stdin: asyncio.StreamReader) -> None:
+async def _publish(publisher: Publisher, stdin: PacketInput) -> None:
     progress = {"bytes": 0, "packets": 0, "pts": 0}
+
+    def send(packets: list[EncodedPacket]) -> Awaitable[None] | None:
+        publisher.send(packets)
+        progress["packets"] += len(packets)
+        progress["bytes"], progress["pts"] = publisher.bytes_sent, packets[-1].pts
+        return publisher.drain() if publisher.is_behind else None
+
     reporter = asyncio.create_task(_report_progress(progress))
     try:
         await publisher.open()
         report(state="live")
-        async for packet in read_packets(stdin):
-            await publisher.send(packet)
-            progress["packets"] += 1
-            progress["bytes"], progress["pts"] = publisher.bytes_sent, packet.pts
+        await stdin.pass_on(send)
     finally:
         reporter.cancel()
         await publisher.close()

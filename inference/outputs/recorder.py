@@ -23,13 +23,7 @@ import av
 
 from inference.media.garbage import collect_rarely
 from inference.media.packets import EncodedPacket, StreamHeaders
-from inference.outputs.base import (
-    Json,
-    headers_from_json,
-    open_stdin,
-    read_packets,
-    report,
-)
+from inference.outputs.base import Json, PacketInput, headers_from_json, report
 from inference.outputs.rtmp import flv
 
 _CLOCK = Fraction(1, 48_000)
@@ -96,15 +90,14 @@ def main() -> int:
 
 
 async def _run() -> int:
-    stdin = await open_stdin()
-    job: Json = json.loads(await stdin.readline())
+    stdin = await PacketInput.open(sys.stdin.buffer)
+    job: Json = json.loads(await stdin.first_line())
     recorder = Recorder(job)
     reporter = asyncio.create_task(_report_progress(recorder))
     try:
         recorder.make_folder()
         report(state="live")
-        async for packet in read_packets(stdin):
-            recorder.write(packet)
+        await stdin.pass_on(recorder.write_all)
         recorder.close()
     except OSError as error:
         recorder.abandon()
@@ -133,6 +126,11 @@ class Recorder:
     def make_folder(self) -> None:
         """Raises OSError where recordings cannot be written."""
         self._folder.mkdir(parents=True, exist_ok=True)
+
+    def write_all(self, packets: list[EncodedPacket]) -> None:
+        """Append packets in order. Raises OSError."""
+        for packet in packets:
+            self.write(packet)
 
     def write(self, packet: EncodedPacket) -> None:
         """Append a packet, starting a file at a keyframe where one is due. Raises OSError."""

@@ -34,6 +34,8 @@ START_SECONDS: Final = 30.0
 MAX_REFUSALS: Final = 3
 CLOSE_SECONDS: Final = 3.0
 DRAIN_SECONDS: Final = 0.5
+# A child that still starts on a busy machine is given longer, where all it was sent is wanted.
+START_TO_CLOSE_SECONDS: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class OutputJob:
     """What to run. module: of the child. first_line: its job, secrets included.
 
     every_seconds: packets are collected for so long, for a child that is in no hurry.
+    is_whole: what is on air while the child starts is for it too, however soon it is stopped.
     """
 
     id: str
@@ -48,6 +51,7 @@ class OutputJob:
     first_line: Callable[[], Json]
     open_source: Callable[[], PacketSource]
     every_seconds: float = 0.0
+    is_whole: bool = False
 
 
 class OutputSupervisor:
@@ -129,16 +133,23 @@ class OutputSupervisor:
 
     async def _run_child(self) -> Json:
         """One child from start to end; how it ended."""
+        job = self._job
+        source = job.open_source() if job.is_whole else None
         try:
-            child = await _Child.spawn(self._job.module, self._job.first_line())
+            child = await _Child.spawn(job.module, job.first_line())
         except OSError as error:
+            if source is not None:
+                source.close()
             return {"message": f"the output process cannot start: {error.strerror}"}
         self._child = child
+        if source is not None:
+            child.feed(source, job.every_seconds)
         try:
             return await self._follow(child)
         finally:
             self._child = None
-            for line in await child.close():
+            is_starting = job.is_whole and self.report.state != "live"
+            for line in await child.close(START_TO_CLOSE_SECONDS if is_starting else 0.0):
                 if "file" in line:
                     self._on_line(line)
 
@@ -161,7 +172,8 @@ class OutputSupervisor:
                 if line.get("state") == "live":
                     is_live = True
                     self._has_been_live = True
-                    child.feed(self._job.open_source(), self._job.every_seconds)
+                    if not self._job.is_whole:
+                        child.feed(self._job.open_source(), self._job.every_seconds)
                     self._tell("live", "")
                 elif "progress" in line:
                     self._measure(child, line["progress"])
@@ -240,15 +252,17 @@ class _Child:
         """Packets dropped since the last call."""
         return self._feed.take_dropped() if self._feed else 0
 
-    async def close(self) -> list[Json]:
-        """End of file, three seconds to finish, then SIGKILL; what it still had to say."""
+    async def close(self, more_seconds: float) -> list[Json]:
+        """End of file, three seconds and more to finish, then SIGKILL; what it still had to say."""
+        until = time.monotonic() + CLOSE_SECONDS + more_seconds
         if self._feed is not None:
             self._feed.close()
-            await self._feed.drain(DRAIN_SECONDS)
+            await self._feed.drain(DRAIN_SECONDS + more_seconds)
             self._feed.end()
         os.close(self._pipe)
         try:
-            await asyncio.wait_for(self._process.wait(), CLOSE_SECONDS)
+            left = max(CLOSE_SECONDS, until - time.monotonic())
+            await asyncio.wait_for(self._process.wait(), left)
         except TimeoutError:
             self._kill()
             await self._process.wait()

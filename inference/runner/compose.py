@@ -155,8 +155,6 @@ class Composer:
 
     def _choose(self, frame: int, generation: int) -> _Canvas:
         """The canvas with the picture of this frame, no overlays on it."""
-        if self._shown is not None:
-            self._shown.uncover()
         canvas = self._free_canvas()
         if self._copy_from_worker(frame, generation, canvas.picture):
             self._last_worker_frame = frame
@@ -164,6 +162,7 @@ class Composer:
         if self._may_hold(frame):
             self.last_source = "held"
             assert self._shown is not None
+            self._shown.uncover()
             return self._shown
         np.copyto(canvas.picture, self._idle.frame(frame))
         return self._fade("idle", canvas)
@@ -201,6 +200,7 @@ class Composer:
         changed = (source == "idle") != (self.last_source == "idle")
         self.last_source = source
         if changed and self._shown is not None:
+            self._shown.uncover()
             self._fade_from, self._fade_step = self._shown, 0
         self._fade_step += 1
         if self._fade_from is None or self._fade_step >= self._fade_frames:

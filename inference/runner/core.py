@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from inference.media.clock import MediaClock, TimeSource, prefer_this_thread
+from inference.media.clock import TICK_SAMPLES, MediaClock, TimeSource, prefer_this_thread
 from inference.media.encoder import AacEncoder, OpusEncoder, VideoEncoder, VideoSettings
 from inference.media.idle import IdleLoopError, open_idle_loop
 from inference.media.measure import Meter, Window
@@ -47,6 +47,7 @@ LOW_SHORT_SIDE_PX: Final = 360
 LOW_BITRATE_KBPS: Final = 600
 THUMBNAIL_LIMIT_BYTES: Final = 20_000
 _MS_PER_SAMPLE: Final = 1000 / SAMPLE_RATE_HZ
+_PAIR_SAMPLES: Final = 2 * TICK_SAMPLES
 
 
 class CoreError(Exception):
@@ -96,7 +97,10 @@ class MediaCore:
         self._settings = settings or VideoSettings()
         self.mixer = Mixer(listener, start_sample=start_sample)
         self.overlays = OverlayStack()
-        self.clock = MediaClock(self._tick, self._rebase, time_source, start_sample=start_sample)
+        self.clock = MediaClock(
+            self._tick, self._rebase, time_source,
+            start_sample=start_sample, period_samples=_period(self.spec),
+        )  # fmt: skip
         self._composer = Composer(self.spec, self.overlays)
         self._build_stages()
         self._stopping = threading.Event()
@@ -256,6 +260,7 @@ class MediaCore:
 
     def _times_ms(self) -> dict[str, float]:
         pictures = self._pictures
+        # How much later than sound pictures leave. Their timestamps agree: players see none of it.
         skew = pictures.age_ms.percentile(0.95) - self._sound.age_ms.mean()
         values = {
             "compose_ms": pictures.compose_meter.wall_ms.mean(),
@@ -286,9 +291,9 @@ class MediaCore:
         self._main = VideoEncoder(self.spec, self._settings)
         self._aac_encoder = AacEncoder()
         self._pictures = PictureStage(self._composer, self._main, self._publish_picture, self._age)
-        encoders: dict[str, SoundEncoder] = {"opus": OpusEncoder(), "aac": self._aac_encoder}
-        self._sound = SoundStage(encoders, self._publish, self._age)
         self.hub = Hub(self._pictures.request_keyframe)
+        encoders: dict[str, SoundEncoder] = {"opus": OpusEncoder(), "aac": self._aac_encoder}
+        self._sound = SoundStage(encoders, self._publish, self._age, self._is_heard)
         self._encoding = EncodingThread(
             self._sound, self._pictures, self.hub.wake_readers, self._listener.failed
         )
@@ -303,9 +308,11 @@ class MediaCore:
 
     def _tick(self, sample: int, late_samples: int) -> None:
         with self._tick_meter:
-            block = self.mixer.pull(sample)
+            end = sample + self.clock.step
+            blocks = [self.mixer.pull(at) for at in range(sample, end, TICK_SAMPLES)]
             self._late_ms.add(late_samples * _MS_PER_SAMPLE)
-            self._encoding.put(block, self._due_picture(sample, late_samples, block.generation))
+            picture = self._due_picture(sample, late_samples, blocks[0].generation)
+            self._encoding.put(blocks, picture)
 
     def _due_picture(self, sample: int, late_samples: int, generation: int) -> PictureDue | None:
         frame = sample // self.spec.frame_samples
@@ -331,6 +338,12 @@ class MediaCore:
     def _age(self, pts: int) -> int:
         return self.clock.now_samples() - pts
 
+    def _is_heard(self, stream: str) -> bool:
+        """Opus is for viewers alone, and one who joins hears it from any packet on. AAC is always
+        made: an output that connects needs some from before its first picture.
+        """
+        return stream != "opus" or self.hub.is_read(stream)
+
     def _publish(self, packet: EncodedPacket) -> None:
         self.hub.deliver(packet)
 
@@ -350,6 +363,14 @@ class MediaCore:
     def _low_spec(self) -> RenditionSpec:
         size = fit_inside(self.spec.width_px, self.spec.height_px, short_side_px=LOW_SHORT_SIDE_PX)
         return RenditionSpec(LOW_RENDITION, *size, self.spec.frame_samples, LOW_BITRATE_KBPS)
+
+
+def _period(spec: RenditionSpec) -> int:
+    """The samples for which the tick wakes once: a picture's sound at 25 pictures a second.
+
+    A wake costs more than what it is for (docs/adr/0052). At other rates pictures would be late.
+    """
+    return _PAIR_SAMPLES if spec.frame_samples % _PAIR_SAMPLES == 0 else TICK_SAMPLES
 
 
 def _only_rendition(renditions: Sequence[RenditionSpec]) -> RenditionSpec:

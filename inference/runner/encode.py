@@ -29,7 +29,7 @@ from inference.runner.mixer import TickBlock
 logger = logging.getLogger(__name__)
 
 # Of 20 ms each.
-QUEUE_CAPACITY: Final = 50
+CAPACITY_BLOCKS: Final = 50
 PICTURES_BEHIND: Final = 2
 SOUND_WAIT_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.002
@@ -52,7 +52,7 @@ class PictureDue:
 class _Due:
     """What a tick hands over: the sound it mixed, and the picture that is due if any."""
 
-    block: TickBlock
+    blocks: Sequence[TickBlock]
     picture: PictureDue | None
 
 
@@ -85,18 +85,18 @@ class EncodingThread:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, block: TickBlock, picture: PictureDue | None) -> None:
-        """Take what became due at a tick.
+    def put(self, blocks: Sequence[TickBlock], picture: PictureDue | None) -> None:
+        """Take what became due at a tick; at least one block.
 
         When full, wait up to 1 s, then give up on it and count it as dropped.
         """
         deadline = time.monotonic() + SOUND_WAIT_SECONDS
-        while self._queue.qsize() >= QUEUE_CAPACITY:
+        while self._queue.qsize() * len(blocks) >= CAPACITY_BLOCKS:
             if time.monotonic() > deadline or not self._thread.is_alive():
-                self.sound_dropped += 1
+                self.sound_dropped += len(blocks)
                 return
             time.sleep(_POLL_SECONDS)
-        self._queue.put(_Due(block, picture))
+        self._queue.put(_Due(blocks, picture))
 
     def settle(self) -> None:
         """Wait until everything put so far is worked off."""
@@ -132,8 +132,9 @@ class EncodingThread:
                 waiting.append(self._queue.get_nowait())
         dues = [item for item in waiting if isinstance(item, _Due)]
         self._part = self._sound.name
+        for due in dues:
+            self._sound.work(due.blocks)
         if dues:
-            self._sound.work([due.block for due in dues])
             # Before the picture: sound that comes unevenly makes a browser hold back both.
             self._wake_readers()
         self._part = self._pictures.name
@@ -162,25 +163,34 @@ class SoundStage:
     name = "sound"
 
     def __init__(
-        self, encoders: Mapping[str, SoundEncoder], publish: Publish, age: Callable[[int], int]
+        self,
+        encoders: Mapping[str, SoundEncoder],
+        publish: Publish,
+        age: Callable[[int], int],
+        is_wanted: Callable[[str], bool] = lambda name: True,
     ) -> None:
-        """encoders: by name. age(pts): how many samples the clock is past it."""
+        """encoders: by name. age(pts): how many samples the clock is past it. is_wanted(name):
+        whether a block is to be encoded in this form.
+        """
         self.meters = {name: Meter() for name in encoders}
         self.age_ms = Window()
-        self._encoders = tuple(zip(encoders.values(), self.meters.values(), strict=True))
+        self._encoders = tuple(encoders.items())
         self._publish = publish
         self._age = age
+        self._is_wanted = is_wanted
 
     def work(self, blocks: Sequence[TickBlock]) -> None:
-        for encoder, meter in self._encoders:
-            with meter:
+        for name, encoder in self._encoders:
+            if not self._is_wanted(name):
+                continue
+            with self.meters[name]:
                 for block in blocks:
                     for packet in encoder.encode(block.pts, block.samples):
                         self._publish(packet)
-        self.age_ms.add(self._age(blocks[-1].pts) * _MS_PER_SAMPLE)
+        self.age_ms.add(self._age(blocks[0].pts) * _MS_PER_SAMPLE)
 
     def finish(self) -> None:
-        for encoder, _ in self._encoders:
+        for _, encoder in self._encoders:
             for packet in encoder.flush():
                 self._publish(packet)
 

@@ -299,6 +299,10 @@ class Hub:
         with self._lock:
             self._index(tuple(s for s in self._subscriptions if s is not subscription))
 
+    def is_read(self, stream: str) -> bool:
+        """Whether any subscription asked for it. Thread-safe without a lock, as publishing is."""
+        return stream in self._by_stream
+
     def publish(self, packet: EncodedPacket) -> None:
         """Hand a packet to every subscription that asked for its stream."""
         self.deliver(packet)

@@ -186,6 +186,7 @@ class OutputBoard:
                 lambda: self._first_line(output),
                 lambda: self._source(output.name, output.rendition, seconds),
                 0.0 if is_push else RECORD_EVERY_SECONDS,
+                is_whole=not is_push,
             ),
             on_report=lambda report: self._report(supervisor, report),
             on_line=lambda line: self._recording_line(output.id, line),

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 _HISTORY: Final = 256
 # Paced, so many leave together: each wake of the loop costs more than to send one.
 _TOGETHER: Final = 4
+_EARLY_SECONDS: Final = 0.04
+_LAG_SECONDS: Final = 0.005
 _MARKER: Final = 0x80
 _ABS_SEND_TIME_BYTES: Final = 3
 _WORD, _LONG = 0xFFFF, 0xFFFFFFFF
@@ -42,6 +44,7 @@ _NTP_TIMESTAMP, _RTP_TIMESTAMP = f"{_PRIVATE}ntp_timestamp", f"{_PRIVATE}rtp_tim
 _PACKET_COUNT, _OCTET_COUNT = f"{_PRIVATE}packet_count", f"{_PRIVATE}octet_count"
 
 Paced = Callable[[int, int], float]
+Early = Callable[[int], float]
 
 
 class Packetizer:
@@ -75,14 +78,23 @@ class RtpSender:
     """
 
     def __init__(
-        self, sender: RTCRtpSender, packetizer: Packetizer, spend: Paced | None = None
+        self,
+        sender: RTCRtpSender,
+        packetizer: Packetizer,
+        *,
+        spend: Paced | None = None,
+        early: Early | None = None,
     ) -> None:
         """spend(size, more): seconds to wait before a packet of that size leaves, and `more` bytes
-        with it; None = not paced.
+        with it; None = not paced. early(pts): seconds until a packet is due, or less than 0; None =
+        each leaves when it is there.
         """
         self._sender = sender
         self._packetizer = packetizer
         self._spend = spend
+        self._early = early
+        self._next: EncodedPacket | None = None  # taken, and not due yet
+        self._lag = 0.0
         self._history: dict[int, tuple[int, bytes]] = {}
         self._sequence = secrets.randbelow(1 << 15)
         self._rtx_sequence = secrets.randbelow(1 << 15)
@@ -166,8 +178,12 @@ class RtpSender:
 
     def _load(self) -> bool:
         """Cut the next packet; False when none is there. Raises EOFError at the end."""
-        packet = self._track.take()
+        held, self._next = self._next, None
+        packet = held or self._track.take()
         if packet is None:
+            return False
+        if held is None and self._is_early(packet):
+            self._next = packet
             return False
         payloads = self._packetizer.payloads(packet, self._track.parameter_sets)
         timestamp = (self._origin + packet.pts * self._clock_rate // SAMPLE_RATE_HZ) & _LONG
@@ -175,6 +191,19 @@ class RtpSender:
         if packet.stream == "video":
             self._left[-1] = (payloads[-1], timestamp, _MARKER)
         self._count(payloads, timestamp)
+        return True
+
+    def _is_early(self, packet: EncodedPacket) -> bool:
+        """Whether it is not due yet: then `_go_on` is called when it is."""
+        if self._early is None:
+            return False
+        wait_seconds = self._early(packet.pts)
+        if wait_seconds <= 0:
+            self._lag = min(-wait_seconds, _LAG_SECONDS)
+            return False
+        wait_seconds += self._lag
+        # It waits once: a clock that jumps must not hold sound back for long.
+        self._timer = self._loop.call_later(min(wait_seconds, _EARLY_SECONDS), self._go_on)
         return True
 
     def _prepare_header(self, codec: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from inference.catalog import get_engine
 from inference.closing_spec import Closing
 from inference.engines.base import FaceSetup
-from inference.media.encoder import VideoSettings
+from inference.media.encoder import CodecName, VideoSettings
 from inference.media.encoder_choice import choose_encoder
 from inference.media.idle import idle_loop_path
 from inference.protocol import (
@@ -29,7 +29,7 @@ from inference.runner.bootstrap import Arguments
 from inference.runner.commands import CommandDesk
 from inference.runner.core import MediaCore
 from inference.runner.director import Director
-from inference.runner.first_picture import first_picture
+from inference.runner.first_picture import first_picture, show_room
 from inference.runner.journal import CommandJournal
 from inference.runner.life import LifePipe
 from inference.runner.lines import SAMPLES_PER_MS
@@ -57,8 +57,9 @@ DRAIN_SECONDS: Final = 5.0
 METRICS_SECONDS: Final = 1.0
 # A face worker that is ready and draws nothing for so long hangs.
 FACE_SILENCE_SECONDS: Final = 5.0
-# How long a show that begins waits for the networks of its presenter.
+# How long a show that begins waits for its presenter, and its clock for label and title.
 PRESENTER_SECONDS: Final = 60.0
+OVERLAY_SECONDS: Final = 1.0
 # Counting shared pages walks every page table: some ms for each process.
 MEMORY_EVERY_SECONDS: Final = 15.0
 
@@ -143,7 +144,8 @@ class Session:
     # --- on air -----------------------------------------------------------------------------
 
     async def _broadcast(self) -> None:
-        self._build()
+        # What asks a driver may take seconds, in which the link has to be heard.
+        self._build(await asyncio.to_thread(choose_encoder, self.spec.video_encoder))
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(self.speech.worker.run(), name="speech"),
@@ -152,18 +154,22 @@ class Session:
                 tasks.create_task(self._report_for_ever(), name="report"),
                 tasks.create_task(self.viewers.watch(), name="viewers"),
             ]
+            overlays = tasks.create_task(self.director.show_overlays(), name="overlays")
+            # The AI label is there from the first picture on.
+            await asyncio.wait({overlays}, timeout=OVERLAY_SECONDS)
             self._go_on_air()
-            tasks.create_task(self.director.show_overlays(), name="overlays")
+            if self._lacks_loop:
+                tasks.create_task(show_room(self.core, self._setup, self.spec.avatar.engine))
             await self._ended.wait()
             await self._leave_air()
             await self._say_goodbye()
             for task in running:
                 task.cancel()
 
-    def _build(self) -> None:
+    def _build(self, encoder: CodecName) -> None:
         spec = self.spec
         rendition = spec.renditions[0]
-        setup = FaceSetup(
+        self._setup = setup = FaceSetup(
             width_px=rendition.width_px,
             height_px=rendition.height_px,
             frame_samples=rendition.frame_samples,
@@ -180,9 +186,10 @@ class Session:
             _CoreEvents(self),
             idle_path=idle if idle.exists() else None,
             start_sample=elapsed_ticks * TICK_SAMPLES,
-            settings=VideoSettings(encoder=choose_encoder(spec.video_encoder)),
+            settings=VideoSettings(encoder=encoder),
         )
-        if not idle.exists() or self.core.has_damaged_idle_loop:
+        self._lacks_loop = not idle.exists() or self.core.has_damaged_idle_loop
+        if self._lacks_loop:
             self._show_first_picture(setup)
         self._build_workers(spec, setup)
         self.director = Director(
@@ -250,9 +257,10 @@ class Session:
         self.script.start(cursor, state, self.spec.says)
 
     def _has_to_load(self) -> bool:
-        """Networks take seconds to load; a show that went on air before goes on without them."""
+        """Networks take seconds to load, and a size that is new to this host to be drawn; a show
+        that went on air before goes on without them."""
         is_neural = get_engine("face", self.spec.avatar.engine).needs_audio
-        return is_neural and not self.spec.elapsed_seconds
+        return (is_neural or self._lacks_loop) and not self.spec.elapsed_seconds
 
     # --- what happens -------------------------------------------------------------------------
 

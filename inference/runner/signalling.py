@@ -5,17 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from inference.media import ice
+from inference.media.encoder import OPUS_DELAY_SAMPLES
 from inference.media.tracks import PacketSource, PacketTrack
-from inference.protocol import SIGNAL_DEADLINE_SECONDS, IceSpec, Json, Signal
+from inference.protocol import (
+    SAMPLE_RATE_HZ,
+    SIGNAL_DEADLINE_SECONDS,
+    IceSpec,
+    Json,
+    Signal,
+)
 from inference.runner.core import LOW_BITRATE_KBPS, LOW_RENDITION, CoreError, MediaCore
 from inference.runner.fanout import Subscription
 from inference.runner.offers import UnboundedOfferError, require_bounded
 from inference.runner.rtp_sender import Packetizer
+from inference.runner.rungs import Ladder
 from inference.runner.viewer import NoAddressError, NoH264Error, Viewer
 
 logger = logging.getLogger(__name__)
@@ -29,6 +38,7 @@ MAX_JOINS: Final = 10
 OF_ONE_SOURCE: Final = 8
 # So many handshakes of one address may run beside each other; further joins are not held up.
 HANDSHAKES_OF_ONE_SOURCE: Final = 2
+SOUND_ONLY: Final = "sound"
 
 
 class Viewers:
@@ -53,9 +63,12 @@ class Viewers:
         self._emit = emit
         self._configuration = ice.configuration(spec)
         self._viewers: dict[str, Viewer] = {}
-        self._rungs: dict[str, str] = {}
+        self._ladders: dict[str, Ladder] = {}
         self._sources: dict[str, str] = {}
         self._packetizer = Packetizer()
+        self._kbps = {
+            core.spec.id: core.spec.bitrate_kbps, LOW_RENDITION: LOW_BITRATE_KBPS, SOUND_ONLY: 0,
+        }  # fmt: skip
         self._joining = asyncio.Lock()
         self._joins: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,13 +100,13 @@ class Viewers:
         self._configuration = ice.configuration(spec)
 
     async def watch(self) -> None:
-        """For ever: move weak viewers down a rung."""
+        """For ever: move weak viewers down a rung, and up again when they are well."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             for viewer in list(self._viewers.values()):
                 try:
-                    if viewer.is_connected and viewer.health.is_weak:
-                        self._step_down(viewer)
+                    if viewer.is_connected:
+                        self._move(viewer, self._ladders[viewer.id])
                 except Exception:
                     # The edge of one viewer: its rung must not end the show.
                     logger.exception("a viewer could not be moved to another rung")
@@ -169,7 +182,7 @@ class Viewers:
                 self._refuse(signal, "viewer_limit", message, RETRY_SECONDS)
                 return
             viewer = self._viewers[signal.viewer] = self._make(signal.viewer)
-            self._rungs[signal.viewer] = self._core.spec.id
+            self._ladders[signal.viewer] = Ladder((self._core.spec.id, LOW_RENDITION, SOUND_ONLY))
             # From here on, so that a join which is cut short leaves no place taken.
             self._in_background(self._give_up_unconnected(viewer))
             if not await self._answer(viewer, signal):
@@ -215,12 +228,12 @@ class Viewers:
 
     async def _leave(self, viewer_id: str) -> None:
         viewer = self._viewers.pop(viewer_id, None)
-        rung = self._rungs.pop(viewer_id, "")
+        ladder = self._ladders.pop(viewer_id, None)
         if viewer_id not in self._joins:
             self._sources.pop(viewer_id, None)
         if viewer is not None:
             await viewer.close()
-        if rung == LOW_RENDITION:
+        if ladder is not None and ladder.rung == LOW_RENDITION:
             self._core.release_rendition(LOW_RENDITION)
 
     def _lost(self, viewer_id: str, step: str, reason: str) -> None:
@@ -240,39 +253,59 @@ class Viewers:
             PacketTrack("audio", lambda: (self._subscribe(viewer_id, "opus"), b"")),
             self._packetizer,
             bitrate_kbps=main.bitrate_kbps,
+            early=self._early,
             on_picture_lost=lambda: self._picture_lost(viewer_id),
             on_closed=self._lost,
         )
 
+    def _early(self, pts: int) -> float:
+        """Seconds until a packet of sound is due. Mixed in pairs, sent one by one: a browser that
+        got pairs would hold sound back, and the picture with it."""
+        due = pts + OPUS_DELAY_SAMPLES
+        return (due - self._core.clock.now_samples()) / SAMPLE_RATE_HZ
+
     # --- rungs ----------------------------------------------------------------------------------
 
-    def _step_down(self, viewer: Viewer) -> None:
-        """From the main picture to 360p, from there to sound only."""
-        if self._rungs.get(viewer.id) == self._core.spec.id:
+    def _move(self, viewer: Viewer, ladder: Ladder) -> None:
+        """To the rung that this viewer's network carries: the main picture, 360p, sound alone."""
+        if ladder.below is not None and viewer.health.is_weak:
+            if self._show(viewer, ladder.rung, ladder.below):
+                ladder.fall()
+                self._tell(viewer, ladder.rung, "the network is weak")
+        elif ladder.above is not None and ladder.may_climb(self._quiet_seconds(viewer, ladder)):
+            if self._show(viewer, ladder.rung, ladder.above):
+                ladder.climb()
+                self._tell(viewer, ladder.rung, "the network is well again")
+
+    def _quiet_seconds(self, viewer: Viewer, ladder: Ladder) -> float:
+        """Of sound alone there are no reports but PLIs for the picture that is not sent."""
+        return math.inf if ladder.rung == SOUND_ONLY else viewer.health.quiet_seconds
+
+    def _show(self, viewer: Viewer, before: str, rung: str) -> bool:
+        """Send the picture of a rung instead of another's; False if there is none."""
+        if rung == LOW_RENDITION:
             try:
                 self._core.acquire_rendition(LOW_RENDITION)
             except CoreError as error:
                 logger.warning("no low rendition", extra={"reason": str(error)})
-                return
-            self._rungs[viewer.id] = LOW_RENDITION
-            viewer.set_bitrate(LOW_BITRATE_KBPS)
-            viewer.video.switch(lambda: self._open_video(viewer.id, LOW_RENDITION))
-            self._tell(viewer, "low", "the network is weak: 360p")
-        elif self._rungs.get(viewer.id) == LOW_RENDITION:
-            self._rungs[viewer.id] = "sound"
-            viewer.set_bitrate(0)
-            viewer.video.stop()
+                return False
+        if rung == SOUND_ONLY:
+            viewer.video.pause()
+        else:
+            viewer.video.switch(lambda: self._open_video(viewer.id, rung))
+        viewer.set_bitrate(self._kbps[rung])
+        if before == LOW_RENDITION:
             self._core.release_rendition(LOW_RENDITION)
-            self._tell(viewer, "sound", "the network is too weak for pictures")
+        return True
 
     def _tell(self, viewer: Viewer, rung: str, reason: str) -> None:
         data = {"state": "live", "rendition": rung, "reason": reason}
         self._send(Signal(viewer.id, "", "state", data))
 
     def _picture_lost(self, viewer_id: str) -> None:
-        rung = self._rungs.get(viewer_id, "sound")
-        if rung != "sound":
-            self._core.hub.request_keyframe(rung)
+        ladder = self._ladders.get(viewer_id)
+        if ladder is not None and ladder.rung != SOUND_ONLY:
+            self._core.hub.request_keyframe(ladder.rung)
 
     def _open_video(self, viewer_id: str, rendition: str) -> tuple[PacketSource, bytes]:
         source = self._subscribe(viewer_id, f"video:{rendition}")

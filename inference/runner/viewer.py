@@ -34,7 +34,7 @@ from aiortc.sdp import candidate_from_sdp
 from inference.media.tracks import PacketTrack
 from inference.protocol import Json
 from inference.runner.offers import VIEWER_MAX_CANDIDATES, take_hidden_candidates
-from inference.runner.rtp_sender import Packetizer, RtpSender
+from inference.runner.rtp_sender import Early, Packetizer, RtpSender
 
 logger = logging.getLogger(__name__)
 
@@ -75,25 +75,35 @@ class Health:
         self._plis: deque[float] = deque(maxlen=_PLI_LIMIT)
         self._low_since: float | None = None
         self._lossy_since: float | None = None
-        self._began = self._clock()
+        self._began = self._troubled_at = self._clock()
 
     def lost(self, fraction: float) -> None:
         """A receiver report. fraction: 0..1 of the packets since the last one."""
         if fraction <= _LOSS_LIMIT:
             self._lossy_since = None
-        elif self._lossy_since is None:
-            self._lossy_since = self._clock()
+        else:
+            self._troubled_at = self._clock()
+            if self._lossy_since is None:
+                self._lossy_since = self._troubled_at
 
     def estimated(self, kbps: float, sent_kbps: float) -> None:
         """A receiver's estimate of what it can get, against what it is sent."""
         if kbps >= sent_kbps:
             self._low_since = None
-        elif self._low_since is None:
-            self._low_since = self._clock()
+        else:
+            self._troubled_at = self._clock()
+            if self._low_since is None:
+                self._low_since = self._troubled_at
 
     def picture_lost(self) -> None:
         """A PLI or FIR."""
-        self._plis.append(self._clock())
+        self._troubled_at = self._clock()
+        self._plis.append(self._troubled_at)
+
+    @property
+    def quiet_seconds(self) -> float:
+        """Since the last sign of trouble, or since it is judged."""
+        return self._clock() - self._troubled_at
 
     @property
     def is_weak(self) -> bool:
@@ -141,8 +151,8 @@ class Pacer:
 class Viewer:
     """A peer connection from offer to end.
 
-    on_picture_lost(): PLI or FIR. on_closed(step, reason): it is over; step names what failed:
-    ice | dtls | closed.
+    early(pts): seconds until sound is due. on_picture_lost(): PLI or FIR. on_closed(step, reason):
+    it is over; step names what failed: ice | dtls | closed.
     """
 
     def __init__(
@@ -154,6 +164,7 @@ class Viewer:
         packetizer: Packetizer,
         *,
         bitrate_kbps: int,
+        early: Early,
         on_picture_lost: Callable[[], None],
         on_closed: Callable[[str, str, str], None],
     ) -> None:
@@ -165,6 +176,7 @@ class Viewer:
         self._on_closed = on_closed
         self._pacer = Pacer(bitrate_kbps * PACE_FACTOR)
         self._packetizer = packetizer
+        self._early = early
         self._connected = asyncio.Event()
         self._is_closing = False
         self._candidates = 0
@@ -192,8 +204,8 @@ class Viewer:
         own = connection.getTransceivers()
         transceiver = next(t for t in own if t.kind == "video")
         transceiver.setCodecPreferences(_h264_codecs())
-        RtpSender(video_sender, self._packetizer, self._pacer.spend)
-        RtpSender(audio_sender, self._packetizer)
+        RtpSender(video_sender, self._packetizer, spend=self._pacer.spend)
+        RtpSender(audio_sender, self._packetizer, early=self._early)
         offer, self._hidden = take_hidden_candidates(offer)
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))

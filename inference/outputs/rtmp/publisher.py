@@ -105,19 +105,32 @@ class Publisher:
         await self._step(self._publish(), "no_answer")
         self._send_media_headers()
 
-    async def send(self, packet: EncodedPacket) -> None:
-        """Send a video or AAC packet; the first one sent sets time 0. Raises PublishError."""
+    def send(self, packets: Sequence[EncodedPacket]) -> None:
+        """Send video and AAC packets, together; the first one of all sets time 0.
+
+        Raises PublishError. Afterwards `drain` is awaited while it `is_behind`.
+        """
         if self._lost:
             raise self._lost
-        if self._base_pts is None:
-            self._base_pts = packet.pts
-        stamp = max(0, round((packet.pts - self._base_pts) / 48))
-        if packet.stream == "video":
-            body = flv.video_tag(packet.data, is_keyframe=packet.is_keyframe)
-            self._write(chunks.VIDEO_CHANNEL, chunks.VIDEO, body, stamp)
-        else:
-            self._write(chunks.AUDIO_CHANNEL, chunks.AUDIO, flv.audio_tag(packet.data), stamp)
-        await self._drain()
+        # One write for all: on its own each costs a way through the kernel's TCP.
+        self._write_bytes([part for packet in packets for part in self._chunks_of(packet)])
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is unsent, as it hardly ever is: asking costs no timer."""
+        transport = self._writer.transport
+        return bool(transport.get_write_buffer_size()) or transport.is_closing()
+
+    async def drain(self) -> None:
+        """Wait until little is unsent. Raises PublishError."""
+        try:
+            await asyncio.wait_for(self._writer.drain(), STALL_TIMEOUT_SECONDS)
+        except TimeoutError as error:
+            message = f"the server took no data for {STALL_TIMEOUT_SECONDS:.0f} s"
+            raise PublishError("stalled", message) from error
+        except OSError as error:
+            message = f"the connection was lost: {error.strerror or error}"
+            raise self._lost or PublishError("connection_lost", message) from error
 
     async def close(self) -> None:
         """Unpublish politely, at most one second, and close."""
@@ -313,23 +326,23 @@ class Publisher:
         self._write_message(channel, message)
 
     def _write_message(self, channel: int, message: Message) -> None:
-        data = b"".join(write_message(channel, message))
+        self._write_bytes(write_message(channel, message))
+
+    def _chunks_of(self, packet: EncodedPacket) -> list[bytes]:
+        if self._base_pts is None:
+            self._base_pts = packet.pts
+        stamp = max(0, round((packet.pts - self._base_pts) / 48))
+        if packet.stream == "video":
+            body = flv.video_tag(packet.data, is_keyframe=packet.is_keyframe)
+            message = Message(chunks.VIDEO, self._stream_id, stamp, body)
+            return write_message(chunks.VIDEO_CHANNEL, message)
+        message = Message(chunks.AUDIO, self._stream_id, stamp, flv.audio_tag(packet.data))
+        return write_message(chunks.AUDIO_CHANNEL, message)
+
+    def _write_bytes(self, parts: list[bytes]) -> None:
+        data = b"".join(parts)
         self.bytes_sent += len(data)
         self._writer.write(data)
-
-    async def _drain(self) -> None:
-        """Wait until little is unsent, as it nearly always is: then it costs no timer."""
-        transport = self._writer.transport
-        if not transport.get_write_buffer_size() and not transport.is_closing():
-            return
-        try:
-            await asyncio.wait_for(self._writer.drain(), STALL_TIMEOUT_SECONDS)
-        except TimeoutError as error:
-            message = f"the server took no data for {STALL_TIMEOUT_SECONDS:.0f} s"
-            raise PublishError("stalled", message) from error
-        except OSError as error:
-            message = f"the connection was lost: {error.strerror or error}"
-            raise self._lost or PublishError("connection_lost", message) from error
 
 
 def _connect_error(error: Exception, place: str) -> PublishError:

@@ -16,14 +16,19 @@ MILLISECOND = 1_000_000
 class Recorder:
     """Runs a clock on fake time; `at_tick` may disturb it."""
 
-    def __init__(self, ticks: int, at_tick: Callable[[FakeTime, int], None]) -> None:
+    def __init__(
+        self,
+        ticks: int,
+        at_tick: Callable[[FakeTime, int], None] = lambda time, sample: None,
+        **given: int,
+    ) -> None:
         self.time = FakeTime()
         self.ticks: list[tuple[int, int, int]] = []  # sample, late samples, time ns
         self.rebases: list[tuple[int, int]] = []
         self._left = ticks
         self._at_tick = at_tick
         self._stopping = threading.Event()
-        self.clock = MediaClock(self._tick, self._rebase, self.time)
+        self.clock = MediaClock(self._tick, self._rebase, self.time, **given)
         self.clock.run(self._stopping)
 
     def _tick(self, sample: int, late_samples: int) -> None:
@@ -83,3 +88,18 @@ def test_half_a_second_exactly_is_caught_up() -> None:
 
     assert recorder.rebases == []
     assert [tick[0] for tick in recorder.ticks] == [n * TICK_SAMPLES for n in range(40)]
+
+
+def test_periods_of_several_ticks_begin_at_their_multiples() -> None:
+    recorder = Recorder(4, start_sample=960, period_samples=1920)
+
+    assert [tick[0] for tick in recorder.ticks] == [960, 1920, 3840, 5760]
+    assert [tick[2] // MILLISECOND for tick in recorder.ticks] == [0, 20, 60, 100]
+
+
+def test_rebase_to_the_middle_of_a_period_goes_on_with_a_short_one() -> None:
+    recorder = Recorder(4, spend(3_005, 1920), period_samples=1920)
+
+    ((sample, gap),) = recorder.rebases
+    assert (sample, gap) == (3840 + 148 * TICK_SAMPLES, 148 * TICK_SAMPLES)
+    assert [tick[0] for tick in recorder.ticks[2:]] == [sample, sample + 1920]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -116,6 +117,19 @@ def test_asking_for_nvenc_where_there_is_none_warns(caplog: pytest.LogCaptureFix
     assert choose_encoder("nvenc") == "x264"
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_driver_that_hangs_keeps_no_show_from_x264(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(encoder_choice, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(encoder_choice, "probe_nvenc", lambda: answers.wait(60) or "")
+
+    assert choose_encoder("nvenc") == "x264"
+
+    answers.set()
+    assert "has not answered" in caplog.text
 
 
 @pytest.mark.usefixtures("no_gpu")

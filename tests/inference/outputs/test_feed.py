@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from inference.media.packets import EncodedPacket
-from inference.outputs.base import read_packets
+from inference.media.packets import EncodedPacket, pack_packet
+from inference.outputs.base import PacketInput
 from inference.outputs.feed import PipeFeed
 
 from .media import ListSource
@@ -29,18 +29,16 @@ def packet(number: int, size: int = 50_000) -> EncodedPacket:
 
 async def read_all(read_end: int, count: int) -> list[EncodedPacket]:
     """`count` packets as a child reads them."""
-    reader = asyncio.StreamReader()
+    packets: list[EncodedPacket] = []
     with os.fdopen(os.dup(read_end), "rb", buffering=0) as stream:
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), stream
-        )
-        packets = []
-        async for read in read_packets(reader):
-            packets.append(read)
-            if len(packets) == count:
-                break
-        transport.close()
-    return packets
+        opened = await PacketInput.open(stream)
+        opened.data_received(b"{}\n")
+        passing = asyncio.create_task(opened.pass_on(packets.extend))
+        while len(packets) < count:
+            await asyncio.sleep(0.001)
+        passing.cancel()
+        opened.close()
+    return packets[:count]
 
 
 async def test_packets_are_written_by_the_thread_that_brings_them(pipe: tuple[int, int]) -> None:
@@ -127,3 +125,17 @@ async def test_dropped_packets_are_told_once(pipe: tuple[int, int]) -> None:
 
     assert (feed.take_dropped(), feed.take_dropped()) == (3, 0)
     feed.end()
+
+
+async def test_what_waits_together_is_written_at_once() -> None:
+    read_end, write_end = os.pipe2(os.O_DIRECT)  # what one write put in is what one read gets
+    source = ListSource()
+    feed = PipeFeed(write_end, source)
+    sound = EncodedPacket("aac", 0, 1024, True, b"a")
+    source.put(sound)
+    source.put(packet(1, size=10))
+
+    assert os.read(read_end, 65536) == pack_packet(sound) + pack_packet(packet(1, size=10))
+    feed.end()
+    os.close(read_end)
+    os.close(write_end)

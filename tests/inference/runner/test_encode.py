@@ -65,7 +65,7 @@ class Gate:
     def put(self, picture: int | None = None) -> None:
         block = replace(self._mixer.pull(self._ticks * 960), pts=self._ticks)
         self._ticks += 1
-        self.thread.put(block, None if picture is None else PictureDue(picture, 0))
+        self.thread.put([block], None if picture is None else PictureDue(picture, 0))
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_sound_that_waits_too_long_is_given_up_and_counted(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encode, "SOUND_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(encode, "QUEUE_CAPACITY", 1)
+    monkeypatch.setattr(encode, "CAPACITY_BLOCKS", 1)
     gate.put(picture=0)
     gate.sound.entered.wait()
     gate.put(picture=1)

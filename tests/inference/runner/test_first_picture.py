@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from inference.engines.base import FaceSetup
 from inference.engines.face.musetalk.bundle import open_bundle
 from inference.engines.face.musetalk.prepared import open_prepared
-from inference.runner.first_picture import first_picture
+from inference.media.picture import plain_background
+from inference.media.ring import Picture
+from inference.runner.first_picture import first_picture, show_room
 from tests.inference.face.musetalk.films import HEIGHT, WIDTH, write_bundle
 
 ENGINE = "musetalk_tiny"
@@ -52,3 +55,32 @@ def test_damaged_bundle_leaves_the_plain_background(tmp_path: Path, bundle: Path
     (bundle / "frames.i420").write_bytes(b"half")
 
     assert first_picture(setup_of(tmp_path, {"bundle": str(bundle)}, (128, 72)), ENGINE) is None
+
+
+class Stage:
+    """Keeps what it is to show."""
+
+    def __init__(self) -> None:
+        self.stills: list[Picture] = []
+
+    def set_still(self, picture: Picture) -> None:
+        self.stills.append(picture)
+
+
+async def test_studio_waits_for_a_drawn_presenter(tmp_path: Path) -> None:
+    stage = Stage()
+
+    await show_room(stage, setup_of(tmp_path, {}, (90, 160)), "puppet")
+
+    (room,) = stage.stills
+    assert room.shape == (240, 90)
+    assert np.abs(room.astype(int) - plain_background(90, 160)).mean() > 30
+
+
+async def test_a_background_of_their_own_is_not_covered(tmp_path: Path) -> None:
+    stage = Stage()
+
+    await show_room(stage, setup_of(tmp_path, {}, (90, 160)), "testcard")
+    await show_room(stage, replace(setup_of(tmp_path, {}, (90, 160)), background="moon"), "puppet")
+
+    assert stage.stills == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +112,25 @@ async def test_newer_spec_changes_what_it_names_and_leaves_the_rest(tmp_path: Pa
         assert set(on_air.pids()) >= {"kept", "added", "recording"}
 
     assert on_air.states("kept")[-1] == "stopped"
+
+
+@pytest.mark.live
+async def test_recording_holds_what_was_on_air_before_its_child_could_write(
+    tmp_path: Path,
+) -> None:
+    """A busy machine: its process gets no time before the broadcast ends."""
+    async with opened(tmp_path, record=True) as on_air:
+        await eventually(on_air.pids, "its process is there")
+        pid = on_air.pids()["recording"]
+        os.kill(pid, signal.SIGSTOP)
+        pictures = on_air.core.metrics()["frames"] + 25
+        await eventually(lambda: on_air.core.metrics()["frames"] >= pictures, "a second is on air")
+        os.kill(pid, signal.SIGCONT)
+
+    files = [data for kind, data in on_air.events if kind == "recording"]
+    assert [data["state"] for data in files] == ["recording", "finished"]
+    # The first picture that it can begin with comes within half a second.
+    assert files[1]["duration_ms"] >= 400
 
 
 @pytest.mark.live

@@ -36,6 +36,18 @@ EXTENSIONS.configure(
 )
 
 
+class Noted(list[bytes]):
+    """A list that notes when something was appended."""
+
+    def __init__(self, times: list[float], now: Callable[[], float]) -> None:
+        super().__init__()
+        self._times, self._now = times, now
+
+    def append(self, data: bytes) -> None:
+        self._times.append(self._now())
+        super().append(data)
+
+
 @dataclass
 class Wire:
     """What would leave by the socket; encryption is aiortc's and left out here."""
@@ -93,13 +105,16 @@ async def send(
     *,
     rtx: int | None = 97,
     spend: Callable[[int, int], float] = lambda size, more: 0.0,
+    early: Callable[[int], float] | None = None,
 ) -> Any:
     """Run a sender over these packets until they end; the sender. Pictures are paced."""
     kind = "video" if packets[0].stream == "video" else "audio"
     track = PacketTrack(kind, lambda: (Source(packets), SETS))
     sender = RTCRtpSender(track, wire.dtls())
     sender._ssrc, sender._rtx_ssrc = SSRC, RTX_SSRC
-    RtpSender(sender, Packetizer(), spend if kind == "video" else None)
+    RtpSender(
+        sender, Packetizer(), spend=spend if kind == "video" else None, early=early
+    )  # fmt: skip
     private = "_RTCRtpSender__"
     setattr(sender, f"{private}rtp_header_extensions_map", EXTENSIONS)
     setattr(sender, f"{private}mid", "0")
@@ -159,6 +174,30 @@ async def test_sound_keeps_its_own_clock_and_is_not_marked() -> None:
     assert [p.payload for p in wire.packets] == [b"opus", b"opus"]
     assert [p.marker for p in wire.packets] == [0, 0]
     assert (wire.packets[1].timestamp - wire.packets[0].timestamp) % (1 << 32) == 960
+
+
+async def test_sound_that_was_mixed_early_leaves_as_late_as_the_sound_before_it() -> None:
+    wire, loop = Wire(), asyncio.get_running_loop()
+    began = loop.time() - 0.003  # the first packet is 3 ms late
+    left: list[float] = []
+    wire.sent = Noted(left, lambda: loop.time() - began)
+
+    def early(pts: int) -> float:
+        return pts / 48_000 + began - loop.time()
+
+    await send(wire, [sound(0), sound(960), sound(1000)], early=early)
+
+    assert 0.003 <= left[0] < 0.02
+    assert left[0] - left[1] + 0.02 < 0.001  # never sooner than it plays
+    assert left[2] >= left[1]
+
+
+async def test_clock_that_jumped_back_holds_no_sound_back_for_long() -> None:
+    wire = Wire()
+
+    await asyncio.wait_for(send(wire, [sound(0), sound(960)], early=lambda pts: 3600.0), 30)
+
+    assert len(wire.sent) == 2
 
 
 async def test_viewers_share_the_payloads_of_a_picture() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from inference.engines.speech.testtone.decode import decode_tags
 from inference.media.ring import shared_memory_folder
-from inference.protocol import OutputSpec, VoiceSpec
+from inference.protocol import OutputSpec, RenditionSpec, VoiceSpec
 from inference.runner.bootstrap import Arguments, Bootstrap
 from inference.runner.encode import PictureDue, PictureStage
 from inference.runner.session import EXIT_CRASHED, Session
@@ -48,6 +48,23 @@ def sound(path: Path) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
 def recording(side: WebSide) -> Path:
     (done,) = [data for data in side.of_kind("recording") if data["state"] == "finished"]
     return Path(done["path"])
+
+
+async def test_size_that_is_new_to_the_host_says_nothing_before_its_presenter_is_there(
+    tmp_path: Path,
+) -> None:
+    """There is no idle loop and no baked art: the studio waits, with the AI label on it."""
+    renditions = (RenditionSpec("main", 180, 320, 1920, 600),)
+    spec = make_spec(tmp_path, ("大家好。",), renditions=renditions, record=True)
+    async with web_side(spec) as side, running(side) as process:
+        assert await ended(side, process) == 0
+
+    told = [event.data.get("kind", event.kind) for event in side.events]
+    assert told.index("face") < told.index("utterance")
+    with av.open(str(recording(side))) as container:
+        first = next(container.decode(video=0)).to_ndarray(format="gray")
+    # An empty picture is a dark gradient; what is bright are letters.
+    assert first[:80].max() > 180
 
 
 async def stopped(side: WebSide, process: asyncio.subprocess.Process) -> int:

@@ -20,7 +20,9 @@ from inference.protocol import IceSpec
 from inference.runner import signalling
 from inference.runner import viewer as viewer_module
 from inference.runner.fanout import SubscriptionStats
+from inference.runner.rungs import CLIMB_SECONDS, Ladder
 from inference.runner.viewer import Health, Pacer
+from tests.inference.runner.passing_time import Time
 from tests.inference.runner.viewer_peer import LOOPBACK, Peer, Stage, eventually, on_air
 
 
@@ -43,21 +45,6 @@ def one_long_gop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # --- health, without a network -------------------------------------------------------------------
-
-
-class Time:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def time() -> Time:
-    return Time()
 
 
 @pytest.fixture
@@ -261,7 +248,7 @@ def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.live
 @pytest.mark.usefixtures("quick_checks")
-async def test_weak_network_moves_down_to_360p_then_to_sound_alone() -> None:
+async def test_weak_network_moves_down_to_sound_alone_and_up_again_when_it_is_well() -> None:
     async with on_air() as stage, _watched(stage.viewers):
         weak, other = await stage.join("weak"), await stage.join("other")
         await eventually(lambda: weak.pictures and other.pictures, "both see")
@@ -284,7 +271,15 @@ async def test_weak_network_moves_down_to_360p_then_to_sound_alone() -> None:
         await eventually(lambda: weak.sounds > sounds + 50, "sound goes on")
         await eventually(lambda: len(other.pictures) > pictures + 25, "others keep the picture")
 
-    assert [data["rendition"] for data in stage.told("weak", "state")] == ["low", "sound"]
+        for rung in ("low", stage.core.spec.id):
+            weak.pictures.clear()
+            time.now += CLIMB_SECONDS
+            await eventually(lambda: len(weak.pictures) > 25, f"{rung} is decoded")
+            assert _subscriptions(stage, "weak")[-1] == f"viewer weak video:{rung}"
+        assert stage.core._low_encoder is None
+
+    told = [data["rendition"] for data in stage.told("weak", "state")]
+    assert told == ["low", "sound", "low", stage.core.spec.id]
     assert not stage.told("other", "state")
 
 
@@ -380,6 +375,7 @@ def _judged_by(stage: Stage, viewer: str) -> Time:
     health = stage.viewers._viewers[viewer].health
     health._clock = time
     health.reset()
+    stage.viewers._ladders[viewer] = Ladder(stage.viewers._ladders[viewer]._rungs, time)
     return time
 
 
