@@ -150,7 +150,26 @@ def _symbol(match: re.Match[str]) -> str:
     return _SYMBOLS[match[0]]
 
 
+# Days of sales: said as names, not as numbers.
+_SALES: Final = {"618": "六一八", "11.11": "双十一", "12.12": "双十二"}
+
+
+def _sale(match: re.Match[str]) -> str:
+    return _SALES[match[0]]
+
+
+def _by(match: re.Match[str]) -> str:
+    return "乘"
+
+
 _NUMBER_RULES: Final[tuple[Rule, ...]] = (
+    (
+        re.compile(
+            r"(?<![\d.,])(?:618|11\.11|12\.12)"
+            r"(?=\s*(?:大促|年中|购物节|狂欢|活动|预售|返场|期间|当[天晚]|好价))"
+        ),
+        _sale,
+    ),
     (re.compile(r"(?<!\d)(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})(?!\d)[日号]?"), _date),
     (re.compile(rf"(?<!\d)(\d{{4}})年?{_TO}(\d{{4}})年"), _year_range),
     (re.compile(r"(?<!\d)(\d{4})年"), _year),
@@ -169,6 +188,8 @@ _NUMBER_RULES: Final[tuple[Rule, ...]] = (
     ),
     (re.compile(r"(?<![\d/.])(\d{1,3})/(\d{1,3})(?![\d/])"), _fraction),
     (re.compile(rf"(?<![\w.])({_NUMBER})\s*[×*xX]\s*({_NUMBER})(?![\w])"), _times),
+    # 30x40cm, 500ml*2瓶: the numbers are read with their units.
+    (re.compile(r"(?<=\d)\s*[×*xX]\s*(?=\d)|(?<=\w)\s*[×*]\s*(?=\d)"), _by),
     (re.compile(rf"({_SIGN})?({_NUMBER})\s*({_UNIT})(?![A-Za-z])"), _measured),
     (re.compile(rf"(?<![\w.-])({_NUMBER}){_TO}({_NUMBER})(?!\s*-?\d)"), _range),
     (re.compile(rf"(?<![\d.])2(?={_MEASURE_WORDS}|[{_MEASURES}])"), _two),

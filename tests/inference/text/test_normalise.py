@@ -46,6 +46,13 @@ def sounds(phonemes: str) -> str:
         ("3-5天", "sa55ntAu51wu214thiE55n"),  # 三到五天
         ("5kg", "wu214kong55tS;i55n"),  # 五公斤
         ("2个", "liA214Nko-11"),  # 两个
+        # What stands on price tags: sizes, packs, days of sales.
+        ("30x40cm", "sa55ns.i.35ts.h@35Nsi[51s.i.35li35mi214"),  # 三十乘四十厘米
+        ("500ml*2瓶", "wu214pai214XAu35s.@55Nts.h@35NliA214Nphi35N"),  # 五百毫升乘两瓶
+        ("618大促", "liou51ji55pA55tA51tshu51"),  # 六一八大促
+        ("618元", "liou51pai214ji51s.i.35pA55jy&35n"),  # a price stays a price
+        ("12.12返场", "s.wA55Ns.i.35@r51fa214nts.hA214N"),  # 双十二返场
+        ("排成一行", "phai35ts.h@35Nji51XA35N"),  # háng, and yì before it
         ("长大", "ts.A214NtA51"),  # zhǎng dà
         ("他还钱了", "thA55Xua35ntS;hiE35nl@11"),  # huán qián
         ("还有", "Xai35jiou214"),  # hái yǒu stays
