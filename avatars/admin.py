@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest
@@ -17,107 +16,20 @@ from accounts.actor import signed_in
 from accounts.models import Consent
 from avatars import builds, services
 from avatars.access import get_build_for
+from avatars.avatar_form import FILMED, WORDS, AvatarForm, engine_fieldsets, uploads_of
+from avatars.build_words import stage_text
 from avatars.bundle_archive import open_archive
-from avatars.marks import MarksField
 from avatars.models import Avatar, AvatarBuild, AvatarClip
-from avatars.previews import build_preview_url, preview_url
-from avatars.validators import check_avatar
+from avatars.previews import build_preview_url, has_picture, preview_url
 from avatars.weights import weights_of
-from inference.catalog import ENGINES, PRESENTERS
 from livestudio.common.admin import (
-    OneOrganizationForm,
     OrganizationScopedAdmin,
     OrganizationScopedInline,
     ReadOnly,
 )
-from livestudio.common.errors import ForbiddenError, InvalidInputError, NotFoundError
-
-
-class AvatarForm(OneOrganizationForm):
-    engine = forms.ChoiceField(
-        label=_("engine"),
-        choices=[(e.name, f"{e.label_zh} · {e.label_en}") for e in ENGINES if e.kind == "face"],
-    )
-    presenter = forms.ChoiceField(
-        label=_("presenter"),
-        required=False,
-        choices=[
-            ("", "---------"),
-            *(
-                (
-                    f"{item.character}/{outfit.name}",
-                    f"{item.label}: {outfit.label_zh} · {outfit.label_en}",
-                )
-                for item in PRESENTERS
-                for outfit in item.outfits
-            ),
-        ],
-    )
-
-    film = forms.FileField(
-        label=_("film, photo or zip"),
-        required=False,
-        help_text=_(
-            "Of the person, or a presenter that was built elsewhere: it becomes the next version."
-        ),
-    )
-    landmarks = forms.FileField(
-        label=_("face points"), required=False, help_text=_("The JSON file with the face points.")
-    )
-    marks = MarksField(
-        label=_("marks on the photo"),
-        required=False,
-        help_text=_(
-            "A photo that is to speak: one person, straight into the camera, lips closed, eyes "
-            "open, even light, the face at least 200 px wide. Hands, glances and a turned head "
-            "are not in it. Choose the photo above and drag each mark to its place."
-        ),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["presenter"].initial = _presenter_of(self.instance)
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean()
-        if "presenter" in self.changed_data:
-            _choose_presenter(values)
-        is_new = self.instance._state.adding
-        if is_new and values.get("engine") in _FILMED and not values.get("film"):
-            self.add_error("film", _("Upload a video or photo of the presenter."))
-        try:
-            check_avatar(engine=values.get("engine", ""), settings=values.get("settings") or {})
-        except InvalidInputError as error:
-            for detail in error.details:
-                self.add_error(detail.field.partition(".")[0], detail.message)
-        return values
-
-
-_FILMED: Final = frozenset(e.name for e in ENGINES if e.kind == "face" and e.builder)
-
-
-def _uploads_of(form: Any) -> dict[str, Any]:
-    values = form.cleaned_data
-    points = values.get("landmarks") or values.get("marks")
-    return {"file": values.get("film"), "landmarks": points}
-
-
-def _presenter_of(avatar: Avatar) -> str:
-    """The drawn presenter and outfit that an avatar's settings name, as the form chooses them."""
-    for item in PRESENTERS:
-        if avatar.engine == "puppet" and avatar.settings.get("character") == item.character:
-            return f"{item.character}/{avatar.settings.get('outfit', item.outfits[0].name)}"
-    return ""
-
-
-def _choose_presenter(values: dict[str, Any]) -> None:
-    """Put a chosen presenter into the settings; other engines have none."""
-    settings = values.get("settings")
-    if values.get("engine") != "puppet" or not values.get("presenter"):
-        return
-    if settings is None or isinstance(settings, dict):
-        character, _, outfit = values["presenter"].partition("/")
-        values["settings"] = {**(settings or {}), "character": character, "outfit": outfit}
+from livestudio.common.errors import ForbiddenError, NotFoundError
+from livestudio.common.reasons import translate_reason
+from livestudio.common.settings_form import settings_text
 
 
 class ClipInline(OrganizationScopedInline):
@@ -138,8 +50,8 @@ class BuildInline(ReadOnly, OrganizationScopedInline):
         "is_current",
         "state",
         "progress",
-        "stage",
-        "reason",
+        "step",
+        "why",
         "film",
         "bundle",
         "steps",
@@ -147,6 +59,14 @@ class BuildInline(ReadOnly, OrganizationScopedInline):
     )
     readonly_fields = fields
     can_delete = False
+
+    @admin.display(description=_("stage"))
+    def step(self, build: AvatarBuild) -> str:
+        return stage_text(build.stage)
+
+    @admin.display(description=_("reason"))
+    def why(self, build: AvatarBuild) -> str:
+        return translate_reason(build.reason)
 
     @admin.display(description=_("preview"))
     def film(self, build: AvatarBuild) -> str:
@@ -171,7 +91,10 @@ class BuildInline(ReadOnly, OrganizationScopedInline):
 
     @admin.display(description=_("log"))
     def steps(self, build: AvatarBuild) -> str:
-        lines = ((entry["at"][11:19], entry["stage"], entry["message"]) for entry in build.log)
+        lines = (
+            (entry["at"][11:19], stage_text(entry["stage"]), translate_reason(entry["message"]))
+            for entry in build.log
+        )
         return format_html_join("", "{} {} {}<br>", lines)
 
 
@@ -194,11 +117,8 @@ class AvatarAdmin(OrganizationScopedAdmin):
     form = AvatarForm
     view_permission = "avatar.view"
     edit_permission = "avatar.edit"
-    fields = (
-        "organization", "name", "engine", "presenter", "film", "landmarks", "marks",
-        "settings", "consent", "licences", "state", "picture", "weights",
-    )  # fmt: skip
-    readonly_fields = ("state", "picture", "weights")
+    readonly_fields = ("state", "picture", "weights", "settings_summary")
+    change_form_template = "avatars/admin/avatar_form.html"
     list_display = ("name", "engine", "state", "organization")
     list_filter = ("organization", "engine", "state")
     search_fields = ("name",)
@@ -218,10 +138,22 @@ class AvatarAdmin(OrganizationScopedAdmin):
             kwargs["queryset"] = rows.exclude(scope=Consent.Scope.VOICE)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Who may only look reads the settings in one line."""
+        what = ("organization", "name", "engine")
+        end = ("consent", "licences", "state", "picture", "weights")
+        if not self.has_change_permission(request, obj):
+            return ((None, {"fields": (*what, "settings_summary", *end)}),)
+        return ((None, {"fields": what}), *engine_fieldsets(), (None, {"fields": end}))
+
+    @admin.display(description=_("settings"))
+    def settings_summary(self, avatar: Avatar) -> str:
+        return settings_text(avatar.settings, WORDS, avatar.engine)
+
     @admin.display(description=_("preview"))
     def picture(self, avatar: Avatar) -> str:
         """The address is drawn on demand: opening the list must not start engines."""
-        if avatar._state.adding:
+        if avatar._state.adding or not has_picture(avatar):
             return "-"
         url = preview_url(avatar)
         return format_html('<img src="{}" alt="{}" width="320">', url, avatar.name)
@@ -251,7 +183,7 @@ class AvatarAdmin(OrganizationScopedAdmin):
             self._create(obj, values, form, user)
 
     def _build(self, avatar: Avatar, failed: str | None, form: Any, user: Any) -> None:
-        uploads = _uploads_of(form)
+        uploads = uploads_of(form)
         if failed:
             build = get_build_for(user, avatar.pk, failed, "avatar.edit")
             builds.retry_build(build=build, actor=user)
@@ -259,9 +191,9 @@ class AvatarAdmin(OrganizationScopedAdmin):
             builds.start_build(avatar=avatar, uploads=uploads, actor=user)
 
     def _create(self, obj: Avatar, values: dict[str, Any], form: Any, user: Any) -> None:
-        if obj.engine in _FILMED:
+        if obj.engine in FILMED:
             made = builds.create_filmed_avatar(
-                organization=obj.organization, values=values, uploads=_uploads_of(form), actor=user
+                organization=obj.organization, values=values, uploads=uploads_of(form), actor=user
             )
         else:
             made = services.create_avatar(organization=obj.organization, values=values, actor=user)

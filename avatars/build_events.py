@@ -11,7 +11,7 @@ from accounts.audit import record
 from accounts.events import emit
 from accounts.roles import SYSTEM
 from avatars.bundles import bundle_bytes, playable_clips
-from avatars.models import Avatar, AvatarBuild, AvatarClip
+from avatars.models import REASON_MAX_CHARACTERS, Avatar, AvatarBuild, AvatarClip
 from avatars.previews import drop_preview
 from inference.builds import BuildEvent
 from metering.services.storage import note_file
@@ -90,17 +90,25 @@ def _tell(build: AvatarBuild, what: str) -> None:
 
 def _end(build: AvatarBuild, state: str, reason: str) -> None:
     _note(build, state, reason)
-    build.state, build.reason, build.ended_at = state, reason[:1000], timezone.now()
+    build.state, build.reason, build.ended_at = (
+        state,
+        reason[:REASON_MAX_CHARACTERS],
+        timezone.now(),
+    )
     build.save(update_fields=["state", "reason", "log", "ended_at", "updated_at"])
     if state != AvatarBuild.State.READY:
         # An avatar that has another version goes on with it.
         waiting = Avatar.objects.filter(pk=build.avatar_id, state=Avatar.State.BUILDING)
-        words = reason[:500] or "The build was cancelled."
+        words = reason or "The build was cancelled."
         waiting.update(state=Avatar.State.FAILED, failure_reason=words)
 
 
 def _note(build: AvatarBuild, stage: str, message: str) -> None:
-    entry = {"at": timezone.now().isoformat(), "stage": stage, "message": message[:500]}
+    entry = {
+        "at": timezone.now().isoformat(),
+        "stage": stage,
+        "message": message[:REASON_MAX_CHARACTERS],
+    }
     build.log = [*build.log[-LOG_ENTRIES + 1 :], entry]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -17,16 +16,13 @@ from avatars.bundles import bundle_folder
 from avatars.errors import BuildNotPossibleError
 from avatars.models import Avatar, AvatarBuild
 from avatars.services import create_avatar
-from inference.catalog import get_engine
-from livestudio.common.errors import InvalidInputError
+from avatars.uploads import Uploads, check_uploads
+from avatars.validators import check_avatar
 
-UPLOAD_MAX_BYTES: Final = 300 * 1024 * 1024
-LANDMARKS_MAX_BYTES: Final = 64 * 1024 * 1024
 # What may wait at once in an organization: each upload is hundreds of megabytes.
 WAITING_MAX: Final = 5
 
 Actor = User | SystemActor
-Uploads = Mapping[str, Any]
 
 
 def create_filmed_avatar(
@@ -42,11 +38,16 @@ def create_filmed_avatar(
     uploads: file, landmarks (or None), options. is_local: the operator gives a file of this
     machine, of any size. Raises InvalidInputError, BuildNotPossibleError.
     """
+    require_permission(actor, "avatar.edit", organization)
+    engine, settings = str(values.get("engine", "")), values.get("settings") or {}
+    check_avatar(engine=engine, settings=settings)
+    # Before the transaction: nobody else may have to wait for a look into a file.
+    check_uploads(engine=engine, settings=settings, uploads=uploads, is_local=is_local)
     with transaction.atomic():
         avatar = create_avatar(
             organization=organization, values=values, actor=actor, is_filmed=True
         )
-        start_build(avatar=avatar, uploads=uploads, actor=actor, is_local=is_local)
+        _queue_build(avatar, uploads, actor)
     return avatar
 
 
@@ -55,8 +56,16 @@ def start_build(
 ) -> AvatarBuild:
     """Queue the next version of a presenter. Raises as above."""
     require_permission(actor, "avatar.edit", avatar.organization)
-    _check_uploads(avatar, uploads, is_local=is_local)
+    _check_may_wait(avatar)
+    check_uploads(
+        engine=avatar.engine, settings=avatar.settings, uploads=uploads, is_local=is_local
+    )
+    return _queue_build(avatar, uploads, actor)
+
+
+def _queue_build(avatar: Avatar, uploads: Uploads, actor: Actor) -> AvatarBuild:
     with transaction.atomic():
+        _check_may_wait(avatar)
         locked = Avatar.objects.select_for_update().get(pk=avatar.pk)
         newest = locked.builds.first()
         build = AvatarBuild(
@@ -120,7 +129,13 @@ def retry_build(*, build: AvatarBuild, actor: Actor) -> AvatarBuild:
     with transaction.atomic():
         Avatar.objects.select_for_update().get(pk=build.avatar_id)
         _check_may_wait(build.avatar)
-        queued = {"state": AvatarBuild.State.QUEUED, "attempts": 0, "progress": 0, "reason": ""}
+        queued = {
+            "state": AvatarBuild.State.QUEUED,
+            "attempts": 0,
+            "progress": 0,
+            "reason": "",
+            "stage": "",
+        }
         if not failed.exclude(source="").update(**queued, ended_at=None):
             raise BuildNotPossibleError(_("Only a failed version can be built again."))
         waiting = Avatar.objects.filter(pk=build.avatar_id, state=Avatar.State.FAILED)
@@ -129,22 +144,6 @@ def retry_build(*, build: AvatarBuild, actor: Actor) -> AvatarBuild:
         record(actor, "avatars.build.started", build, organization=organization, data=data)
     build.refresh_from_db()
     return build
-
-
-def _check_uploads(avatar: Avatar, uploads: Uploads, *, is_local: bool) -> None:
-    if not get_engine("face", avatar.engine).builder:
-        message = _("Presenters of this engine are not made of uploads.")
-        raise InvalidInputError.of("file", message, "not_filmed")
-    file: UploadedFile[Any] | None = uploads.get("file")
-    if file is None:
-        message = _("Upload a video or photo of the presenter.")
-        raise InvalidInputError.of("file", message, "required")
-    for name, limit in (("file", UPLOAD_MAX_BYTES), ("landmarks", LANDMARKS_MAX_BYTES)):
-        upload = uploads.get(name)
-        if upload is not None and not is_local and (upload.size or 0) > limit:
-            message = _("The file is larger than %(limit)s MB.") % {"limit": limit >> 20}
-            raise InvalidInputError.of(name, message, "too_large")
-    _check_may_wait(avatar)
 
 
 def _check_may_wait(avatar: Avatar) -> None:

@@ -11,6 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Consent, OwnedModel
 from livestudio.common.models import BaseModel
 
+# Of a failed build: one about weights names files, addresses and licences.
+REASON_MAX_CHARACTERS = 1000
+
 
 class Avatar(OwnedModel):
     """A presenter: which face engine draws it, and with which settings."""
@@ -29,7 +32,9 @@ class Avatar(OwnedModel):
     progress = models.PositiveSmallIntegerField(
         _("progress"), default=100, validators=[MaxValueValidator(100)], editable=False
     )
-    failure_reason = models.CharField(_("reason"), max_length=500, blank=True, editable=False)
+    failure_reason = models.CharField(
+        _("reason"), max_length=REASON_MAX_CHARACTERS, blank=True, editable=False
+    )
     licences = models.JSONField(_("licences"), default=list, blank=True)
     consent = models.ForeignKey(
         Consent,
@@ -104,7 +109,7 @@ class AvatarBuild(BaseModel):
     is_current = models.BooleanField(_("in use"), default=False)
     progress = models.PositiveSmallIntegerField(_("progress"), default=0)
     stage = models.CharField(_("stage"), max_length=20, blank=True)
-    reason = models.CharField(_("reason"), max_length=1000, blank=True)
+    reason = models.CharField(_("reason"), max_length=REASON_MAX_CHARACTERS, blank=True)
     log = models.JSONField(_("log"), default=list, blank=True)
     facts = models.JSONField(_("facts"), default=dict, blank=True)
     source = models.FileField(upload_to=upload_name, blank=True)

@@ -34,6 +34,11 @@ def preview_signature(avatar: Avatar) -> str:
     return _sign(avatar, int(time.time()) // _PERIOD_SECONDS)
 
 
+def has_picture(avatar: Avatar) -> bool:
+    """Whether there is something to draw: of a filmed presenter, a version that is in use."""
+    return not is_filmed(avatar) or current_build(avatar) is not None
+
+
 def preview_url(avatar: Avatar) -> str:
     """The signed path of the picture."""
     path = reverse("avatar-preview", args=[avatar.pk])

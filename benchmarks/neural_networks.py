@@ -12,10 +12,10 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from whisper.model import AudioEncoder
 
-from inference.engines.face.musetalk.batches import BUCKETS
 from inference.engines.face.musetalk.engine import FACE_PX
 from inference.engines.face.musetalk.faces import FaceDecoder, FacePainter
 from inference.engines.face.musetalk.networks import Networks
+from inference.engines.face.musetalk.passes import BUCKETS
 from inference.engines.face.musetalk.speech_features import SpeechFeatures
 from inference.engines.face.musetalk.tiny import UNET, VAE
 from inference.gpu.musetalk import MuseTalkPainter
@@ -52,12 +52,15 @@ def make_random(decoder: str, device: str, dtype: torch.dtype) -> Networks:
     return Networks(features, FacePainter(unet, shown))
 
 
-def open_random(decoder: str, device: str) -> MuseTalkPainter:
+def open_random(
+    decoder: str, device: str, max_bucket: int | None, graphs: bool | None
+) -> MuseTalkPainter:
     """What the server paints with."""
     torch.backends.cudnn.benchmark = True
     dtype = torch.float16 if device == "cuda" else torch.float32
-    buckets = BUCKETS if device == "cuda" else (1,)
-    return MuseTalkPainter(make_random(decoder, device, dtype), FACE_PX, buckets, None)
+    largest = max_bucket or (BUCKETS[-1] if device == "cuda" else 1)
+    buckets = tuple(size for size in BUCKETS if size <= largest)
+    return MuseTalkPainter(make_random(decoder, device, dtype), FACE_PX, buckets, graphs)
 
 
 def _ready(network: Any, dtype: torch.dtype, device: str) -> Any:

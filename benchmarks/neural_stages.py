@@ -5,7 +5,8 @@ channels_last} x {eager, CUDA graph, compile} x batches of 1 to 32, in networks 
 sizes with random weights:
     python -m benchmarks.neural_stages --device cuda --json figures.json
 On a processor (the default) fp32 and bf16, eager, batches of 1 and 4, few rounds: it says how far a
-machine without a GPU gets, not what a GPU does. `--only unet,tiny` leaves stages out.
+machine without a GPU gets, not what a GPU does. `--only unet,tiny` leaves stages out, `--hows
+eager,graph` the compiling, which takes minutes for a stage and batch.
 
 Beside the path, in the same run and of the same weights, the loop of MuseTalk's scripts as it
 stands there: eager, contiguous, and pictures that leave as floating point. Shares are of the
@@ -36,7 +37,11 @@ from inference.engines.face.musetalk.faces import FaceDecoder, FacePainter, enco
 # GFLOP of one frame, of one window of 30 s for Whisper.
 WORK: Final = {"unet": 177.8, "kl": 622.2, "tiny": 35.3, "whisper": 36.9}
 DTYPES: Final = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+LAYOUTS: Final = ("contiguous", "channels_last")
+HOWS: Final = ("eager", "graph", "compile")
 LATENT_PX, PROMPT = 32, (50, 384)
+REFERENCE: Final = "MuseTalk"
+TARGET_TIMES: Final = 5.0
 _PRODUCT: Final = {"cuda": 8192, "cpu": 2048}
 
 
@@ -67,10 +72,9 @@ class Plan:
 
 PLANS: Final = {
     "cuda": Plan(
-        "cuda", ("fp16", "bf16"), ("contiguous", "channels_last"), ("eager", "graph", "compile"),
-        (1, 2, 4, 8, 16, 32), 30,
+        "cuda", ("fp16", "bf16"), LAYOUTS, HOWS, (1, 2, 4, 8, 16, 32), 30,
     ),
-    "cpu": Plan("cpu", ("fp32", "bf16"), ("contiguous", "channels_last"), ("eager",), (1, 4), 3),
+    "cpu": Plan("cpu", ("fp32", "bf16"), LAYOUTS, ("eager",), (1, 4), 3),
 }  # fmt: skip
 
 
@@ -78,8 +82,13 @@ def main() -> None:
     options = _parse()
     plan = PLANS[options.device]
     plan = replace(
-        plan, dtypes=options.dtypes or plan.dtypes, layouts=options.layouts or plan.layouts
+        plan,
+        dtypes=options.dtypes or plan.dtypes,
+        layouts=options.layouts or plan.layouts,
+        hows=options.hows or plan.hows,
     )
+    # As on air.
+    torch.backends.cudnn.benchmark = plan.device == "cuda"
     print(
         f"{_machine(options.device)}; random weights, so activations are not those of trained ones"
     )
@@ -98,9 +107,32 @@ def main() -> None:
             f"{row.best_ms:9.2f} {row.median_ms:9.2f} {row.per_second:6.2f} {row.share:6.1%}",
             flush=True,
         )
+    for line in compare_with_reference(rows):
+        print(line)
     if options.json:
         found = {"machine": _machine(options.device), "ceilings": ceilings}
         options.json.write_text(json.dumps({**found, "rows": [asdict(row) for row in rows]}))
+
+
+def compare_with_reference(rows: list[Row]) -> Iterator[str]:
+    """How many times MuseTalk's own loop the path is, each at its best."""
+    for stage in sorted({row.stage for row in rows if row.stage.startswith("path_")}):
+        ours = max((r for r in rows if r.stage == stage and r.how != REFERENCE), key=_rate)
+        theirs = max(
+            (r for r in rows if r.stage == stage and r.how == REFERENCE), key=_rate, default=None
+        )
+        if theirs is not None:
+            times = ours.per_second / theirs.per_second
+            yield (
+                f"{stage}: {ours.per_second:.1f} pictures a second ({ours.dtype}, {ours.layout}, "
+                f"{ours.how}, {ours.batch}), {ours.share:.1%} of the ceiling; MuseTalk's loop "
+                f"{theirs.per_second:.1f} ({theirs.dtype}, {theirs.batch}): {times:.1f} times, "
+                f"target {TARGET_TIMES:.0f} on a GPU"
+            )
+
+
+def _rate(row: Row) -> float:
+    return row.per_second
 
 
 def measure_all(
@@ -121,7 +153,7 @@ def measure_all(
                     took = measure(
                         networks.reference(stage, batch), plan.device, rounds or plan.rounds
                     )
-                    yield _row(stage, dtype, layout, "MuseTalk", batch, took, ceilings[dtype])
+                    yield _row(stage, dtype, layout, REFERENCE, batch, took, ceilings[dtype])
 
 
 class Networks:
@@ -211,7 +243,11 @@ class Networks:
 def as_it_is_run(call: Callable[[], Any], how: str) -> Callable[[], Any]:
     """The call eager, compiled, or captured once and replayed."""
     if how == "compile":
-        return torch.compile(call, mode="max-autotune-no-cudagraphs")  # type: ignore[no-any-return]
+        # All calls are one piece of code to the compiler: after eight shapes of it, it would run
+        # the rest uncompiled, and from the second on with sizes left open.
+        torch._dynamo.reset()
+        mode = "max-autotune-no-cudagraphs"
+        return torch.compile(call, mode=mode, dynamic=False)  # type: ignore[no-any-return]
     if how == "eager":
         return call
     side = torch.cuda.Stream()
@@ -223,7 +259,8 @@ def as_it_is_run(call: Callable[[], Any], how: str) -> Callable[[], Any]:
     with torch.cuda.graph(graph), torch.inference_mode():
         made = call()
 
-    def replay() -> Any:
+    def replay(_kept: Any = call) -> Any:
+        # The graph reads the inputs where they were: they live as long as it does.
         graph.replay()
         return made
 
@@ -276,11 +313,19 @@ def _wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
+def machine_with_gpu() -> str:
+    """GPU, driver, CUDA and PyTorch of the figures."""
+    said = Path("/proc/driver/nvidia/version")
+    driver = said.read_text().split("\n")[0].split("Module")[-1].split() if said.exists() else []
+    return (
+        f"{torch.cuda.get_device_name()}, driver {' '.join(driver[:3]) or 'unknown'}, "
+        f"CUDA {torch.version.cuda}, torch {torch.__version__}"
+    )
+
+
 def _machine(device: str) -> str:
     if device == "cuda":
-        return (
-            f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}, torch {torch.__version__}"
-        )
+        return machine_with_gpu()
     return f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
@@ -294,11 +339,17 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--dtypes", type=lambda text: tuple(text.split(",")), default=())
     parser.add_argument("--layouts", type=lambda text: tuple(text.split(",")), default=())
+    parser.add_argument("--hows", type=lambda text: tuple(text.split(",")), default=())
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if set(options.only) - set(every):
         parser.error(f"--only names stages: {', '.join(every)}")
+    for name, known in (("dtypes", DTYPES), ("layouts", LAYOUTS), ("hows", HOWS)):
+        if set(getattr(options, name)) - set(known):
+            parser.error(f"--{name} names some of: {', '.join(known)}")
+    if options.device == "cpu" and set(options.hows) & {"graph"}:
+        parser.error("CUDA graphs need --device cuda")
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("this machine has no CUDA GPU that PyTorch can use")
     return options

@@ -41,6 +41,7 @@ class EngineEntry:
     is_remote: a server makes the sound; what it is sent counts against `tts_characters`.
     needs_consent: it shows or sounds like a real person, whose consent must be on record.
     is_served: a model server can run its networks for all broadcasts of a GPU.
+    has_one_network: neither versions nor decoders tell its model servers apart.
     weights: what an operator has to fetch before it prepares and shows an avatar.
     """
 
@@ -57,6 +58,7 @@ class EngineEntry:
     is_remote: bool = False
     needs_consent: bool = False
     is_served: bool = False
+    has_one_network: bool = False
     weights: tuple[NeededWeights, ...] = ()
 
 
@@ -126,6 +128,8 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         needs_audio=True,
         builder="inference.engines.face.musetalk.building:build_bundle",
         needs_consent=True,
+        is_served=True,
+        has_one_network=True,
         weights=(NeededWeights("Wav2Lip 256"),),
     ),
     EngineEntry(
@@ -137,6 +141,8 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         test_only=True,
         needs_audio=True,
         builder="inference.engines.face.musetalk.building:build_bundle",
+        is_served=True,
+        has_one_network=True,
     ),
     EngineEntry(
         "speech",

@@ -1,6 +1,7 @@
 """The model servers of this host as the web side knows them: which there are, and what they say.
 
-`MODEL_SERVERS` lists them as device/engine/version/decoder; each writes its state beside its socket
+`MODEL_SERVERS` lists them as device/engine/version/decoder, or device/engine where that engine has
+one network only; each writes its state beside its socket
 (`inference.gpu`). Nothing here imports what they run.
 """
 
@@ -19,8 +20,8 @@ from typing import Any, Final
 from inference.catalog import ENGINES
 
 ALLOWED: Final = (
-    "device/engine/version/decoder, such as cuda:0/musetalk/v1.5/kl, comma-separated; device is "
-    "auto, cpu, cuda or cuda:N"
+    "device/engine/version/decoder, such as cuda:0/musetalk/v1.5/kl, or cuda:0/wav2lip256, which "
+    "has no versions; comma-separated; device is auto, cpu, cuda or cuda:N"
 )
 # A server writes every second; a pass of its device may take a while.
 SILENT_SECONDS: Final = 10.0
@@ -29,6 +30,8 @@ LOADING_SECONDS: Final = 900.0
 _DEVICE: Final = re.compile(r"auto|cpu|cuda(:\d{1,2})?")
 # CUDA leaves out what is listed from the first number on that does not exist.
 _NO_GPU: Final = "-1"
+# Version and decoder of an engine that has one network only.
+_ONLY: Final = "-"
 _VERSIONS: Final = ("v1.5", "v1")
 _DECODERS: Final = ("kl", "tiny")
 _USUAL_RATE: Final = 25.0
@@ -51,6 +54,11 @@ class ModelServer:
     @property
     def name(self) -> str:
         return f"gpu-{self.number}"
+
+    @property
+    def networks(self) -> str:
+        """Which it runs, in words."""
+        return name_networks(self.engine, self.version, self.decoder)
 
     @property
     def socket(self) -> Path:
@@ -108,15 +116,27 @@ class ServerState:
 
 def is_model_server(text: str) -> bool:
     """Whether an item of the setting is one."""
-    parts = text.split("/")
-    if len(parts) != 4 or not _DEVICE.fullmatch(parts[0]):
+    device, *parts = text.split("/")
+    if not parts or not _DEVICE.fullmatch(device) or not is_served(parts[0]):
         return False
-    return is_served(parts[1]) and parts[2] in _VERSIONS and parts[3] in _DECODERS
+    if _has_one_network(parts[0]):
+        return len(parts) == 1
+    return len(parts) == 3 and parts[1] in _VERSIONS and parts[2] in _DECODERS
 
 
 def is_served(engine: str) -> bool:
     """Whether a model server can paint for this face engine."""
     return any(e.kind == "face" and e.name == engine and e.is_served for e in ENGINES)
+
+
+def networks_of(engine: str, version: str, decoder: str) -> tuple[str, str]:
+    """Version and decoder by which servers are told apart, from a presenter's settings."""
+    return (_ONLY, _ONLY) if _has_one_network(engine) else (version, decoder)
+
+
+def name_networks(engine: str, version: str, decoder: str) -> str:
+    """Which networks, in words."""
+    return engine if version == _ONLY else f"{engine} {version} with the decoder {decoder}"
 
 
 def list_servers(items: tuple[str, ...] | list[str], data_dir: Path) -> list[ModelServer]:
@@ -148,12 +168,11 @@ def obstacle(
 
     A server that is away or loading is no obstacle: the show begins with its idle picture.
     """
-    fitting = [s for s in servers if (s.engine, s.version, s.decoder) == (engine, version, decoder)]
+    networks = (engine, *networks_of(engine, version, decoder))
+    fitting = [s for s in servers if (s.engine, s.version, s.decoder) == networks]
     if not fitting:
-        return (
-            f"No model server runs {engine} {version} with the decoder {decoder}; "
-            "the operator lists them in MODEL_SERVERS."
-        )
+        named = name_networks(*networks)
+        return f"No model server runs {named}; the operator lists them in MODEL_SERVERS."
     states = [read_state(server) for server in fitting]
     reasons = [_reason(state, frame_rate) for state in states]
     return None if None in reasons else reasons[0]
@@ -177,6 +196,10 @@ def refusal(device: str, frame_rate: float, fits: int, on_air: int, load: float)
     )
 
 
+def _has_one_network(engine: str) -> bool:
+    return any(e.kind == "face" and e.name == engine and e.has_one_network for e in ENGINES)
+
+
 def _reason(state: ServerState, frame_rate: float) -> str | None:
     if state.state == "failed":
         return f"The model server cannot load its networks: {state.message}"
@@ -190,7 +213,8 @@ def _reason(state: ServerState, frame_rate: float) -> str | None:
 
 
 def _server_of(number: int, item: str, folder: Path) -> ModelServer:
-    device, engine, version, decoder = item.split("/")
+    device, engine, *networks = item.split("/")
+    version, decoder = networks or (_ONLY, _ONLY)
     return ModelServer(number, device, engine, version, decoder, folder)
 
 

@@ -8,6 +8,8 @@
     font            {}                                        -> JSON {path} of the caption font
     picture         {path, kind}                              -> a line of JSON, then JPEG or PNG
     weights         {folder}                                  -> JSON [network and its files]
+    upload          {engine, settings, source, landmarks, options}
+                    -> {}; refuses what no build could take, as far as that is known at once
     footage         {path, out}                               -> JSON facts; writes the frames
     build           {engine, settings, source, landmarks, out, cache_folder, options}
                     -> lines of JSON {progress, stage, message}, the last one {done: facts};
@@ -54,7 +56,7 @@ PREVIEW_MAX_SECONDS: Final = 60
 PREVIEW_SIZE_PX: Final = (960, 540)
 _CPU_LIMIT_SECONDS: Final = 60
 # Half a minute of 4K takes about two minutes.
-_CPU_LIMITS_SECONDS: Final = {"footage": 400}
+_CPU_LIMITS_SECONDS: Final = {"footage": 400, "upload": 20}
 _FOOTAGE_MEMORY_BYTES: Final = 4 * 1024**3
 _FOOTAGE_FILE_BYTES: Final = 3 * 1024**3
 # A build: anonymous memory, files that are mapped (weights, pictures) apart. The VAE at work on a
@@ -208,6 +210,26 @@ def list_weights(request: Json) -> bytes:
     return json.dumps(describe(folder, list_parts())).encode()
 
 
+def check_upload(request: Json) -> bytes:
+    """Nothing, for an upload that a build may take. Raises EngineError."""
+    from inference.engines.face.avatar_look import Upload, look_at_upload  # loads PyAV
+
+    memory = _FOOTAGE_MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # the answer goes into a pipe
+    landmarks = request.get("landmarks")
+    look_at_upload(
+        Upload(
+            engine=_text(request, "engine"),
+            settings=request.get("settings") or {},
+            source=Path(_text(request, "source")),
+            landmarks=Path(landmarks) if landmarks else None,
+            options=request.get("options") or {},
+        )
+    )
+    return b"{}"
+
+
 def extract_frames(request: Json) -> bytes:
     """The frames of an uploaded film or photo, in a file. Raises EngineError."""
     from inference.media.footage import FootageUnreadableError, extract_footage  # loads PyAV
@@ -299,6 +321,7 @@ TOOLS: Final[dict[str, Callable[[Json], bytes]]] = {
     "font": find_caption_font,
     "picture": rewrite_picture,
     "weights": list_weights,
+    "upload": check_upload,
     "footage": extract_frames,
 }
 

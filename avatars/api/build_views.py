@@ -16,16 +16,11 @@ from rest_framework.response import Response
 from accounts.endpoints import Endpoint
 from avatars.access import get_any_build, get_avatar_for, get_build_for
 from avatars.api.serializers import BuildSerializer, BuildUploadSerializer
-from avatars.builds import (
-    LANDMARKS_MAX_BYTES,
-    UPLOAD_MAX_BYTES,
-    cancel_build,
-    start_build,
-    use_build,
-)
+from avatars.builds import cancel_build, retry_build, start_build, use_build
 from avatars.bundle_archive import open_archive
 from avatars.models import AvatarBuild
 from avatars.previews import build_preview_path
+from avatars.uploads import LANDMARKS_MAX_BYTES, UPLOAD_MAX_BYTES
 from livestudio.common.errors import NotFoundError
 from livestudio.common.signed_links import is_signed
 
@@ -73,6 +68,17 @@ class BuildCancelView(Endpoint):
         build = get_build_for(self.user, avatar_id, build_id, "avatar.edit")
         cancelled = cancel_build(build=build, actor=self.user)
         return self.rendered(BuildSerializer, cancelled, status=202)
+
+
+class BuildRetryView(Endpoint):
+    serializer_class = BuildSerializer
+
+    @extend_schema(request=None, responses={202: BuildSerializer})
+    def post(self, request: Request, avatar_id: UUID, build_id: UUID) -> Response:
+        """Build a failed version again, of the same upload: 409 `build_not_possible` otherwise."""
+        build = get_build_for(self.user, avatar_id, build_id, "avatar.edit")
+        queued = retry_build(build=build, actor=self.user)
+        return self.rendered(BuildSerializer, queued, status=202)
 
 
 class BuildBundleView(Endpoint):

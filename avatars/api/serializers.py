@@ -11,6 +11,7 @@ from avatars.bundles import is_filmed
 from avatars.models import Avatar, AvatarBuild, AvatarClip
 from avatars.previews import build_preview_url, preview_url
 from avatars.selectors import voice_gender
+from inference.model_servers import ServerState
 
 
 class BuildSummarySerializer(serializers.ModelSerializer[AvatarBuild]):
@@ -199,3 +200,30 @@ class AvatarWeightsSerializer(serializers.Serializer[Any]):
     )
     message = serializers.CharField()
     networks = WeightsNetworkSerializer(many=True)
+
+
+class ModelServerSerializer(serializers.Serializer[Any]):
+    """A process that paints the faces of all broadcasts of one GPU.
+
+    frame_ms: of one face. room: broadcasts of 25 pictures a second that fit yet, of `fits`.
+    message: why it failed.
+    """
+
+    name = serializers.CharField(source="server.name")
+    networks = serializers.CharField(source="server.networks")
+    device = serializers.SerializerMethodField()
+    state = serializers.CharField(help_text="ready, loading, failed or away")
+    message = serializers.CharField()
+    load_percent = serializers.IntegerField()
+    frame_ms = serializers.FloatField()
+    room = serializers.IntegerField()
+    fits = serializers.IntegerField()
+
+    def get_device(self, state: ServerState) -> str:
+        return state.device or state.server.device
+
+
+class ModelServersSerializer(serializers.Serializer[Any]):
+    """None where each broadcast has networks of its own."""
+
+    servers = ModelServerSerializer(many=True)

@@ -7,6 +7,7 @@ from django.urls import path
 from avatars.api import build_views, views
 
 urlpatterns = [
+    path("model-servers/", views.ModelServersView.as_view(), name="model-servers"),
     path("avatars/", views.AvatarsView.as_view(), name="avatars"),
     path("avatars/<uuid:avatar_id>/", views.AvatarView.as_view(), name="avatar"),
     path(
@@ -37,6 +38,11 @@ urlpatterns = [
         "avatars/<uuid:avatar_id>/builds/<uuid:build_id>/cancel/",
         build_views.BuildCancelView.as_view(),
         name="avatar-build-cancel",
+    ),
+    path(
+        "avatars/<uuid:avatar_id>/builds/<uuid:build_id>/retry/",
+        build_views.BuildRetryView.as_view(),
+        name="avatar-build-retry",
     ),
     path(
         "avatars/<uuid:avatar_id>/builds/<uuid:build_id>/bundle/",

@@ -27,12 +27,15 @@ from avatars.api.serializers import (
     AvatarWriteSerializer,
     ClipSerializer,
     ClipWriteSerializer,
+    ModelServersSerializer,
 )
 from avatars.builds import create_filmed_avatar
+from avatars.bundles import present_servers
 from avatars.models import AvatarClip
 from avatars.previews import is_signed, read_preview
 from avatars.selectors import list_avatars
 from avatars.weights import weights_of
+from inference.model_servers import read_state
 from livestudio.common.errors import NotFoundError
 from livestudio.common.parsers import StrictJSONParser
 
@@ -175,3 +178,14 @@ class ClipView(Endpoint):
         clip = get_clip_for(self.user, avatar_id, clip_id, "avatar.edit")
         services.delete_clip(clip=clip, actor=self.user)
         return Response(status=204)
+
+
+class ModelServersView(Endpoint):
+    serializer_class = ModelServersSerializer
+
+    @extend_schema(responses={200: ModelServersSerializer})
+    def get(self, request: Request) -> Response:
+        """The GPUs of this host that paint filmed presenters: load, time of a face, room left."""
+        require_permission(self.user, "avatar.view", self.organization)
+        states = [read_state(server) for server in present_servers()]
+        return self.rendered(ModelServersSerializer, {"servers": states})

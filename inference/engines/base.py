@@ -170,6 +170,9 @@ class FaceEngine(Protocol):
         """Play a recorded motion. Raises EngineError when there is none of this name."""
 
     def render(self, pts_samples: int, generation: int, out: Picture) -> None:
-        """Draw the picture due at `pts_samples` into out: (height * 3 // 2, width) uint8 I420."""
+        """Draw the picture due at `pts_samples` into out: (height * 3 // 2, width) uint8 I420.
+
+        out: new, or as the last call with it left it, so that an engine need not draw all of it.
+        """
 
     def close(self) -> None: ...

@@ -145,27 +145,30 @@ class WeightsFolder:
         """About the choice of which most is there: that is the one somebody is putting together."""
         gaps = [[file for file in choice if not self._find(file)] for choice in part.choices]
         files = min(gaps, key=len)
-        lines = [
-            f"{file.path}: put it at {self.folder / file.path}; from {file.source}; "
-            f"licence: {file.licence}."
-            for file in files
-        ]
-        return WeightsError("weights_missing", f"{part.name} lacks weights. " + " ".join(lines))
+        named = ", ".join(f"{file.path} ({file.source})" for file in files)
+        licence = " / ".join(dict.fromkeys(file.licence for file in files))
+        return WeightsError(
+            "weights_missing",
+            f"{part.name} lacks weights. Put into `weights/` in the data folder: {named}. "
+            f"Licence: {licence}. See `manage.py weights`.",
+        )
 
     def _wrong(self, part: WeightsPart, item: Examined) -> WeightsError:
+        """Named as in the list of weights: where the data folder lies is not for everybody."""
         file = item.file
+        name = item.found_at.relative_to(self.folder) if item.found_at else file.path
         if file.sha256:
-            advice = f"Fetch it again from {file.source} (licence: {file.licence})."
+            advice = f"Fetch it again from {file.source}."
         else:
             advice = (
                 "It has changed since it was first used. If that was meant, delete its entry in "
-                f"{self.folder / RECORD_NAME}; else fetch it again from {file.source} "
-                f"(licence: {file.licence})."
+                f"`weights/sha256.json`; else fetch it again from {file.source}."
             )
         return WeightsError(
             "weights_wrong",
-            f"{part.name}: {item.found_at} is not the expected file. Its SHA-256 is {item.sha256}, "
-            f"expected is {item.expected}. {advice}",
+            f"{part.name}: `weights/{name}` in the data folder is not the expected file. Its "
+            f"SHA-256 is {item.sha256}, expected is {item.expected}. {advice} "
+            f"Licence: {file.licence}.",
         )
 
 

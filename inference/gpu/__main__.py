@@ -15,12 +15,13 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from inference.engines.base import EngineError, Json
-from inference.gpu.painters import Networks, Painter, open_musetalk, open_stub
+from inference.gpu.painters import Networks, Opener, Painter, open_painter
 from inference.gpu.server import ModelServer
 from inference.gpu.wire import new_socket, socket_address
 from inference.media.garbage import collect_rarely
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS: Final = 15.0
 # A pass takes tenths of a second; a device that hangs never comes back by itself.
 HANG_SECONDS: Final = 20.0
+# Faces at once. Source: `BUCKETS` in musetalk/passes.py, which imports PyTorch.
+MAX_PASS: Final = 32
 EXIT_HANGS: Final = 70
 EXIT_HOPELESS: Final = 71
 _BACKLOG: Final = 64
@@ -51,7 +54,7 @@ class Status:
             part.replace(self._path)
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], opener: Opener = open_painter) -> int:
     """Serve until the life pipe ends or SIGTERM comes; the exit status."""
     given = _parse(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)
@@ -67,7 +70,11 @@ def main(arguments: list[str]) -> int:
     known = {"engine": given.engine, "version": given.version, "decoder": given.decoder}
     status = Status(given.socket.with_suffix(".json"), known)
     given.socket.unlink(missing_ok=True)
-    painter = _load(given, networks, status, life)
+    painter = _load(
+        lambda: opener(networks, given.weights, given.device, given.max_bucket, given.graphs),
+        status,
+        life,
+    )
     return 0 if painter is None else _serve(given.socket, painter, networks, status, life)
 
 
@@ -95,18 +102,12 @@ def _serve(path: Path, painter: Painter, networks: Networks, status: Status, lif
         return 0
 
 
-def _load(
-    given: argparse.Namespace, networks: Networks, status: Status, life: int
-) -> Painter | None:
+def _load(load: Callable[[], Painter], status: Status, life: int) -> Painter | None:
     """The networks, as soon as they can be loaded; None when the life pipe ended before."""
     while True:
         status.write("loading", {})
         try:
-            if given.engine == "stub":
-                return open_stub()
-            return open_musetalk(
-                networks, given.weights, given.device, given.max_bucket, given.graphs
-            )
+            return load()
         except EngineError as error:
             text = error.message
         except ImportError as error:
@@ -159,11 +160,17 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m inference.gpu", description=__doc__)
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--engine", default="musetalk", help="musetalk, musetalk_tiny or stub")
+    parser.add_argument("--engine", default="musetalk", help="musetalk, wav2lip256")
     parser.add_argument("--version", default="v1.5")
     parser.add_argument("--decoder", default="kl")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--max-bucket", type=int, help="faces of the largest pass")
+    parser.add_argument(
+        "--max-bucket",
+        type=int,
+        choices=range(1, MAX_PASS + 1),
+        metavar=f"1..{MAX_PASS}",
+        help="faces of the largest pass",
+    )
     parser.add_argument("--life-fd", type=int)
     graphs = parser.add_mutually_exclusive_group()
     graphs.add_argument("--graphs", action="store_true", default=None, help="refuse a processor")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from inference.engines.base import EngineError, FaceSetup
-from inference.engines.face.musetalk.bundle import LATENTS, Bundle, Pixels
+from inference.engines.face.musetalk.bundle import Bundle, Pixels
 from inference.engines.face.musetalk.engine import own_settings
 from inference.engines.face.musetalk.paste import first_shown_row
 from inference.engines.face.musetalk.renderer import FacePromise
@@ -24,6 +24,7 @@ from inference.engines.face.musetalk.soundtrack import Sound
 from inference.gpu.admission import patience_seconds
 from inference.gpu.link import Presenter, ServerGoneError, ServerLink, free_share
 from inference.gpu.wire import Answer, Bytes, Outcome
+from inference.model_servers import networks_of
 
 logger = logging.getLogger(__name__)
 
@@ -306,12 +307,14 @@ class RemoteRenderer:
 def open_renderer(setup: FaceSetup, bundle: Bundle, servers: Sequence[str]) -> RemoteRenderer:
     """For a show. Raises EngineError: no server runs, none has room, or none fits the presenter."""
     own = own_settings(setup.settings)
+    engine = bundle.manifest.engine
+    version, decoder = networks_of(engine, own.version, own.decoder)
     presenter = Presenter(
-        engine=bundle.manifest.engine,
-        version=own.version,
-        decoder=own.decoder,
+        engine=engine,
+        version=version,
+        decoder=decoder,
         frame_samples=setup.frame_samples,
         first_row=first_shown_row(bundle.film, bundle.manifest.face_px),
-        latents=bundle.folder / LATENTS,
+        film=bundle.seen_file,
     )
     return RemoteRenderer([Path(server) for server in servers], presenter)

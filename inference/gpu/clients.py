@@ -17,7 +17,7 @@ import numpy as np
 from inference.engines.base import Json
 from inference.engines.face.musetalk.bundle import MAX_FRAMES, NPY_DAMAGE
 from inference.engines.face.musetalk.spans import STEP_FRAMES, TOKEN_SAMPLES
-from inference.gpu.painters import Networks
+from inference.gpu.painters import FilmForm, Networks
 from inference.gpu.schedule import Job
 from inference.gpu.wire import (
     HEAR_SLOTS,
@@ -161,31 +161,31 @@ def parse_hello(values: Json) -> Hello:
     )
 
 
-def latents_key(descriptor: int) -> tuple[int, ...]:
-    """What tells one file of latents from another. Raises WireError when it is no plain file."""
+def film_key(descriptor: int) -> tuple[int, ...]:
+    """What tells one film's file from another. Raises WireError when it is no plain file."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise WireError("the latents are no plain file")
+        raise WireError("the film is no plain file")
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def read_latents(descriptor: int, side: int) -> np.ndarray[Any, np.dtype[np.float16]]:
-    """(n, 8, side, side) of an open .npy file. Raises WireError.
+def read_film(descriptor: int, form: FilmForm) -> np.ndarray[Any, Any]:
+    """(n, *frame) of an open .npy file. Raises WireError.
 
     It is read, not mapped: a file that is cut short would end the server.
     """
     head = os.pread(descriptor, _NPY_HEADER_BYTES, 0)
-    shape, offset = _npy_shape(head)
-    if len(shape) != 4 or shape[1:] != (8, side, side) or not 1 <= shape[0] <= MAX_FRAMES:
-        raise WireError(f"latents of shape {shape} are not those of faces of {side * 8} px")
-    wanted = shape[0] * 8 * side * side * 2
+    shape, offset = _npy_shape(head, form)
+    if shape[1:] != form.frame or not 1 <= shape[0] <= MAX_FRAMES:
+        raise WireError(f"a film of shape {shape} is not 1 to {MAX_FRAMES} of {form.frame}")
+    wanted = math.prod(shape) * np.dtype(form.dtype).itemsize
     raw = bytearray()
     while len(raw) < wanted:
         part = os.pread(descriptor, min(wanted - len(raw), 1 << 24), offset + len(raw))
         if not part:
-            raise WireError("the file of latents ends too early")
+            raise WireError("the film's file ends too early")
         raw += part
-    return np.frombuffer(raw, np.float16).reshape(shape)
+    return np.frombuffer(raw, form.dtype).reshape(shape)
 
 
 def new_client(link: socket.socket) -> Client | None:
@@ -201,18 +201,18 @@ def new_client(link: socket.socket) -> Client | None:
     return Client(link, pid, now, faces, sounds)
 
 
-def _npy_shape(head: bytes) -> tuple[tuple[int, ...], int]:
-    """(shape, where the numbers begin) of little-endian half floats in C order."""
+def _npy_shape(head: bytes, form: FilmForm) -> tuple[tuple[int, ...], int]:
+    """(shape, where the numbers begin) of little-endian numbers in C order."""
     file = io.BytesIO(head)
     try:
         version = np.lib.format.read_magic(file)
         if version != (1, 0):
-            raise WireError("the latents are written in another way than presenters are")
+            raise WireError("the film is written in another way than presenters are")
         shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
     except NPY_DAMAGE as error:
-        raise WireError("the latents are no array") from error
-    if is_fortran or dtype != np.dtype("<f2"):
-        raise WireError("the latents are other numbers than half floats")
+        raise WireError("the film is no array") from error
+    if is_fortran or dtype != np.dtype(form.dtype).newbyteorder("<"):
+        raise WireError(f"the film is other numbers than {np.dtype(form.dtype)} in C order")
     return shape, file.tell()
 
 

@@ -39,14 +39,14 @@ HELLO_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Presenter:
-    """What a client tells of itself. latents: the file of its bundle. first_row: as `paste`."""
+    """What a client tells of itself. film: the file of its bundle. first_row: as `paste`."""
 
     engine: str
     version: str
     decoder: str
     frame_samples: int
     first_row: int
-    latents: Path
+    film: Path
 
 
 class ServerGoneError(Exception):
@@ -241,8 +241,8 @@ def _say_hello(link: socket.socket, presenter: Presenter) -> None:
         "frame_samples": presenter.frame_samples,
         "first_row": presenter.first_row,
     }
-    latents = os.open(presenter.latents, os.O_RDONLY | os.O_CLOEXEC)
+    film = os.open(presenter.film, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        socket.send_fds(link, [pack_json(hello)], [latents])
+        socket.send_fds(link, [pack_json(hello)], [film])
     finally:
-        os.close(latents)
+        os.close(film)

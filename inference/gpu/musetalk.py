@@ -10,15 +10,16 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from inference.engines.base import EngineError
 from inference.engines.face.musetalk import tiny
-from inference.engines.face.musetalk.batches import BUCKETS, FaceBatches, Heard, Painting
+from inference.engines.face.musetalk.batches import FaceBatches, Heard
 from inference.engines.face.musetalk.engine import FACE_PX
 from inference.engines.face.musetalk.networks import NetworkLoader
 from inference.engines.face.musetalk.networks import Networks as Loaded
+from inference.engines.face.musetalk.passes import BUCKETS, Painting
 from inference.engines.face.musetalk.settings import MuseTalkSettings
 from inference.engines.weights import WeightsFolder
-from inference.gpu.painters import FaceOrder, Networks, Seconds, SoundOrder
+from inference.gpu.devices import name_device
+from inference.gpu.painters import FaceOrder, FilmForm, Networks, Seconds, SoundOrder
 from inference.gpu.wire import Bytes, Shapes
 
 # A processor gains nothing from large passes, and measuring them takes long.
@@ -29,18 +30,22 @@ class MuseTalkPainter:
     """`Painter` on one device."""
 
     def __init__(self, loaded: Loaded, face_px: int, buckets: tuple[int, ...], graphs: bool | None):
-        self.latent_px = face_px // 8
-        self._batches = FaceBatches(loaded, self.latent_px, buckets, graphs=graphs)
-        self.device = _name_of(self._batches.device)
+        latent_px = face_px // 8
+        self.film = FilmForm((8, latent_px, latent_px), np.float16)
+        self._batches = FaceBatches(loaded, latent_px, buckets, graphs=graphs)
+        self.device = name_device(self._batches.device)
         tokens, width = self._batches.prompt_shape
         self._dtype = self._batches.prompt_dtype
         is_cuda = self._batches.device.type == "cuda"
         # Hearing waits for its own work alone, not for the faces that are being painted.
         self._hearing = _new_stream() if is_cuda else None
+        if self._hearing is not None:
+            # Weights that are still on their way to the device are on the usual stream.
+            self._hearing.wait_stream(torch.cuda.current_stream())
         self.shapes = Shapes(tokens * width * self._dtype.itemsize, face_px)
 
-    def keep(self, latents: np.ndarray[Any, np.dtype[np.float16]]) -> torch.Tensor:
-        return self._batches.keep(latents)
+    def keep(self, film: np.ndarray[Any, Any]) -> torch.Tensor:
+        return self._batches.keep(film)
 
     def hear(self, orders: Sequence[SoundOrder]) -> list[Bytes]:
         heard = [Heard(o.sound, o.first_token, o.frames, o.frame_samples) for o in orders]
@@ -72,12 +77,6 @@ def open_painter(
     if networks.engine == tiny.ENGINE:
         torch.set_num_threads(1)
         return MuseTalkPainter(tiny.make_networks(where), tiny.FACE_PX, buckets, graphs)
-    if networks.engine != "musetalk":
-        raise EngineError(
-            "unknown_engine",
-            f"The model server has no engine {networks.engine!r}.",
-            retryable=False,
-        )
     torch.backends.cudnn.benchmark = True
     loaded = NetworkLoader(WeightsFolder(weights), settings).load()
     return MuseTalkPainter(loaded, FACE_PX, buckets, graphs)
@@ -91,7 +90,3 @@ def _bytes_of(features: torch.Tensor) -> Bytes:
 
 def _new_stream() -> torch.cuda.Stream:
     return torch.cuda.Stream()  # type: ignore[no-untyped-call]  # PyTorch's own
-
-
-def _name_of(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "the processor"

@@ -1,4 +1,4 @@
-"""What paints for the server: MuseTalk's networks, or a stub that measures the way there."""
+"""What paints for the server: the networks of one engine, on one device."""
 
 from __future__ import annotations
 
@@ -10,9 +10,19 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from inference.engines.base import EngineError
 from inference.gpu.wire import Bytes, Shapes
+from inference.model_servers import name_networks
 
 Seconds = dict[int, float]
+
+# By name: PyTorch takes seconds.
+_PAINTERS: Final = {
+    "musetalk": "inference.gpu.musetalk",
+    "musetalk_tiny": "inference.gpu.musetalk",
+    "wav2lip256": "inference.gpu.wav2lip",
+    "wav2lip256_tiny": "inference.gpu.wav2lip",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +34,15 @@ class Networks:
     decoder: str
 
     def __str__(self) -> str:
-        return f"{self.engine} {self.version} with the decoder {self.decoder}"
+        return name_networks(self.engine, self.version, self.decoder)
+
+
+@dataclass(frozen=True, slots=True)
+class FilmForm:
+    """What a presenter's film is for the networks: the shape of a frame, and of what numbers."""
+
+    frame: tuple[int, ...]
+    dtype: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +78,10 @@ class Painter(Protocol):
 
     device: str
     shapes: Shapes
-    latent_px: int
+    film: FilmForm
 
-    def keep(self, latents: np.ndarray[Any, np.dtype[np.float16]]) -> Any:
-        """A film's latents, (n, 8, side, side), on the device, until they are let go."""
+    def keep(self, film: np.ndarray[Any, Any]) -> Any:
+        """A film, (n, *frame), on the device, until it is let go."""
 
     def hear(self, orders: Sequence[SoundOrder]) -> list[Bytes]:
         """(frames, prompt_bytes) of each order."""
@@ -75,54 +93,30 @@ class Painter(Protocol):
         """Seconds of a pass by its size, of faces and of sounds, first calls paid for."""
 
 
-def open_musetalk(
+class Opener(Protocol):
+    """Loads networks for the server."""
+
+    def __call__(
+        self,
+        networks: Networks,
+        weights: Path,
+        device: str,
+        max_bucket: int | None,
+        graphs: bool | None,
+    ) -> Painter: ...
+
+
+def open_painter(
     networks: Networks, weights: Path, device: str, max_bucket: int | None, graphs: bool | None
 ) -> Painter:
-    """MuseTalk on `auto`, `cpu` or `cuda`. Raises EngineError: weights, device, settings."""
-    # By name: PyTorch takes seconds, and the stub needs none of it.
-    module = importlib.import_module("inference.gpu.musetalk")
+    """The networks of an engine on `auto`, `cpu` or `cuda`.
+
+    Raises EngineError: weights, device, settings, an engine that nobody paints for here.
+    """
+    name = _PAINTERS.get(networks.engine)
+    if name is None:
+        text = f"The model server has no engine {networks.engine!r}."
+        raise EngineError("unknown_engine", text, retryable=False)
+    module = importlib.import_module(name)
     painter: Painter = module.open_painter(networks, weights, device, max_bucket, graphs)
     return painter
-
-
-def open_stub(face_px: int = 256, buckets: Sequence[int] = (1, 2, 4, 8, 16, 32)) -> Painter:
-    return StubPainter(face_px, tuple(buckets))
-
-
-class StubPainter:
-    """Paints nothing, at once: each face is filled with the film's frame number."""
-
-    device = "stub"
-    latent_px = 2
-    _PROMPT_BYTES: Final = 50 * 384 * 2
-
-    def __init__(self, face_px: int, buckets: tuple[int, ...]) -> None:
-        self.shapes = Shapes(self._PROMPT_BYTES, face_px)
-        self._buckets = buckets
-        self._faces = np.empty((max(buckets), face_px, face_px, 3), np.uint8)
-
-    def keep(self, latents: np.ndarray[Any, np.dtype[np.float16]]) -> Any:
-        return latents
-
-    def hear(self, orders: Sequence[SoundOrder]) -> list[Bytes]:
-        size = self.shapes.prompt_bytes
-        return [np.zeros((len(order.frames), size), np.uint8) for order in orders]
-
-    def start(self, orders: Sequence[FaceOrder], first_row: int) -> Pass:
-        for at, order in enumerate(orders):
-            self._faces[at] = order.index % 256
-        return _Done(self._faces[: len(orders), first_row:])
-
-    def measure(self) -> tuple[Seconds, Seconds]:
-        return dict.fromkeys(self._buckets, 1e-4), dict.fromkeys(self._buckets, 1e-4)
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    made: Bytes
-
-    def is_done(self) -> bool:
-        return True
-
-    def faces(self) -> Bytes:
-        return self.made

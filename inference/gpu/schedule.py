@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import heapq
+import statistics
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from inference.gpu.painters import Pass
 from inference.gpu.wire import Kind
 
-# A pass takes this much of what was measured before into account.
-_INERTIA: Final = 0.9
-_OUTLIER: Final = 3.0
-# Half of the way back to what the warm start measured in half a minute.
-_RELAX: Final = 0.02
+# Measures of a pass that are kept: with their median as its time, a few late ones change nothing.
+_KEPT_MEASURES: Final = 15
+_RELAX_SECONDS: Final = 4
 
 
 @dataclass(slots=True)
@@ -27,25 +28,53 @@ class Job:
 
 
 @dataclass(slots=True)
+class Flight:
+    """A pass on the device. first_row: of its faces that is shown."""
+
+    jobs: list[Job]
+    started_at: float
+    first_row: int
+    work: Pass
+
+    @property
+    def is_over(self) -> bool:
+        """Painted or broken: CUDA tells of a fault whenever it is asked; its faces raise it."""
+        try:
+            return self.work.is_done()
+        except RuntimeError:
+            return True
+
+
+@dataclass(slots=True)
 class Timings:
-    """Seconds that a pass of each bucket takes, as measured and as it changes."""
+    """Seconds that a pass of each bucket takes: the median of the last measures."""
 
     seconds: dict[int, float]
     _warm: dict[int, float] = field(init=False)
+    _measures: dict[int, deque[float]] = field(init=False)
+    _relaxed: int = 0
 
     def __post_init__(self) -> None:
         self._warm = dict(self.seconds)
+        self._measures = {
+            bucket: deque([warm] * _KEPT_MEASURES, _KEPT_MEASURES)
+            for bucket, warm in self._warm.items()
+        }
 
     def note(self, bucket: int, seconds: float) -> None:
-        """A pass took so long. One that a stall made long counts as three, not as a thousand."""
-        known = self.seconds[bucket]
-        counted = min(seconds, _OUTLIER * known)
-        self.seconds[bucket] = _INERTIA * known + (1 - _INERTIA) * counted
+        """A pass took so long."""
+        self._measures[bucket].append(seconds)
+        self.seconds[bucket] = statistics.median(self._measures[bucket])
 
     def relax(self) -> None:
-        """Once a second: a bucket that was too slow to be used is worth another try some day."""
-        for bucket, warm in self._warm.items():
-            self.seconds[bucket] += _RELAX * (warm - self.seconds[bucket])
+        """Once a second: a bucket that was too slow to be used is worth another try some day.
+
+        In half a minute without passes it is back at what the warm start measured.
+        """
+        self._relaxed += 1
+        if self._relaxed % _RELAX_SECONDS == 0:
+            for bucket, warm in self._warm.items():
+                self.note(bucket, warm)
 
     def best_size(self, waiting: int, largest: int) -> int:
         """How many of `waiting` to take into one pass, at most `largest`, a bucket.

@@ -22,14 +22,14 @@ from inference.gpu import admission
 from inference.gpu.clients import (
     Client,
     Hello,
-    latents_key,
+    film_key,
     new_client,
     parse_hello,
-    read_latents,
+    read_film,
 )
 from inference.gpu.figures import Counters, Load
-from inference.gpu.painters import FaceOrder, Networks, Painter, Pass, SoundOrder
-from inference.gpu.schedule import Job, JobQueue, Timings
+from inference.gpu.painters import FaceOrder, Networks, Painter, SoundOrder
+from inference.gpu.schedule import Flight, Job, JobQueue, Timings
 from inference.gpu.wire import (
     MAX_MESSAGE_BYTES,
     Kind,
@@ -64,16 +64,8 @@ _USUAL_FRAME_SAMPLES: Final = 1920
 
 
 @dataclass(slots=True)
-class _Flight:
-    jobs: list[Job]
-    started_at: float
-    first_row: int
-    work: Pass
-
-
-@dataclass(slots=True)
 class _Film:
-    latents: Any
+    kept: Any
     frames: int
     users: int = 0
 
@@ -95,7 +87,7 @@ class ModelServer:
         faces, sounds = painter.measure()
         self._timings = {Kind.PAINT: Timings(faces), Kind.HEAR: Timings(sounds)}
         self._queue = JobQueue()
-        self._flights: deque[_Flight] = deque()
+        self._flights: deque[Flight] = deque()
         self._films: dict[Any, _Film] = {}
         self._clients: set[Client] = set()
         self._plan_passes()
@@ -140,7 +132,7 @@ class ModelServer:
         for key, _ in self._selector.select(min(at_most_seconds, self._seconds_to_wait())):
             key.data()
         self._start_passes()
-        while self._flights and self._flights[0].work.is_done():
+        while self._flights and self._flights[0].is_over:
             self._deliver(self._flights.popleft())
             self._start_passes()
         for client in [client for client in self._clients if client.answers]:
@@ -271,11 +263,11 @@ class ModelServer:
         reason = admission.refusal(device, own, hello.frame_samples, len(on_air), free)
         return ("gpu_full", reason) if reason is not None else None
 
-    def _admit(self, client: Client, hello: Hello, latents: int) -> None:
+    def _admit(self, client: Client, hello: Hello, film: int) -> None:
         shapes = self._painter.shapes
         if hello.first_row >= shapes.face_px:
             raise WireError("`first_row` lies below the face")
-        self._take_film(client, latents)
+        self._take_film(client, film)
         memory = make_memory(shapes)
         try:
             welcome = {"prompt_bytes": shapes.prompt_bytes, "face_px": shapes.face_px}
@@ -287,15 +279,15 @@ class ModelServer:
         self._plan_passes()
         logger.info("a broadcast joins", extra={"worker_pid": client.pid})
 
-    def _take_film(self, client: Client, latents: int) -> None:
+    def _take_film(self, client: Client, descriptor: int) -> None:
         """From here on `_drop` lets go of it: a worker may be gone before it is welcomed."""
-        key = latents_key(latents)
+        key = film_key(descriptor)
         if key not in self._films:
-            values = read_latents(latents, self._painter.latent_px)
+            values = read_film(descriptor, self._painter.film)
             self._films[key] = _Film(self._painter.keep(values), len(values))
         film = self._films[key]
         film.users += 1
-        client.film_key, client.film, client.frames = key, film.latents, film.frames
+        client.film_key, client.film, client.frames = key, film.kept, film.frames
 
     def _refuse(self, client: Client, code: str, text: str) -> None:
         self.counters.refused += 1
@@ -357,7 +349,7 @@ class ModelServer:
             for job in jobs
         ]
         work = self._painter.start(orders, first_row)
-        self._flights.append(_Flight(jobs, now, first_row, work))
+        self._flights.append(Flight(jobs, now, first_row, work))
 
     def _hear(self, jobs: list[Job], now: float) -> None:
         orders = [_sound_order(job) for job in jobs]
@@ -368,7 +360,7 @@ class ModelServer:
         self.counters.heard += len(jobs)
         self._note(Kind.HEAR, len(jobs), time.monotonic() - now)
 
-    def _deliver(self, flight: _Flight) -> None:
+    def _deliver(self, flight: Flight) -> None:
         try:
             made = flight.work.faces()
         except RuntimeError:

@@ -1,6 +1,6 @@
 """What client and server say to each other, over a Unix socket that keeps messages apart.
 
-    client -> server   hello: JSON, with the open file of the presenter's latents
+    client -> server   hello: JSON, with the open file of the presenter's film
     server -> client   welcome: JSON, with the memory that both share; or refused: JSON, and the end
     client -> server   requests, up to 64 in a message
     server -> client   answers, up to 64 in a message

@@ -13,7 +13,7 @@ from django.conf import settings as site
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import AuditEntry
-from avatars import build_events, builds
+from avatars import build_events, builds, uploads
 from avatars.builder import AvatarBuilder
 from avatars.bundles import bundle_folder, engine_settings
 from avatars.errors import BuildNotPossibleError
@@ -25,7 +25,9 @@ from tests.avatars.filmed import FACTS, finish, form, run_builder, upload
 from tests.factories import Cast, api_client, error_of, make_cast
 from tests.streams.plans import put_live
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = [
+    pytest.mark.django_db, pytest.mark.database, pytest.mark.usefixtures("unseen_uploads"),
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +55,7 @@ def test_upload_makes_a_presenter_that_is_being_built(cast: Cast) -> None:
     assert AuditEntry.objects.filter(action="avatars.build.started").exists()
 
 
-def test_upload_that_is_no_film_is_refused_in_words(cast: Cast) -> None:
+def test_upload_that_nobody_looked_at_is_refused_by_its_build(cast: Cast) -> None:
     upload(cast)
     build = AvatarBuild.objects.get()
     builder = AvatarBuilder()
@@ -103,7 +105,7 @@ def test_filmed_engine_without_an_upload_is_refused(cast: Cast) -> None:
 
 
 def test_upload_that_is_too_large_is_refused(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(builds, "UPLOAD_MAX_BYTES", 10)
+    monkeypatch.setattr(uploads, "UPLOAD_MAX_BYTES", 10)
 
     answer = upload(cast)
 
@@ -274,6 +276,7 @@ def test_outsiders_find_nothing(cast: Cast) -> None:
     for method, path in (
         ("get", address), ("get", f"{address}{build.pk}/"),
         ("post", f"{address}{build.pk}/cancel/"), ("post", f"{address}{build.pk}/use/"),
+        ("post", f"{address}{build.pk}/retry/"),
     ):  # fmt: skip
         assert getattr(client, method)(path).status_code == 404
 
@@ -287,7 +290,7 @@ def test_admin_shows_versions_with_their_log(cast: Cast, client: Any) -> None:
     page = client.get(f"/admin/avatars/avatar/{build.avatar_id}/change/").content.decode()
 
     assert f"/builds/{build.pk}/preview/?signature=" in page
-    assert "ready <br>" in page
+    assert "就绪 <br>" in page
 
 
 def admin_form(cast: Cast, **values: Any) -> dict[str, Any]:
@@ -295,7 +298,7 @@ def admin_form(cast: Cast, **values: Any) -> dict[str, Any]:
               for name in ("clips", "builds") for kind in ("TOTAL", "INITIAL")}  # fmt: skip
     return {
         "organization": str(cast.organization.pk), "name": "Mei", "engine": "musetalk_tiny",
-        "settings": "{}", "licences": "[]", **counts, **values,
+        "licences": "", **counts, **values,
     }  # fmt: skip
 
 
@@ -318,6 +321,30 @@ def test_admin_uploads_a_film_and_builds_a_failed_version_again(cast: Cast, clie
     assert f'name="_retry" value="{build.pk}"' in page
     build.refresh_from_db()
     assert (build.state, build.reason, build.avatar.state) == ("queued", "", "building")
+
+
+def test_failed_version_is_built_again_over_rest_and_its_log_is_read_there(cast: Cast) -> None:
+    upload(cast)
+    build = AvatarBuild.objects.get()
+    refusal = {"code": "no_face", "message": "There is no face in this film."}
+    build_events.apply_event(build, BuildEvent("refused", refusal))
+    client = api_client(cast.alice)
+    address = f"/api/v1/avatars/{build.avatar_id}/builds/{build.pk}/"
+
+    failed = client.get(address).json()
+    again = client.post(f"{address}retry/")
+    twice = client.post(f"{address}retry/", headers={"accept-language": "en"})
+
+    assert [(line["stage"], line["message"]) for line in failed["log"]] == [
+        ("failed", "There is no face in this film.")
+    ]
+    assert again.status_code == 202
+    assert (again.json()["state"], again.json()["reason"]) == ("queued", "")
+    assert again.json()["log"] == failed["log"]
+    build.avatar.refresh_from_db()
+    assert build.avatar.state == Avatar.State.BUILDING
+    assert twice.status_code == 409
+    assert twice.json()["error"]["code"] == "build_not_possible"
 
 
 def test_only_a_failed_version_is_built_again(cast: Cast) -> None:

@@ -14,12 +14,12 @@ from django.conf import settings as site
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
-from avatars import builds
+from avatars import uploads
 from avatars.builder import AvatarBuilder
 from avatars.bundles import bundle_folder
 from avatars.models import AvatarBuild
 from tests.avatars.filmed import finish, run_builder, upload
-from tests.factories import Cast, api_client, make_cast
+from tests.factories import Cast, api_client, error_of, make_cast
 from tests.inference.face.musetalk import foreign
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -74,16 +74,28 @@ def test_presenter_of_musetalk_is_taken_over_exported_and_taken_over_again(
 def test_zip_that_is_no_presenter_is_refused_in_words(cast: Cast, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "hello.txt").write_text("hello")
-    upload(cast, file=zip_of(tmp_path / "old", tmp_path / "a.zip"), landmarks="")
+    answer = upload(cast, file=zip_of(tmp_path / "old", tmp_path / "a.zip"), landmarks="")
+
+    assert answer.status_code == 400
+    [detail] = error_of(answer)["details"]
+    assert (detail["field"], detail["code"]) == ("file", "bad_avatar_folder")
+    assert not AvatarBuild.objects.exists()
+
+
+def test_zip_whose_parts_do_not_fit_fails_in_the_build(cast: Cast, tmp_path: Path) -> None:
+    folder = foreign.write_folder(tmp_path / "old", there_and_back=False)
+    next(iter((folder / "mask").iterdir())).unlink()
+    upload(cast, file=zip_of(folder, tmp_path / "a.zip"), landmarks="")
     build = AvatarBuild.objects.get()
 
     run_builder(AvatarBuilder(), build)
 
     assert build.state == "failed"
-    assert "no avatar in the archive" in build.reason
+    assert "do not belong together" in build.reason
     assert not list((site.DATA_DIR / "bundles" / str(build.avatar_id)).iterdir())
 
 
+@pytest.mark.usefixtures("unseen_uploads")
 def test_version_that_is_not_there_has_no_zip(cast: Cast) -> None:
     upload(cast)
     build = AvatarBuild.objects.get()
@@ -95,7 +107,7 @@ def test_version_that_is_not_there_has_no_zip(cast: Cast) -> None:
 def test_command_takes_a_folder_of_any_size_and_writes_a_zip(
     cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(builds, "UPLOAD_MAX_BYTES", 10)
+    monkeypatch.setattr(uploads, "UPLOAD_MAX_BYTES", 10)
     monkeypatch.setattr(AvatarBuilder, "look", lambda _: finish(AvatarBuild.objects.get()))
     folder = foreign.write_folder(tmp_path / "old", there_and_back=False)
     said = StringIO()

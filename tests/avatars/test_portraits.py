@@ -30,6 +30,11 @@ from tests.inference.face.portrait import drawn
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 LEFT, WIDTH, HEIGHT = 480, 960, 720
+# Of the 68 points, those that a host marks; the lids between two.
+MARKED = (
+    (36,), (39,), (37, 38), (40, 41), (42,), (45,), (43, 44), (46, 47), (30,), (48,), (54,), (51,),
+    (62,), (57,), (8,), (4,), (12,),
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -91,24 +96,14 @@ def test_photo_becomes_a_presenter_that_speaks(cast: Cast) -> None:
     assert picture[:360].std() > 20
 
 
-def test_photo_that_cannot_speak_is_refused_in_words(cast: Cast) -> None:
-    agape = points()
-    agape[65:68, 1] += 14
-    build = upload(cast, agape)
-
-    run_builder(build)
-
-    assert build.state == "failed"
-    assert "closed lips" in build.reason
-
-
 def test_portrait_shows_a_real_person_whose_consent_is_asked_for() -> None:
     assert get_engine("face", "portrait").needs_consent
 
 
 def test_admin_takes_marks_instead_of_a_file(cast: Cast, client: Any) -> None:
     client.force_login(cast.alice)
-    marks = {"width_px": WIDTH, "height_px": HEIGHT, "points": [[k * 10.0, 5.5] for k in range(17)]}
+    places = [points()[list(n)].mean(axis=0).tolist() for n in MARKED]
+    marks = {"width_px": WIDTH, "height_px": HEIGHT, "points": places}
     form = admin_form(cast, engine="portrait", film=photo(), marks=json.dumps(marks))
 
     page = client.get("/admin/avatars/avatar/add/").content.decode()

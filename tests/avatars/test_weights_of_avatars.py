@@ -132,6 +132,7 @@ def test_catalog_names_networks_that_are_listed() -> None:
     assert named == known
 
 
+@pytest.mark.usefixtures("unseen_uploads")
 def test_list_tells_the_version_in_use_and_the_newest_build(cast: Cast) -> None:
     first = upload(cast).json()
     avatar = Avatar.objects.get(pk=first["id"])
@@ -148,6 +149,7 @@ def test_list_tells_the_version_in_use_and_the_newest_build(cast: Cast) -> None:
     assert (newest["number"], newest["state"], newest["reason"]) == (2, "failed", "Too dark.")
 
 
+@pytest.mark.usefixtures("unseen_uploads")
 def test_upload_takes_the_consent_of_the_person(cast: Cast) -> None:
     body = {"subject": "Mei", "scope": "face"}
     consent = api_client(cast.alice).post("/api/v1/consents/", body, format="json").json()["id"]

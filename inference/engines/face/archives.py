@@ -28,6 +28,13 @@ _DAMAGE: Final = (
 )  # fmt: skip
 
 
+# Said of a zip without a presenter.
+NO_AVATAR: Final = (
+    "There is no avatar in the archive. It should hold what MuseTalk or LiveTalking made "
+    "(full_imgs, mask, coords.pkl, mask_coords.pkl, latents.pt), or a bundle of LiveStudio."
+)
+
+
 class ArchiveError(EngineError):
     """The archive is not unpacked; the message says what is wrong with it."""
 
@@ -57,6 +64,15 @@ def unpack_archive(source: Path, folder: Path) -> Path:
     return _root(folder)
 
 
+def look_at_archive(source: Path) -> list[str]:
+    """The names of its files, judged as below; nothing is unpacked. Raises ArchiveError."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            return [PurePosixPath(e.filename).name for e in _checked(archive, source.parent)]
+    except _DAMAGE as error:
+        raise ArchiveError("The archive is damaged or cut off.") from error
+
+
 def _checked(archive: zipfile.ZipFile, folder: Path) -> list[zipfile.ZipInfo]:
     entries = archive.infolist()
     if len(entries) > MAX_FILES:
@@ -67,10 +83,7 @@ def _checked(archive: zipfile.ZipFile, folder: Path) -> list[zipfile.ZipInfo]:
         _check_name(entry)
         _check_kind(entry)
     files = [entry for entry in entries if not entry.is_dir()]
-    # Some disks do not tell capital letters from small ones.
-    names = {entry.filename.casefold() for entry in files}
-    if len(names) < len(files):
-        raise ArchiveError("The archive holds two files of the same name.")
+    _check_places(files)
     total = sum(entry.file_size for entry in files)
     if total > MAX_BYTES:
         raise ArchiveError(
@@ -79,6 +92,16 @@ def _checked(archive: zipfile.ZipFile, folder: Path) -> list[zipfile.ZipInfo]:
     if total > shutil.disk_usage(folder).free - _SPARE_BYTES:
         raise EngineError("disk_failed", "There is no room on the disk to unpack the archive.")
     return files
+
+
+def _check_places(files: list[zipfile.ZipInfo]) -> None:
+    # Some disks do not tell capital letters from small ones.
+    places = [PurePosixPath(entry.filename.casefold()) for entry in files]
+    if len(set(places)) < len(places):
+        raise ArchiveError("The archive holds two files of the same name.")
+    folders = {PurePosixPath(), *(folder for place in places for folder in place.parents)}
+    if both := sorted(str(place) for place in folders.intersection(places)):
+        raise ArchiveError(f"{both[0][:60]!r} in the archive is a file and a folder at once.")
 
 
 def _check_name(entry: zipfile.ZipInfo) -> None:

@@ -25,6 +25,7 @@ from inference.catalog import get_engine
 from inference.child_environment import child_environment
 from inference.engines.base import EngineError, Json
 from inference.engines.face.archives import is_archive, unpack_archive
+from inference.engines.face.avatar_look import no_landmarks
 from inference.engines.face.avatar_preview import write_preview_film
 from inference.engines.face.musetalk.building import Footage, Report
 from inference.engines.face.musetalk.bundle import FRAMES, Manifest, write_manifest
@@ -101,15 +102,11 @@ def _build(request: BuildRequest, work: Path, report: Report) -> Manifest:
 
 
 def _build_film(request: BuildRequest, work: Path, report: Report) -> Manifest:
-    if request.landmarks is None:
-        raise EngineError(
-            "no_landmarks",
-            "The upload came without face points, and this machine has nothing that finds them. "
-            "Post a file `landmarks` with it.",
-            retryable=False,
-        )
     facts = _decode(request.source, work / FRAMES)
     report(16, "frames", f"{facts['frames']} pictures of {facts['width_px']}x{facts['height_px']}")
+    # After the film: who uploads no film at all is told that, and not to add points to it.
+    if request.landmarks is None:
+        raise no_landmarks()
     frames = _frames(work, facts["height_px"], facts["width_px"])
     footage = Footage(frames, facts["frame_rate"], request.landmarks)
     build = _builder(request.engine)

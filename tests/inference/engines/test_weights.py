@@ -127,8 +127,8 @@ def test_missing_file_of_the_nearest_choice_is_named(tmp_path: Path) -> None:
         WeightsFolder(tmp_path).find(choices)
 
     assert caught.value.message == (
-        f"Net lacks weights. b.bin: put it at {tmp_path}/b.bin; from https://example.org/b.bin; "
-        "licence: MIT."
+        "Net lacks weights. Put into `weights/` in the data folder: b.bin "
+        "(https://example.org/b.bin). Licence: MIT. See `manage.py weights`."
     )
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.stub_painter import PROMPT_BYTES, StubPainter
 from inference.gpu.link import Presenter, ServerLink
-from inference.gpu.painters import FaceOrder, Networks, Pass, StubPainter
+from inference.gpu.painters import FaceOrder, Networks, Pass
 from inference.gpu.server import ModelServer
 from inference.gpu.wire import Answer, new_socket, socket_address
 
@@ -109,7 +110,7 @@ def write_latents(folder: Path, frames: int = FRAMES, side: int = 2) -> Path:
 def presenter(latents: Path, **values: Any) -> Presenter:
     known: dict[str, Any] = {
         "engine": "stub", "version": "v1.5", "decoder": "kl", "frame_samples": 1920,
-        "first_row": 0, "latents": latents,
+        "first_row": 0, "film": latents,
     }  # fmt: skip
     return Presenter(**{**known, **values})
 
@@ -120,7 +121,7 @@ def soon(seconds: float = 9.0) -> float:
 
 
 def no_prompt() -> Any:
-    return np.zeros(StubPainter._PROMPT_BYTES, np.uint8)
+    return np.zeros(PROMPT_BYTES, np.uint8)
 
 
 def _ended_pipe() -> int:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.stub_painter import StubPainter
 from inference.engines.base import EngineError
 from inference.engines.face.musetalk.session import TalkingSession
 from inference.gpu import client
 from inference.gpu.client import RemoteRenderer
-from inference.gpu.painters import StubPainter
 from tests.inference.face.musetalk import films
 from tests.inference.face.musetalk.films import HEIGHT, WIDTH
 from tests.inference.gpu import serving

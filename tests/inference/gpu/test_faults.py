@@ -104,6 +104,31 @@ def _without_memory(_: Any) -> Any:
     raise RuntimeError("CUDA out of memory")
 
 
+class _Broken:
+    """A pass over which the device broke: CUDA says so whenever it is asked anything."""
+
+    def is_done(self) -> bool:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    def faces(self) -> Any:
+        return self.is_done()
+
+
+def test_pass_that_breaks_on_the_device_fails_its_faces_and_not_the_server(
+    site: Serving, latents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = site.connect(serving.presenter(latents))
+    with monkeypatch.context() as broken:
+        broken.setattr(site.painter, "start", lambda *_: _Broken())
+        paint(link, 1)
+        (answer,) = site.answers(link, 1)
+    link.release(answer)
+
+    assert answer.outcome == Outcome.FAILED
+    paint(link, 3)
+    assert faces_of(site, link, 1) == [3]
+
+
 def test_server_ends_when_its_device_fails_every_pass(
     site: Serving, latents: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

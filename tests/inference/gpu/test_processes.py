@@ -46,6 +46,9 @@ def wait_for(is_so: Callable[[], Any]) -> Any:
     return found
 
 
+STUB = ("-m", "benchmarks.weightless_server", "stub")
+
+
 class Processes:
     """The server of a folder, and workers of it."""
 
@@ -55,7 +58,7 @@ class Processes:
         self._children: list[subprocess.Popen[bytes]] = []
 
     def start_server(self) -> subprocess.Popen[bytes]:
-        command = ["-m", "inference.gpu", "--socket", str(self.socket), "--engine", "stub"]
+        command = [*STUB, "--socket", str(self.socket), "--engine", "stub"]
         return self._start(*command)
 
     def start_busy(self) -> subprocess.Popen[bytes]:
@@ -175,7 +178,7 @@ def test_second_server_of_a_socket_leaves_the_first_alone(processes: Processes) 
 
 def test_server_ends_with_the_pipe_of_its_parent(processes: Processes) -> None:
     life, end = os.pipe()
-    command = ["-m", "inference.gpu", "--socket", str(processes.socket), "--engine", "stub"]
+    command = [*STUB, "--socket", str(processes.socket), "--engine", "stub"]
     child = subprocess.Popen(
         [sys.executable, *command, "--life-fd", str(life)],
         pass_fds=(life,),

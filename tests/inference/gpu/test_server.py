@@ -327,17 +327,20 @@ LATENTS: dict[str, tuple[Callable[[], bytes], str]] = {
     "no array": (lambda: b"latents" * 100, "no array"),
     "empty": (lambda: b"", "no array"),
     "pickle": (lambda: pickle.dumps(GOOD), "no array"),
-    "objects": (lambda: _write(np.array([os.system] * 2, object)), "half floats"),
-    "doubles": (lambda: _write(GOOD.astype(np.float64)), "half floats"),
-    "Fortran order": (lambda: _write(np.asfortranarray(np.ones((4, 8, 2, 2), np.float16))), "half"),
-    "other faces": (lambda: _write(np.zeros((4, 8, 32, 32), np.float16)), "of faces of 16 px"),
-    "no frames": (lambda: _write(np.zeros((0, 8, 2, 2), np.float16)), "of faces of 16 px"),
+    "objects": (lambda: _write(np.array([os.system] * 2, object)), "other numbers than float16"),
+    "doubles": (lambda: _write(GOOD.astype(np.float64)), "other numbers than float16"),
+    "Fortran order": (
+        lambda: _write(np.asfortranarray(np.ones((4, 8, 2, 2), np.float16))),
+        "C order",
+    ),
+    "other faces": (lambda: _write(np.zeros((4, 8, 32, 32), np.float16)), "is not 1 to"),
+    "no frames": (lambda: _write(np.zeros((0, 8, 2, 2), np.float16)), "is not 1 to"),
     "brackets": (lambda: _npy("(" * 3000), "no array"),
     "signs": (lambda: _npy("-" * 3000 + "1"), "no array"),
     "cut short": (lambda: _write(GOOD)[:-9], "ends too early"),
     "a terabyte": (
         lambda: _write(GOOD).replace(b"(4, 8, 2, 2)", b"(99999999, 8, 2, 2)")[:-7],
-        "of faces of 16 px",
+        "is not 1 to",
     ),
 }
 

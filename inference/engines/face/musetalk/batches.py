@@ -1,40 +1,18 @@
-"""Faces of several moments, films or broadcasts painted in one pass: the work of a device.
-
-Used by the renderer in the face worker and by the model server alike. A pass has one of a few
-sizes, the buckets, so that each can be warmed up, and on CUDA recorded as one graph: the launches
-of its thousand kernels then cost nothing.
-"""
+"""The passes of MuseTalk, in the face worker and in the model server alike."""
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
 
-from inference.engines.base import EngineError
-from inference.engines.face.musetalk.bundle import Latents, Pixels
-from inference.engines.face.musetalk.faces import PROMPT_TOKENS, FacePainter
+from inference.engines.face.musetalk.faces import PROMPT_TOKENS
 from inference.engines.face.musetalk.networks import Networks
+from inference.engines.face.musetalk.passes import BUCKETS, Passes, seconds_of
 from inference.engines.face.musetalk.soundtrack import HISTORY_SAMPLES, Sound
 from inference.engines.face.musetalk.windows import cut_prompts
-
-logger = logging.getLogger(__name__)
-
-BUCKETS: Final = (1, 2, 4, 8, 16, 32)
-# Passes whose faces may be on their way to this side at once.
-IN_FLIGHT: Final = 2
-_GRAPH_REHEARSALS: Final = 3
-
-
-class _Clocked(Protocol):
-    def synchronize(self) -> None: ...
-
-    def query(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +25,8 @@ class Heard:
     frame_samples: int
 
 
-class Painting:
-    """Faces that are being painted: (n, rows, size, 3) uint8 BGR, from the first row shown on."""
-
-    def __init__(self, faces: Pixels, event: _Clocked | None = None) -> None:
-        self._faces = faces
-        self._event = event
-
-    def is_done(self) -> bool:
-        return self._event is None or self._event.query()
-
-    def faces(self) -> Pixels:
-        """Waits. They are overwritten when IN_FLIGHT more passes have been started."""
-        if self._event is not None:
-            self._event.synchronize()
-        return self._faces
-
-
-class FaceBatches:
-    """Runs networks in passes of the sizes of `buckets`, the rest of a pass filled up.
-
-    latent_px: side of the latents. graphs: record each pass as a CUDA graph; None where there is a
-    GPU. Raises EngineError when graphs are asked of a processor.
-    """
+class FaceBatches(Passes):
+    """UNet and decoder in passes; Whisper too. latent_px: side of the latents."""
 
     def __init__(
         self,
@@ -79,31 +36,12 @@ class FaceBatches:
         *,
         graphs: bool | None = None,
     ) -> None:
-        painter = networks.painter
-        is_cuda = painter.device.type == "cuda"
-        if graphs and not is_cuda:
-            raise EngineError(
-                "no_cuda_graphs",
-                "CUDA graphs need an NVIDIA GPU; this runs on the processor.",
-                retryable=False,
-            )
-        self.buckets = buckets
-        self.device = painter.device
-        self.prompt_shape = (PROMPT_TOKENS, networks.features.width)
-        self.prompt_dtype = networks.features.dtype
-        self._painter = painter
-        self._features = networks.features
-        self._latent_shape = (8, latent_px, latent_px)
-        self._stagings = [_Staging() for _ in range(IN_FLIGHT)] if is_cuda else []
-        self._turn = 0
-        self._graphs: dict[int, _Graph] = {}
-        if is_cuda and graphs is not False:
-            self._record_graphs()
-
-    def keep(self, latents: Latents) -> torch.Tensor:
-        """Latents of a film, (n, 8, height, width), on the device: 16 kB a frame of 256 px."""
-        # A copy: the file is mapped read-only.
-        return torch.from_numpy(np.array(latents)).to(self.device)
+        painter, self._features = networks.painter, networks.features
+        self.prompt_shape = (PROMPT_TOKENS, self._features.width)
+        self.prompt_dtype = self._features.dtype
+        frame = torch.empty(8, latent_px, latent_px, dtype=torch.float16)
+        prompt = torch.empty(self.prompt_shape, dtype=self.prompt_dtype)
+        super().__init__(painter, frame, prompt, buckets, graphs=graphs)
 
     def hear(self, orders: Sequence[Heard]) -> list[torch.Tensor]:
         """The features of each order's frames: (frames, 50, width) on the device."""
@@ -116,151 +54,13 @@ class FaceBatches:
             for each, order in zip(tokens, orders, strict=False)
         ]
 
-    def start(
-        self, latents: Sequence[torch.Tensor], prompts: Sequence[torch.Tensor], first_row: int = 0
-    ) -> Painting:
-        """Begin to paint faces, at most the largest bucket of them.
-
-        latents: of a kept film's frames. prompts: features of a frame each, on any device.
-        first_row: rows above it are left out.
-        """
-        count = len(latents)
-        bucket = self.bucket_of(count)
-        filled = [0] * (bucket - count)
-        with torch.inference_mode():
-            given = torch.stack([*latents, *(latents[at] for at in filled)])
-            heard = self._moved([*prompts, *(prompts[at] for at in filled)])
-            graph = self._graphs.get(bucket)
-            faces = (
-                graph.run(given, heard) if graph else self._painter.paint_on_device(given, heard)
-            )
-            return self._fetch(faces[:count, first_row:])
-
-    def paint(
-        self, latents: Sequence[torch.Tensor], prompts: Sequence[torch.Tensor], first_row: int = 0
-    ) -> Pixels:
-        """As `start`, any number of faces, waited for. Rows above the first one shown are black."""
-        largest = self.buckets[-1]
-        made = []
-        for at in range(0, len(latents), largest):
-            part = slice(at, at + largest)
-            shown = self.start(latents[part], prompts[part], first_row).faces()
-            made.append(np.pad(shown, ((0, 0), (first_row, 0), (0, 0), (0, 0))))
-        return np.concatenate(made)
-
-    def bucket_of(self, count: int) -> int:
-        """The smallest bucket that `count` fits into. Raises ValueError beyond the largest."""
-        for bucket in self.buckets:
-            if count <= bucket:
-                return bucket
-        raise ValueError(f"{count} are more than the largest pass of {self.buckets[-1]}")
-
     def measure(self, rounds: int = 3) -> tuple[dict[int, float], dict[int, float]]:
         """Seconds of a pass of each bucket, of faces and of sounds. First calls are paid here."""
         silence = Heard(np.zeros(HISTORY_SAMPLES, np.float32), 0, range(4), 1920)
-        latents = torch.zeros(self._latent_shape, device=self.device)
-        prompt = self.hear([silence])[0][0]
-        painted, heard = {}, {}
-        for bucket in self.buckets:
-            painted[bucket] = _seconds(
-                lambda size=bucket: self.start([latents] * size, [prompt] * size).faces(), rounds
-            )
-            heard[bucket] = _seconds(
+        heard = {
+            bucket: seconds_of(
                 lambda size=bucket: [part.cpu() for part in self.hear([silence] * size)], rounds
             )
-        return painted, heard
-
-    def _record_graphs(self) -> None:
-        """Without memory for a graph its bucket runs as it is: slower, not wrong."""
-        pool: Any = None
-        for bucket in reversed(self.buckets):
-            try:
-                graph = _Graph(self._painter, bucket, self._latent_shape, self.prompt_shape, pool)
-            except RuntimeError as error:  # out of memory is one
-                logger.warning("no CUDA graph of %d faces: %s", bucket, error)
-                continue
-            self._graphs[bucket] = graph
-            # Passes run one after the other, so the smaller ones can use the memory of the largest.
-            pool = graph.pool
-
-    def _moved(self, prompts: list[torch.Tensor]) -> torch.Tensor:
-        if not self._stagings or prompts[0].device.type == "cuda":
-            return torch.stack(prompts).to(self.device)
-        staging = self._stagings[self._turn].prompts(torch.stack(prompts))
-        return staging.to(self.device, non_blocking=True)
-
-    def _fetch(self, faces: torch.Tensor) -> Painting:
-        if not self._stagings:
-            return Painting(faces.numpy())
-        host = self._stagings[self._turn].faces(faces.contiguous())
-        self._turn = (self._turn + 1) % IN_FLIGHT
-        event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # PyTorch's own
-        event.record()
-        return Painting(host.numpy(), event)
-
-
-class _Staging:
-    """Page-locked memory of one pass: copies to and from it run beside the GPU's work."""
-
-    def __init__(self) -> None:
-        self._prompts = torch.empty(0)
-        self._faces = torch.empty(0)
-
-    def prompts(self, values: torch.Tensor) -> torch.Tensor:
-        self._prompts = _locked(self._prompts, values)
-        part = self._prompts[: values.numel()].view(values.shape)
-        return part.copy_(values)
-
-    def faces(self, values: torch.Tensor) -> torch.Tensor:
-        self._faces = _locked(self._faces, values)
-        part = self._faces[: values.numel()].view(values.shape)
-        return part.copy_(values, non_blocking=True)
-
-
-class _Graph:
-    """One recorded pass. Source: PyTorch, "CUDA graphs": rehearsed on a stream of its own."""
-
-    def __init__(
-        self,
-        painter: FacePainter,
-        bucket: int,
-        latent_shape: tuple[int, ...],
-        prompt_shape: tuple[int, ...],
-        pool: Any,
-    ) -> None:
-        empty = torch.zeros(0, device=painter.device, dtype=painter.dtype)
-        self._latents = empty.new_zeros(bucket, *latent_shape)
-        self._prompts = empty.new_zeros(bucket, *prompt_shape)
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # PyTorch's own
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.inference_mode(), torch.cuda.stream(side):
-            for _ in range(_GRAPH_REHEARSALS):
-                painter.paint_on_device(self._latents, self._prompts)
-        torch.cuda.current_stream().wait_stream(side)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.inference_mode(), torch.cuda.graph(self._graph, pool=pool):
-            self._faces = painter.paint_on_device(self._latents, self._prompts)
-        self.pool = self._graph.pool()
-
-    def run(self, latents: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
-        self._latents.copy_(latents)
-        self._prompts.copy_(prompts)
-        self._graph.replay()
-        return self._faces
-
-
-def _locked(memory: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Flat page-locked memory that `values` fit into: what there is, or more."""
-    if memory.numel() >= values.numel() and memory.dtype == values.dtype:
-        return memory
-    return torch.empty(values.numel(), dtype=values.dtype, pin_memory=True)
-
-
-def _seconds(work: Any, rounds: int) -> float:
-    work()
-    took = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - began)
-    return sorted(took)[rounds // 2]
+            for bucket in self.buckets
+        }
+        return self.measure_faces(rounds), heard

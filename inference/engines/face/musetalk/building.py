@@ -68,24 +68,46 @@ def build_bundle(
     chosen = own_settings(settings)
     count, height, width = footage.frames.shape[0], *_size(footage.frames)
     report(18, "landmarks", "")
-    looks = read_landmarks(footage.landmarks)
-    tracked = points_of_frames(looks, count, footage.frame_rate, (width, height))
-    boxes = _boxes(tracked.points, (width, height), chosen, _shift(options))
+    boxes, points, notes = _judged(footage, chosen, options)
     report(22, "checks", "")
-    notes = check_footage(footage.frames, boxes, tracked.points, footage.frame_rate)
-    if looks.missing or tracked.missing:
-        notes.append(f"{looks.missing + tracked.missing} pictures without a face of their own.")
     manifest = Manifest(
         engine=engine, version=chosen.version, width_px=width, height_px=height, frames=count,
         frame_rate=footage.frame_rate, face_px=0, latent_px=0,
         clips=_clips(options, count, footage.frame_rate), options=options, notes=tuple(notes),
     )  # fmt: skip
-    regions = _regions(footage, tracked.points, settings, options)
+    regions = _regions(footage, points, settings, options)
     _write_masks(folder, footage, boxes, regions, report)
     shape = _write_latents(folder, footage, boxes, engine, settings, report)
     done = replace(manifest, face_px=shape[0], latent_px=shape[1])
     write_manifest(folder, done)
     return done
+
+
+def check_upload(footage: Footage | None, landmarks: Path, settings: Json, options: Json) -> None:
+    """What `build_bundle` would refuse and is known at once. footage: of a photo; None: a film."""
+    chosen = own_settings(settings)
+    _shift(options)
+    _mask_mode(options)
+    if footage is None:
+        read_landmarks(landmarks)
+        return
+    _judged(footage, chosen, options)
+    _clips(options, len(footage.frames), footage.frame_rate)
+
+
+def _judged(
+    footage: Footage, chosen: MuseTalkSettings, options: Json
+) -> tuple[Numbers, Points, list[str]]:
+    """Boxes and points of the pictures, and notes on what weakens them. Raises EngineError."""
+    frames, rate = footage.frames, footage.frame_rate
+    height, width = _size(frames)
+    looks = read_landmarks(footage.landmarks)
+    tracked = points_of_frames(looks, len(frames), rate, (width, height))
+    boxes = _boxes(tracked.points, (width, height), chosen, _shift(options))
+    notes = check_footage(frames, boxes, tracked.points, rate)
+    if looks.missing or tracked.missing:
+        notes.append(f"{looks.missing + tracked.missing} pictures without a face of their own.")
+    return boxes, tracked.points, notes
 
 
 def _boxes(points: Points, size: tuple[int, int], chosen: MuseTalkSettings, shift: int) -> Numbers:
@@ -107,9 +129,7 @@ def _boxes(points: Points, size: tuple[int, int], chosen: MuseTalkSettings, shif
 
 def _regions(footage: Footage, points: Points, settings: Json, options: Json) -> Region:
     """What tells where the face is: the polygon of its points, or the network of MuseTalk."""
-    mode = options.get("mask", MODES[0])
-    if mode not in MODES:
-        raise _refusal(f"mask is {mode!r}; allowed are {', '.join(MODES)}.")
+    mode = _mask_mode(options)
     if mode == MODES[0]:
         return lambda number, box: geometry.jaw_region(points[number], box)
     # By name: its weights are not for everybody, and most builds do without PyTorch until later.
@@ -189,6 +209,13 @@ def _shift(options: Json) -> int:
     if type(shift) is not int or abs(shift) > _MAX_SHIFT_PX:
         raise _refusal(f"bbox_shift is a whole number from -{_MAX_SHIFT_PX} to {_MAX_SHIFT_PX}.")
     return shift
+
+
+def _mask_mode(options: Json) -> str:
+    mode = options.get("mask", MODES[0])
+    if mode not in MODES:
+        raise _refusal(f"mask is {mode!r}; allowed are {', '.join(MODES)}.")
+    return str(mode)
 
 
 def _clips(options: Json, count: int, frame_rate: int) -> tuple[Clip, ...]:

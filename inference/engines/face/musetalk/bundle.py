@@ -156,6 +156,13 @@ class Bundle:
         return faces
 
     @property
+    def seen_file(self) -> Path:
+        """Where what its networks see of each frame lies. Raises BundleError."""
+        name = LATENTS if LATENTS in self.given else FACES
+        self._given(name)
+        return self.folder / name
+
+    @property
     def points(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """(n, 68, 2) px. Raises BundleError."""
         points: np.ndarray[Any, np.dtype[np.float32]] = self._given(POINTS)

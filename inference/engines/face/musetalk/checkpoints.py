@@ -183,7 +183,7 @@ def fill(network: torch.nn.Module, state: State, path: Path) -> None:
         # PyTorch lists all of hundreds of names; the first lines say what is wrong.
         summary = " ".join(str(error).split())[:300]
         raise WeightsError(
-            "weights_wrong", f"{path} does not fit the network it is for: {summary}"
+            "weights_wrong", f"{_named(path)} does not fit the network it is for: {summary}"
         ) from error
     network.requires_grad_(requires_grad=False).eval()
 
@@ -191,7 +191,12 @@ def fill(network: torch.nn.Module, state: State, path: Path) -> None:
 def unreadable(path: Path, reason: object) -> WeightsError:
     """An error about a file that is there but is not what its name says."""
     said = " ".join(str(reason).split())[:200]
-    return WeightsError("weights_wrong", f"{path} cannot be read as weights: {said}.")
+    return WeightsError("weights_wrong", f"{_named(path)} cannot be read as weights: {said}.")
+
+
+def _named(path: Path) -> str:
+    """A file as the list of weights names it: where the data folder lies is not for everybody."""
+    return "/".join(path.parts[-2:])
 
 
 def _whisper_name(name: str) -> str:

@@ -103,8 +103,14 @@ class MuseTalkEngine:
 class ServedEngine(MuseTalkEngine, PaintedElsewhere):
     """`FaceEngine` whose networks are in the model server."""
 
-    def __init__(self, setup: FaceSetup, bundle: Bundle, renderer: FarRenderer) -> None:
-        super().__init__(setup, bundle, renderer, LOOK_AHEAD_TOKENS)
+    def __init__(
+        self,
+        setup: FaceSetup,
+        bundle: Bundle,
+        renderer: FarRenderer,
+        look_ahead_tokens: int = LOOK_AHEAD_TOKENS,
+    ) -> None:
+        super().__init__(setup, bundle, renderer, look_ahead_tokens)
         self._renderer = renderer
 
     @property
@@ -164,11 +170,13 @@ def is_served(settings: Json) -> bool:
     return "servers" in settings
 
 
-def open_served(setup: FaceSetup, bundle: Bundle) -> MuseTalkEngine:
+def open_served(
+    setup: FaceSetup, bundle: Bundle, look_ahead_tokens: int = LOOK_AHEAD_TOKENS
+) -> MuseTalkEngine:
     """A presenter painted by a model server. Raises EngineError: none runs, or none has room."""
     servers = setup.settings["servers"]
     opened: FarRenderer = importlib.import_module(_SERVED).open_renderer(setup, bundle, servers)
-    return ServedEngine(setup, bundle, opened)
+    return ServedEngine(setup, bundle, opened, look_ahead_tokens)
 
 
 def load_encoder(settings: Json) -> Any:

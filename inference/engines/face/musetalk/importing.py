@@ -28,6 +28,7 @@ from PIL import Image
 
 from inference.catalog import get_engine
 from inference.engines.base import EngineError, Json
+from inference.engines.face.archives import NO_AVATAR
 from inference.engines.face.musetalk import checkpoints, geometry
 from inference.engines.face.musetalk.building import Report
 from inference.engines.face.musetalk.bundle import (
@@ -109,10 +110,7 @@ def _face_px(engine: str) -> int:
 def _what_it_is(found: Path) -> str:
     if (found / "face_imgs").is_dir():
         return "This is an avatar of Wav2Lip: it has faces, but no latents that MuseTalk repaints."
-    return (
-        "There is no avatar in the archive. It should hold what MuseTalk or LiveTalking made "
-        "(full_imgs, mask, coords.pkl, mask_coords.pkl, latents.pt), or a bundle of LiveStudio."
-    )
+    return NO_AVATAR
 
 
 # --- a bundle of ours

@@ -42,6 +42,10 @@ class LandmarksError(EngineError):
         super().__init__(code, message, retryable=False)
 
 
+class _SideError(ValueError):
+    """The document has a size that no picture has; said in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Looks:
     """What was seen. seconds: (m,) rising. points: (m, 68, 2) px. missing: looks without a face."""
@@ -70,7 +74,7 @@ def read_landmarks(path: Path) -> Looks:
         width, height = _side(document, "width_px"), _side(document, "height_px")
         frames = [(float(item["at_seconds"]), list(item["faces"])) for item in document["frames"]]
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise _malformed(str(error)) from error
+        raise _malformed(_what_is_wrong(error)) from error
     frames.sort(key=lambda item: item[0])
     _refuse_two_faces(frames)
     seen = [(at, _points(faces[0])) for at, faces in frames if faces]
@@ -146,8 +150,16 @@ def _refuse_two_faces(frames: list[tuple[float, list[Any]]]) -> None:
 def _side(document: Any, name: str) -> int:
     value = document[name]
     if type(value) is not int or not 16 <= value <= 16_384:
-        raise ValueError(f"{name} must be a whole number of px")
+        raise _SideError(f"{name} must be a whole number of px")
     return value
+
+
+def _what_is_wrong(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
+        return "the file is not JSON"
+    return (
+        str(error) if isinstance(error, _SideError) else "its fields are not those of face points"
+    )
 
 
 def _malformed(reason: str) -> LandmarksError:

@@ -22,7 +22,7 @@ from inference.engines.face.musetalk.bundle import (
 )
 from inference.engines.face.musetalk.geometry import Points
 from inference.engines.face.musetalk.landmarks import points_of_frames, read_landmarks
-from inference.engines.face.portrait.checks import check_photo
+from inference.engines.face.portrait.checks import check_photo, not_a_photo
 from inference.engines.face.portrait.outline import person_hold
 from inference.engines.face.portrait.seam import find_seam
 
@@ -39,11 +39,7 @@ def build_bundle(
     frames = footage.frames
     height, width = frames.shape[1] * 2 // 3, frames.shape[2]
     report(20, "landmarks", "")
-    looks = read_landmarks(footage.landmarks)
-    tracked = points_of_frames(looks, len(frames), footage.frame_rate, (width, height))
-    points = tracked.points[0]
-    report(30, "checks", "")
-    notes = check_photo(frames, points, _around(points, (0.0,) * 4, width, height))
+    points, notes = _judged(footage)
     report(45, "lips", "")
     picture = np.asarray(cv2.cvtColor(np.array(frames[0]), cv2.COLOR_YUV2BGR_I420), np.uint8)
     points = find_seam(picture, points)
@@ -56,6 +52,22 @@ def build_bundle(
     )  # fmt: skip
     write_manifest(folder, manifest)
     return manifest
+
+
+def check_upload(footage: Footage | None, landmarks: Path, settings: Json, options: Json) -> None:
+    """What `build_bundle` would refuse. footage: of a photo; None: it is a film."""
+    if footage is None:
+        raise not_a_photo()
+    _judged(footage)
+
+
+def _judged(footage: Footage) -> tuple[Points, list[str]]:
+    """(68, 2) points of the photo, and notes on what weakens it. Raises EngineError."""
+    frames = footage.frames
+    height, width = frames.shape[1] * 2 // 3, frames.shape[2]
+    looks = read_landmarks(footage.landmarks)
+    points = points_of_frames(looks, len(frames), footage.frame_rate, (width, height)).points[0]
+    return points, check_photo(frames, points, _around(points, (0.0,) * 4, width, height))
 
 
 def _write(folder: Path, frames: Pixels, picture: Pixels, points: Points) -> None:

@@ -32,7 +32,7 @@ def check_photo(frames: Pixels, points: Points, boxes: Numbers) -> list[str]:
     frames: (1, height * 3 // 2, width) I420. points: (68, 2) px. boxes: (1, 4) of the face.
     """
     if len(frames) != 1:
-        raise FootageError("not_a_photo", "This presenter is made of one photo, not of a film.")
+        raise not_a_photo()
     height, width = frames.shape[1] * 2 // 3, frames.shape[2]
     if (points < 1).any() or (points > (width - 2, height - 2)).any():
         raise FootageError("face_cut_off", "The face is cut off. Keep all of it in the photo.")
@@ -49,6 +49,10 @@ def check_photo(frames: Pixels, points: Points, boxes: Numbers) -> list[str]:
     if face_px < GOOD_FACE_PX:
         return [f"The face is {face_px} px wide; with {GOOD_FACE_PX} and more it looks sharper."]
     return []
+
+
+def not_a_photo() -> FootageError:
+    return FootageError("not_a_photo", "This presenter is made of one photo, not of a film.")
 
 
 def _face_px(points: Points) -> int:

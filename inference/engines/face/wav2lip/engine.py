@@ -23,10 +23,13 @@ LOOK_AHEAD_TOKENS: Final = -(-REACH_SAMPLES // TOKEN_SAMPLES) - 6
 def create_engine(setup: FaceSetup) -> MuseTalkEngine:
     """A filmed presenter with official weights of Wav2Lip.
 
-    Raises EngineError: settings, a bundle that does not fit, weights that are missing or wrong.
+    Raises EngineError: settings, a bundle that does not fit, weights that are missing or wrong, a
+    model server that is not there or full.
     """
     bundle = bundle_of(setup.settings, ENGINE)
     own_settings(setup.settings)
+    if filmed.is_served(setup.settings):
+        return filmed.open_served(setup, bundle, LOOK_AHEAD_TOKENS)
     # By name: PyTorch takes seconds and a gigabyte, and the idle painter below needs none of it.
     opened: Renderer = importlib.import_module(_RENDERER).open_renderer(setup, bundle)
     return filmed.open_engine(setup, bundle, opened, look_ahead_tokens=LOOK_AHEAD_TOKENS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,14 +13,21 @@ from inference.engines.base import EngineError, FaceSetup
 from inference.engines.face.musetalk import checkpoints
 from inference.engines.face.musetalk.bundle import FACES, Bundle, Pixels
 from inference.engines.face.musetalk.engine import own_settings, weights_folder
+from inference.engines.face.musetalk.passes import Passes
 from inference.engines.face.musetalk.soundtrack import Sound
 from inference.engines.face.musetalk.spans import TOKEN_SAMPLES
 from inference.engines.face.wav2lip.mel import first_step, mel_of_frame
-from inference.engines.face.wav2lip.modeling import FACE_PX, Wav2Lip256
+from inference.engines.face.wav2lip.modeling import (
+    FACE_PX,
+    MEL_BANDS,
+    MEL_STEPS,
+    Wav2Lip256,
+)
 from inference.engines.face.wav2lip.weights import GENERATOR
 from inference.engines.weights import WeightsFolder
 
-_BATCH_FRAMES: Final = {"cuda": 4, "cpu": 1}
+# On a GPU one frame costs as many launches as four; a processor gains nothing.
+_BUCKETS: Final = {"cuda": (1, 2, 4), "cpu": (1,)}
 
 
 class FaceKeeper:
@@ -32,47 +39,79 @@ class FaceKeeper:
         return faces
 
 
+class MouthNetwork:
+    """`Network` of passes: the film is faces, (256, 256, 3), a prompt is mel, (80, 16)."""
+
+    frame = torch.empty(FACE_PX, FACE_PX, 3, dtype=torch.uint8)
+    prompt = torch.empty(MEL_BANDS, MEL_STEPS)
+
+    def __init__(self, network: Wav2Lip256) -> None:
+        self._network = network
+        self.device: torch.device = next(network.parameters()).device
+
+    def paint_on_device(self, frames: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
+        """(n, 256, 256, 3) uint8 BGR."""
+        seen = frames.permute(0, 3, 1, 2).float() / 255
+        upper = seen.clone()
+        upper[:, :, FACE_PX // 2 :] = 0
+        with torch.inference_mode():
+            painted = self._network(prompts[:, None], torch.cat([upper, seen], dim=1))
+            levels: torch.Tensor = (painted * 255).round().to(torch.uint8)
+        return levels.permute(0, 2, 3, 1).contiguous()
+
+
+class Wav2LipPasses(Passes):
+    """Wav2Lip in passes."""
+
+    def __init__(
+        self, network: Wav2Lip256, buckets: tuple[int, ...], *, graphs: bool | None = None
+    ) -> None:
+        mouth = MouthNetwork(network)
+        super().__init__(mouth, mouth.frame, mouth.prompt, buckets, graphs=graphs)
+
+
 class Wav2LipRenderer:
     """`Renderer` for one avatar. faces: (n, 256, 256, 3) BGR of its bundle."""
 
     def __init__(self, network: Wav2Lip256, faces: Pixels, frame_samples: int) -> None:
-        self._network = network
+        buckets = _BUCKETS[next(network.parameters()).device.type]
+        self._passes = Wav2LipPasses(network, buckets)
+        # One is copied as it is painted: kept whole, 30 s would take 150 MB of the device.
         self._faces = faces
         self._frame_samples = frame_samples
-        self._device = next(network.parameters()).device
-        self.batch_frames = _BATCH_FRAMES[self._device.type]
+        self.batch_frames = buckets[-1]
 
-    def features(self, sound: Sound, first_token: int, frames: range) -> list[Any]:
+    def features(self, sound: Sound, first_token: int, frames: range) -> list[torch.Tensor]:
         """(80, 16) of each frame."""
-        first_sample = first_token * TOKEN_SAMPLES
-        return [
-            mel_of_frame(sound, first_sample, first_step(frame, self._frame_samples))
-            for frame in frames
-        ]
+        return mels_of_frames(sound, first_token, frames, self._frame_samples)
 
-    def paint(self, indexes: Sequence[int], features: Sequence[Any]) -> Pixels:
+    def paint(self, indexes: Sequence[int], features: Sequence[torch.Tensor]) -> Pixels:
         """(n, 256, 256, 3) uint8 BGR."""
-        faces = torch.from_numpy(np.stack([self._faces[index] for index in indexes]))
-        seen = faces.to(self._device).permute(0, 3, 1, 2).float() / 255
-        upper = seen.clone()
-        upper[:, :, seen.shape[2] // 2 :] = 0
-        mel = torch.from_numpy(np.stack(features))[:, None].to(self._device)
-        with torch.inference_mode():
-            painted = self._network(mel, torch.cat([upper, seen], dim=1))
-            levels = (painted * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-        return np.asarray(levels.contiguous().cpu().numpy())
+        faces = [self._passes.keep(self._faces[index]) for index in indexes]
+        return self._passes.paint(faces, features)
 
     def warm_up(self) -> None:
         """Pay for first calls before anybody is on air."""
         silence = self.features(np.zeros(0, np.float32), 0, range(1))
-        for count in {1, self.batch_frames}:
+        for count in self._passes.buckets:
             self.paint([0] * count, silence * count)
 
     def close(self) -> None:
         """Free the device's memory."""
-        del self._network
+        del self._passes
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def mels_of_frames(
+    sound: Sound, first_token: int, frames: range, frame_samples: int
+) -> list[torch.Tensor]:
+    """(80, 16) float32 of each frame, on the processor. sound: as a `Renderer` is given it."""
+    first_sample = first_token * TOKEN_SAMPLES
+    return [
+        torch.from_numpy(mel_of_frame(sound, first_sample, first_step(frame, frame_samples)))
+        for frame in frames
+    ]
 
 
 def open_renderer(setup: FaceSetup, bundle: Bundle) -> Wav2LipRenderer:

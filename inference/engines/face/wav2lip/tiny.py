@@ -50,6 +50,8 @@ def make_network() -> Wav2Lip256:
 def create_engine(setup: FaceSetup) -> MuseTalkEngine:
     """A presenter whose mouth is noise. Raises EngineError unless TEST_ENGINES=1."""
     bundle = bundle_of(setup.settings, ENGINE)
+    if filmed.is_served(setup.settings):
+        return filmed.open_served(setup, bundle, engine.LOOK_AHEAD_TOKENS)
     torch.set_num_threads(1)
     renderer = Wav2LipRenderer(make_network(), faces_of(bundle), setup.frame_samples)
     return filmed.open_engine(setup, bundle, renderer, look_ahead_tokens=engine.LOOK_AHEAD_TOKENS)

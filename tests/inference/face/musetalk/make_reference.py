@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import WhisperConfig, WhisperFeatureExtractor
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from tests.inference.face.musetalk import tiny
 from tests.inference.face.musetalk.tiny import CLIP_SECONDS, RATES, SEED, V1_RATES
@@ -77,6 +75,8 @@ def windows(arrays: dict[str, Any]) -> None:
 def features(arrays: dict[str, Any]) -> None:
     from musetalk.whisper.whisper.audio import N_FRAMES, log_mel_spectrogram, pad_or_trim
     from musetalk.whisper.whisper.model import AudioEncoder
+    from transformers import WhisperConfig, WhisperFeatureExtractor
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     sound = tiny.sound()
     tokens = len(sound) // 320
@@ -125,11 +125,16 @@ def faces(arrays: dict[str, Any]) -> None:
     arrays["painted"] = painted
 
 
-def main(checkout: str, out: str = "") -> None:
+def stand_in_for_libraries() -> None:
+    """What MuseTalk imports and nothing here compares, and torchvision's Normalize."""
     for name in ("ffmpeg", "librosa", "soundfile", "torchvision"):
         stand_in(name)
     stand_in("torchvision.transforms", Normalize=Normalize)
     sys.modules["torchvision"].transforms = sys.modules["torchvision.transforms"]  # type: ignore[attr-defined]
+
+
+def main(checkout: str, out: str = "") -> None:
+    stand_in_for_libraries()
     sys.path.insert(0, checkout)
     torch.set_num_threads(1)
     arrays: dict[str, Any] = {}

@@ -284,6 +284,8 @@ def _huge_png(path: Path) -> Path:
         (lambda path: _write(path, b""), "footage_unknown"),
         (lambda path: _write(path, b"#EXTM3U\nhttp://169.254.169.254/"), "footage_unknown"),
         (lambda path: _write(path, b"ffconcat version 1.0\nfile /etc/passwd"), "footage_unknown"),
+        (lambda path: _write(path, b"RIFF\0\0\0\0AVI LIST"), "footage_unknown"),
+        (lambda path: _write(path, b"\0\0\0\x18ftypheic\0\0\0\0"), "photo_unknown"),
         (lambda path: _write(path, b"\0\0\0\x18ftypmp42" + b"\xff" * 500), "footage_damaged"),
         (lambda path: _write(path, b"\x1a\x45\xdf\xa3" + b"\0" * 500), "footage_damaged"),
         (lambda path: _write(path, b"\x89PNG\r\n\x1a\n" + b"\0" * 90), "picture_unreadable"),

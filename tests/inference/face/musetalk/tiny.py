@@ -159,9 +159,9 @@ def write_all(folder: Path) -> None:
     write_taesd(folder)
 
 
-def face() -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A picture with gradients and edges: (64, 64, 3) uint8 BGR."""
-    y, x = np.mgrid[0:FACE_PX, 0:FACE_PX]
+def face(size_px: int = FACE_PX) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A picture with gradients and edges: (size, size, 3) uint8 BGR."""
+    y, x = np.mgrid[0:size_px, 0:size_px] * (FACE_PX / size_px)
     rings = 127 + 100 * np.sin(np.hypot(x - 30, y - 36) / 3)
     return np.stack([rings, 4 * x, 255 - 4 * y], axis=2).round().clip(0, 255).astype(np.uint8)
 
