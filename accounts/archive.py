@@ -20,8 +20,10 @@ from livestudio.common.vault import SealedTextField
 VERSION: Final = 1
 # Hashes of what opens something; sealed fields are left out by their type.
 SECRET_FIELDS: Final = frozenset({"hashed", "credential"})
-# Tickets live for seconds; exports name each other.
-LEFT_OUT: Final = frozenset({"streams.ConnectionTicket", "accounts.OrganizationExport"})
+# Tickets live for seconds, viewers while they watch; exports name each other.
+LEFT_OUT: Final = frozenset(
+    {"streams.ConnectionTicket", "streams.WhepViewer", "accounts.OrganizationExport"}
+)
 _ROWS_AT_ONCE: Final = 500
 
 

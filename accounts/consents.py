@@ -12,7 +12,7 @@ from uuid import UUID
 
 from accounts.models import Consent
 
-Problem = Literal["missing", "revoked", "expired", "no_document", "other_show"]
+Problem = Literal["missing", "revoked", "expired", "no_document", "other_show", "not_commercial"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,17 @@ class Refusal:
     message: str
 
 
-def why_not(
-    consent: Consent | None, *, name: str, is_needed: bool, show: UUID, now: datetime
-) -> Refusal | None:
-    """What keeps a presenter or voice called `name` from this show; None when nothing does.
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a person is to be seen or heard in, and when."""
+
+    show: UUID
+    is_commercial: bool
+    now: datetime
+
+
+def why_not(consent: Consent | None, use: Use, *, name: str, is_needed: bool) -> Refusal | None:
+    """What keeps a presenter or voice called `name` from this use; None when nothing does.
 
     is_needed: it is of a real person by its kind. A consent that is on record counts in any case.
     """
@@ -36,11 +43,14 @@ def why_not(
     person = consent.subject
     if consent.revoked_at is not None:
         return Refusal("revoked", f"The consent of {person} for “{name}” was revoked.")
-    if consent.expires_at is not None and consent.expires_at <= now:
+    if consent.expires_at is not None and consent.expires_at <= use.now:
         return Refusal("expired", f"The consent of {person} for “{name}” has expired.")
-    if consent.shows and str(show) not in consent.shows:
+    if consent.shows and str(use.show) not in consent.shows:
         text = f"The consent of {person} for “{name}” is not for this show."
         return Refusal("other_show", text)
+    if use.is_commercial and not consent.is_commercial:
+        text = f"The consent of {person} for “{name}” is not for commercial use."
+        return Refusal("not_commercial", text)
     if is_needed and not consent.document:
         text = f"The signed document of {person} for “{name}” is missing."
         return Refusal("no_document", text)

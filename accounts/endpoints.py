@@ -21,6 +21,7 @@ from accounts.access import lock_organizations, resolve_organization
 from accounts.models import IdempotencyRecord, Organization, User
 from livestudio.common.conditional import ConditionalView
 from livestudio.common.errors import BodyTooLargeError
+from livestudio.common.throttles import SignInThrottle
 from livestudio.common.vault import VaultError
 
 ORGANIZATION_HEADER = "X-Organization"
@@ -64,6 +65,11 @@ class Endpoint(ConditionalView, GenericAPIView[Any]):
         user = self.request.user
         assert isinstance(user, User)
         return user
+
+    @property
+    def address(self) -> str:
+        """Who asks, as sign-ins are counted."""
+        return SignInThrottle().get_ident(self.request)
 
     @cached_property
     def organization(self) -> Organization:
@@ -144,7 +150,7 @@ class Endpoint(ConditionalView, GenericAPIView[Any]):
             user=request.user,
             key=key,
             scope=idempotency.scope_of(
-                request.headers.get(ORGANIZATION_HEADER, ""), request.get_full_path()
+                request.headers.get(ORGANIZATION_HEADER, ""), request.get_full_path(), key
             ),
             fingerprint=idempotency.fingerprint(content_type, request.data),
         )

@@ -72,9 +72,12 @@ def forget(record: IdempotencyRecord) -> None:
     IdempotencyRecord.objects.filter(pk=record.pk).delete()
 
 
-def scope_of(organization: str, address: str) -> str:
-    """Where a key counts: for one organization, at one address."""
-    return hashlib.sha256(f"{organization}\n{address}".encode()).hexdigest()
+def scope_of(organization: str, address: str, key: str) -> str:
+    """Where a key counts: for one organization, at one address, as it is written.
+
+    To MySQL "A1" is "a1"; to who sent them they are two requests.
+    """
+    return hashlib.sha256(f"{organization}\n{address}\n{key}".encode()).hexdigest()
 
 
 def fingerprint(content_type: str, data: Any) -> str:

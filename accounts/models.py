@@ -374,7 +374,10 @@ class Consent(OwnedModel):
     )
     is_commercial = models.BooleanField(_("for commercial use too"), default=False)
     territory = models.CharField(
-        _("territory"), max_length=200, blank=True, help_text=_("Empty: everywhere.")
+        _("territory"),
+        max_length=200,
+        blank=True,
+        help_text=_("Empty: everywhere. A note for people: no show is held to it."),
     )
     expires_at = models.DateTimeField(_("ends at"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
@@ -425,8 +428,8 @@ class AuditEntry(BaseModel):
 class IdempotencyRecord(BaseModel):
     """The answer that was given to one POST with an Idempotency-Key, to be given again.
 
-    scope: SHA-256 of the organization and the address that were asked. sealed_body: in place of
-    body, where it holds what no row may show.
+    scope: SHA-256 of the organization and the address that were asked, and of the key. sealed_body:
+    in place of body, where it holds what no row may show.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")

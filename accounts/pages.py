@@ -34,7 +34,7 @@ from accounts.services import (
     two_factor,
     verification,
 )
-from accounts.services.hashing import SignInBusyError
+from accounts.services.hashing import AddressBusyError, SignInBusyError
 from livestudio.common.errors import DomainError
 from livestudio.common.reasons import translate_reason
 from livestudio.common.throttles import SignInThrottle
@@ -45,6 +45,7 @@ else:
     _SetPasswordForm = SetPasswordForm
 
 PASSWORD_PAGE = "accounts/pages/password.html"  # noqa: S105 - a file name
+PLAIN = "text/plain; charset=utf-8"
 SITE: dict[str, Any] = {"site_header": "LiveStudio", "site_title": "LiveStudio"}
 
 
@@ -60,14 +61,14 @@ class LimitedMixin(View):
         throttle = SignInThrottle()
         if request.method == "POST" and not throttle.allow_request(request, None):
             text = gettext("Too many tries. Wait a minute.")
-            answer = HttpResponse(text, status=429, content_type="text/plain; charset=utf-8")
+            answer = HttpResponse(text, status=429, content_type=PLAIN)
             answer["Retry-After"] = str(math.ceil(throttle.wait()))
             return answer
         try:
             return super().dispatch(request, *args, **kwargs)
-        except SignInBusyError as error:
+        except (AddressBusyError, SignInBusyError) as error:
             text = translate_reason(error.message)
-            answer = HttpResponse(text, status=503, content_type="text/plain; charset=utf-8")
+            answer = HttpResponse(text, status=error.status, content_type=PLAIN)
             answer["Retry-After"] = str(error.retry_after_seconds)
             return answer
 
@@ -94,8 +95,13 @@ class ForgottenPasswordView(LimitedMixin, auth_views.PasswordResetView):
 
 
 class NewPasswordForm(_SetPasswordForm):
+    def __init__(self, *args: Any, address: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.address = address
+
     def save(self, commit: bool = True) -> User:
-        passwords.set_password_by_mail(user=self.user, password=self.cleaned_data["new_password1"])
+        password = self.cleaned_data["new_password1"]
+        passwords.set_password_by_mail(user=self.user, password=password, address=self.address)
         return self.user
 
 
@@ -103,6 +109,9 @@ class NewPasswordView(LimitedMixin, auth_views.PasswordResetConfirmView):
     form_class = NewPasswordForm
     template_name = PASSWORD_PAGE
     extra_context = SITE
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "address": _address(self.request)}
 
 
 class LinkSentView(auth_views.PasswordResetDoneView):
@@ -199,14 +208,17 @@ class InvitationPage(LimitedMixin):
     def _join_as_new(self, request: HttpRequest, token: str, values: dict[str, Any]) -> Any:
         draft = members.Registration(values["username"], values["email"], values["password"], "")
         return registration.register(
-            registration=draft, base_url=base_url(request), invitation=token
+            registration=draft,
+            base_url=base_url(request),
+            address=_address(request),
+            invitation=token,
         )
 
     def _join_as_known(self, request: HttpRequest, token: str, values: dict[str, Any]) -> Any:
         user = sessions.check_password(
             username=values["username"],
             password=values["password"],
-            address=SignInThrottle().get_ident(request),
+            address=_address(request),
         )
         two_factor.require_code(user=user, code=values["code"])
         return invitations.accept(token=token, user=user)
@@ -215,6 +227,10 @@ class InvitationPage(LimitedMixin):
 def base_url(request: HttpRequest) -> str:
     """The address of this site as the reader sees it, without a slash at its end."""
     return request.build_absolute_uri("/").rstrip("/")
+
+
+def _address(request: HttpRequest) -> str:
+    return SignInThrottle().get_ident(request)
 
 
 def _empty_forms(invitation: Invitation) -> dict[str, forms.Form]:

@@ -20,6 +20,7 @@ from accounts.services import consents
 from accounts.services.consents import list_shows
 from livestudio.common.admin import OneOrganizationForm, OrganizationScopedAdmin
 from livestudio.common.errors import InvalidInputError
+from livestudio.common.file_picker import FilePicker
 
 
 class ConsentForm(OneOrganizationForm):
@@ -34,6 +35,7 @@ class ConsentForm(OneOrganizationForm):
     upload = forms.FileField(
         label=_("signed document"),
         required=False,
+        widget=FilePicker(),
         help_text=_("PDF, PNG or JPEG. A new one takes the place of the old one."),
     )
 

@@ -22,8 +22,10 @@ from accounts.errors import TwoFactorOffError
 from accounts.models import AuditEntry, Membership, Organization, User
 from accounts.services import members, two_factor
 from accounts.services.deletion import delete_organization
+from accounts.services.hashing import password_work
 from accounts.services.organizations import refuse_while_busy
 from livestudio.common.admin import OrganizationScopedAdmin, ReadOnly
+from livestudio.common.admin_site import studio_site
 
 if TYPE_CHECKING:
     _UserAdmin = UserAdmin[User]
@@ -79,6 +81,17 @@ class AccountAdmin(_UserAdmin):
             with contextlib.suppress(TwoFactorOffError):
                 two_factor.switch_off(user=user, actor=signed_in(request))
         self.message_user(request, gettext("They sign in with their password alone now."))
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return studio_site().hashing(
+            request, lambda: super(AccountAdmin, self).add_view(request, *args, **kwargs)
+        )
+
+    def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return studio_site().hashing(
+            request,
+            lambda: super(AccountAdmin, self).user_change_password(request, *args, **kwargs),
+        )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
         """People; the users of API keys come and go with their keys."""
@@ -191,4 +204,5 @@ class AuditEntryAdmin(ReadOnly, OrganizationScopedAdmin):
 
 
 admin.site.unregister(Group)
+studio_site().set_password_work(password_work)
 admin.site.site_header = admin.site.site_title = "LiveStudio"

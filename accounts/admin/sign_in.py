@@ -20,7 +20,7 @@ from accounts.errors import (
 )
 from accounts.models import User
 from accounts.services import sessions, two_factor
-from accounts.services.hashing import SignInBusyError
+from accounts.services.hashing import AddressBusyError, SignInBusyError
 from accounts.services.verification import require_verified
 from livestudio.common.reasons import translate_reason
 from livestudio.common.throttles import SignInThrottle
@@ -41,6 +41,10 @@ class LockingSignInForm(AdminAuthenticationForm):
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
     )
     retry_after_seconds: int | None = None
+    error_messages = {
+        **AdminAuthenticationForm.error_messages,
+        "invalid_login": _("The user name or the password is wrong. Capitals count in both."),
+    }
 
     def clean(self) -> dict[str, Any]:
         username = self.cleaned_data.get("username")
@@ -75,7 +79,9 @@ class LockingSignInForm(AdminAuthenticationForm):
         except EmailUnverifiedError as error:
             text = gettext("Confirm your address first: open the link in our mail.")
             raise ValidationError(text, code=error.code) from error
-        except SignInBusyError as error:
+        except (AddressBusyError, SignInBusyError) as error:
+            if error.status == SignInLockedError.status:
+                self.retry_after_seconds = error.retry_after_seconds
             raise ValidationError(translate_reason(error.message), code=error.code) from error
         except VaultError as error:
             raise ValidationError(error.message, code=error.code) from error

@@ -46,7 +46,10 @@ class PasswordResetConfirmView(PublicEndpoint):
         """Set the new password; every device is signed out."""
         body = self.valid(ResetSerializer)
         passwords.reset_password(
-            user_id=body["user"], token=body["token"], password=body["password"]
+            user_id=body["user"],
+            token=body["token"],
+            password=body["password"],
+            address=self.address,
         )
         return Response(status=204)
 

@@ -62,7 +62,7 @@ class PersonEndpoint(Endpoint):
         sessions.check_password(
             username=self.user.username,
             password=password,
-            address=SignInThrottle().get_ident(self.request),
+            address=self.address,
         )
 
 

@@ -26,7 +26,7 @@ from accounts.errors import CrossSiteError, TokenInvalidError
 from accounts.models import DeviceSession
 from accounts.services import members, passwords, registration, sessions, two_factor, verification
 from livestudio.common.errors import InvalidInputError
-from livestudio.common.throttles import SignInThrottle, UserThrottle
+from livestudio.common.throttles import UserThrottle
 
 _AUTH_PATH = "/api/v1/auth/"
 _NO_TOKENS: dict[str, Any] = {"access": None, "refresh": None, "device": None}
@@ -61,6 +61,7 @@ class RegisterView(PublicEndpoint):
                 body["username"], body["email"], body["password"], body["organization"]
             ),
             base_url=base_url(request),
+            address=self.address,
             invitation=body["invitation"],
         )
         user = membership.user
@@ -86,7 +87,7 @@ class TokenView(PublicEndpoint):
             password=body["password"],
             code=body["code"],
             device=_device(request, body),
-            address=SignInThrottle().get_ident(request),
+            address=self.address,
         )
         return _sign_in_answer(self, signed_in, is_browser=body["client"] == "browser")
 
@@ -134,7 +135,9 @@ class PasswordChangeView(PersonEndpoint):
         two_factor.require_code(user=self.user, code=body["code"])
         assert isinstance(request.auth, DeviceSession)
         device = sessions.device_of(request.auth)
-        passwords.change_password(user=self.user, password=body["new_password"])
+        passwords.change_password(
+            user=self.user, password=body["new_password"], address=self.address
+        )
         signed_in = sessions.open_session(user=self.user, device=device)
         is_browser = REFRESH_COOKIE in request.COOKIES
         return _sign_in_answer(self, signed_in, is_browser=is_browser)

@@ -19,7 +19,7 @@ from accounts.audit import record
 from accounts.errors import AlreadyMemberError, LinkInvalidError
 from accounts.letters import invitation_letter
 from accounts.models import Invitation, Membership, Organization, User
-from accounts.roles import SYSTEM, Role, SystemActor, require_permission
+from accounts.roles import SYSTEM, Role, SystemActor, has_permission, require_permission
 from accounts.scope import every_organization
 from accounts.services import members
 from livestudio.common.errors import ErrorDetail, InvalidInputError
@@ -77,9 +77,17 @@ def find_invitation(token: str) -> Invitation:
     rows = Invitation.objects.open().select_related("organization", "invited_by")
     with every_organization():  # the link is the right; its reader belongs to none yet
         invitation: Invitation | None = rows.filter(hashed=_hash(token)).first()
-    if invitation is None:
+    if invitation is None or not _may_still_invite(invitation):
         raise LinkInvalidError
     return invitation
+
+
+def _may_still_invite(invitation: Invitation) -> bool:
+    """Who was removed must not come back by a link of their own."""
+    inviter = invitation.invited_by
+    return inviter is None or has_permission(
+        inviter, "organization.manage", invitation.organization
+    )
 
 
 def accept(*, token: str, user: User) -> Membership:
@@ -88,6 +96,7 @@ def accept(*, token: str, user: User) -> Membership:
     if Membership.objects.filter(organization=invitation.organization, user=user).exists():
         raise AlreadyMemberError
     with transaction.atomic():
+        members.lock_members(invitation.organization)
         # Of two that try at once one gets it.
         rows = Invitation.objects.open().filter(pk=invitation.pk)
         if not rows.update(accepted_at=timezone.now(), accepted_by=user):

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import hooks
 from accounts.audit import record
-from accounts.models import Membership, Organization, User
+from accounts.models import IdempotencyRecord, Membership, Organization, User
 from accounts.roles import STAFF_ROLES, SYSTEM, Role, SystemActor, require_permission
 from accounts.services.hashing import password_work
 from livestudio.common.errors import ErrorDetail, InvalidInputError
@@ -26,14 +26,17 @@ class Registration:
     organization: str
 
 
-def create_user(*, registration: Registration) -> User:
-    """A user without any organization. Raises InvalidInputError naming each wrong field."""
+def create_user(*, registration: Registration, address: str = "") -> User:
+    """A user without any organization. address: who asks, for `password_work`.
+
+    Raises InvalidInputError naming each wrong field.
+    """
     user = User(
         username=User.normalize_username(registration.username),
         email=User.objects.normalize_email(registration.email),
     )
     _check_user(user, registration.password)
-    with password_work():
+    with password_work(address):
         user.set_password(registration.password)
     try:
         with transaction.atomic():
@@ -60,8 +63,9 @@ def set_role(
     *, organization: Organization, user: User, role: str, actor: User | SystemActor
 ) -> Membership:
     """Give a user a role, the first or another. Raises ForbiddenError, InvalidInputError."""
-    require_permission(actor, "organization.manage", organization)
     with transaction.atomic():
+        lock_members(organization)
+        require_permission(actor, "organization.manage", organization)
         _keep_an_owner(organization, user, becomes=role)
         membership, _ = Membership.objects.update_or_create(
             organization=organization, user=user, defaults={"role": role}
@@ -73,11 +77,14 @@ def set_role(
 
 def remove_member(*, membership: Membership, actor: User | SystemActor) -> None:
     """End a membership. Raises ForbiddenError, InvalidInputError for the last owner."""
-    require_permission(actor, "organization.manage", membership.organization)
     with transaction.atomic():
+        lock_members(membership.organization)
+        require_permission(actor, "organization.manage", membership.organization)
         _keep_an_owner(membership.organization, membership.user, becomes=None)
         record(actor, "accounts.membership.removed", membership)
         membership.delete()
+        # Answers that are kept to be given again: they tell of what is theirs no longer.
+        IdempotencyRecord.objects.filter(user=membership.user).delete()
         update_staff(membership.user)
 
 
@@ -89,6 +96,14 @@ def update_staff(user: User) -> None:
     if user.is_staff != is_staff:
         user.is_staff = is_staff
         user.save(update_fields=["is_staff", "updated_at"])
+
+
+def lock_members(organization: Organization) -> None:
+    """One change of members after the other: of two last owners, one stays.
+
+    First in the transaction: whoever has written a row of the organization shares its lock already.
+    """
+    Organization.objects.select_for_update().get(pk=organization.pk)
 
 
 def _keep_an_owner(organization: Organization, user: User, *, becomes: str | None) -> None:

@@ -54,6 +54,7 @@ def rename_organization(*, organization: Organization, name: str, actor: User) -
 def leave_organization(*, membership: Membership) -> None:
     """End one's own membership. Raises InvalidInputError for the last owner."""
     with transaction.atomic():
+        members.lock_members(membership.organization)
         record(membership.user, "accounts.membership.left", membership)
         members.remove_member(membership=membership, actor=SYSTEM)
 
@@ -67,6 +68,7 @@ def transfer_organization(*, organization: Organization, member: Membership, act
     if member.user == actor or member.user.is_machine:
         raise InvalidInputError.of("member", "Choose another person of the organization.")
     with transaction.atomic():
+        # Asks for the right again under its lock: of two transfers at once one is refused.
         members.set_role(organization=organization, user=member.user, role=Role.OWNER, actor=actor)
         if actor.memberships.filter(organization=organization).exists():
             members.set_role(organization=organization, user=actor, role=Role.PRODUCER, actor=actor)

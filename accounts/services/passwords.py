@@ -35,20 +35,23 @@ def request_reset(*, email: str, base_url: str) -> None:
             mail.send(reset_letter(user, base_url + path))
 
 
-def reset_password(*, user_id: str, token: str, password: str) -> None:
-    """Set the password by the two parts of the link. Raises LinkInvalidError, InvalidInputError."""
+def reset_password(*, user_id: str, token: str, password: str, address: str) -> None:
+    """Set the password by the two parts of the link. address: who asks, for `password_work`.
+
+    Raises LinkInvalidError, InvalidInputError.
+    """
     user = _decode(user_id)
     # The same is computed for somebody who is not there.
     is_right = default_token_generator.check_token(user or User(), token)
     if user is None or not is_right:
         raise LinkInvalidError
     _check(user, password)
-    set_password_by_mail(user=user, password=password)
+    set_password_by_mail(user=user, password=password, address=address)
 
 
-def set_password_by_mail(*, user: User, password: str) -> None:
+def set_password_by_mail(*, user: User, password: str, address: str) -> None:
     """The user opened a link of our mail, so the address is theirs too; all sessions end."""
-    with password_work():
+    with password_work(address):
         user.set_password(password)
     with transaction.atomic():
         user.email_verified_at = user.email_verified_at or timezone.now()
@@ -59,13 +62,13 @@ def set_password_by_mail(*, user: User, password: str) -> None:
         record(user, "accounts.password.reset", user)
 
 
-def change_password(*, user: User, password: str) -> None:
+def change_password(*, user: User, password: str, address: str) -> None:
     """Another password; all sessions end. The caller has checked the old one.
 
     Raises InvalidInputError.
     """
     _check(user, password, field="new_password")
-    with password_work():
+    with password_work(address):
         user.set_password(password)
     with transaction.atomic():
         user.save(update_fields=["password", "updated_at"])

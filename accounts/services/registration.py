@@ -12,17 +12,19 @@ from accounts.services import invitations, members, verification
 from accounts.services.members import Registration
 
 
-def register(*, registration: Registration, base_url: str, invitation: str = "") -> Membership:
+def register(
+    *, registration: Registration, base_url: str, address: str, invitation: str = ""
+) -> Membership:
     """A new user, in the organization that invites them, else owner of a new one.
 
-    invitation: the token of its link. base_url: of this site, for the mail that confirms the
-    address where that is required. Raises RegistrationClosedError, InvalidInputError,
-    LinkInvalidError.
+    address: who asks, for `password_work`. invitation: the token of its link. base_url: of this
+    site, for the mail that confirms the address where that is required. Raises
+    RegistrationClosedError, InvalidInputError, LinkInvalidError.
     """
     _require_open(invitation)
     with transaction.atomic():
         found = invitations.find_invitation(invitation) if invitation else None
-        user = members.create_user(registration=registration)
+        user = members.create_user(registration=registration, address=address)
         if found is not None:
             organization = invitations.accept(token=invitation, user=user).organization
         else:

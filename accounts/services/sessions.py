@@ -64,15 +64,17 @@ def sign_in(
 def check_password(*, username: str, password: str, address: str) -> User:
     """The user with this password.
 
-    Raises CredentialsInvalidError (401), SignInLockedError (429), SignInBusyError (503).
+    Raises CredentialsInvalidError (401), SignInLockedError, AddressBusyError (429),
+    SignInBusyError (503).
     """
     name = User.normalize_username(username)
     # By name and address: a stranger cannot lock somebody out from elsewhere.
     subject = f"password:{name}:{address}"
     require_unlocked(subject)
-    with password_work():
+    with password_work(address):
         user = authenticate(username=name, password=password)
-    if not isinstance(user, User):
+    # To MySQL "álice" is "alice": each way to write it would have guesses of its own.
+    if not isinstance(user, User) or user.username != name:
         note_wrong_guess(subject)
         raise CredentialsInvalidError
     forget_wrong_guesses(subject)

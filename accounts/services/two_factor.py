@@ -25,7 +25,7 @@ from accounts.errors import (
     TwoFactorOnError,
 )
 from accounts.models import RecoveryCode, TotpDevice, User
-from accounts.services.locks import forget_wrong_guesses, note_wrong_guess, require_unlocked
+from accounts.services.locks import forget_wrong_guesses, take_guess
 from livestudio.common import vault
 
 ISSUER: Final = "LiveStudio"
@@ -80,7 +80,7 @@ def confirm(*, user: User, code: str) -> list[str]:
     device = TotpDevice.objects.filter(user=user, confirmed_at=None).first()
     if device is None:
         raise TwoFactorOffError("There is nothing to confirm. Begin again.")
-    require_unlocked(_subject(user))
+    take_guess(_subject(user))
     _judge(user, is_right=_is_code_of(device, code))
     with transaction.atomic():
         TotpDevice.objects.filter(pk=device.pk).update(confirmed_at=timezone.now())
@@ -99,15 +99,10 @@ def require_code(*, user: User, code: str) -> None:
         return
     if not code.strip():
         raise SecondFactorRequiredError
-    require_unlocked(_subject(user))
+    take_guess(_subject(user))
     # First: it opens the door too when the vault cannot read the secret of the app.
     is_recovery_code = _spend_recovery_code(user, code)
-    try:
-        is_right = is_recovery_code or _is_code_of(device, code)
-    except vault.VaultError:
-        note_wrong_guess(_subject(user))  # or recovery codes could be tried without end
-        raise
-    _judge(user, is_right=is_right)
+    _judge(user, is_right=is_recovery_code or _is_code_of(device, code))
 
 
 def switch_off(*, user: User, actor: User) -> None:
@@ -138,7 +133,6 @@ def recovery_codes_left(user: User) -> int:
 
 def _judge(user: User, *, is_right: bool) -> None:
     if not is_right:
-        note_wrong_guess(_subject(user))
         raise SecondFactorInvalidError
     forget_wrong_guesses(_subject(user))
 

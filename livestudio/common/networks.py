@@ -9,6 +9,17 @@ from typing import Final
 IPV6_NETWORK_BITS: Final = 64
 
 
+def is_of_a_network(address: str) -> bool:
+    """Whether somebody else is there: not this machine, nor a proxy that tells no addresses."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        return not found.ipv4_mapped.is_loopback
+    return not found.is_loopback
+
+
 def network_of(address: str) -> str:
     """An IPv4 address as it is, of an IPv6 address the first of its network; else unchanged."""
     try:

@@ -32,7 +32,7 @@ from livestudio.common import vault
 from metering.models import Plan
 from metering.services.counting import Holder, count
 from metering.services.plans import assign_plan, set_closing
-from streams.models import Broadcast, Recording
+from streams.models import Broadcast, Recording, WhepViewer
 from streams.services.calendar_address import renew_address
 from streams.services.lifecycle import finish_broadcast, stop_broadcast
 from streams.services.tickets import create_ticket
@@ -119,6 +119,7 @@ def fill(cast: Cast) -> Broadcast:
         user=cast.alice, content_type=ContentType.objects.get_for_model(show),
         object_id=str(show.pk), object_repr=show.title, action_flag=2,
     )  # fmt: skip
+    WhepViewer.objects.create(viewer="v", broadcast=broadcast)
     return broadcast
 
 

@@ -8,6 +8,7 @@ import re
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +17,10 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
+from accounts.errors import SignInLockedError
 from accounts.models import AuditEntry, RecoveryCode, TotpDevice, User
 from accounts.services import two_factor
+from accounts.services.locks import WRONG_GUESSES_ALLOWED, take_guess
 from tests.factories import PASSWORD, Cast, UserFactory, api_client, error_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -240,3 +243,13 @@ def test_superuser_helps_who_lost_the_app(cast: Cast, clock: Any) -> None:
     assert sign_in().status_code == 200
     entry = AuditEntry.objects.get(action="accounts.two_factor.switched_off")
     assert (entry.actor, entry.object_id) == (root, str(cast.alice.pk))
+
+
+def test_codes_that_are_not_judged_yet_count_so_that_many_at_once_are_no_more() -> None:
+    taken = 0
+    for _ in range(40):
+        with suppress(SignInLockedError):
+            take_guess("code:somebody")
+            taken += 1
+
+    assert taken == WRONG_GUESSES_ALLOWED

@@ -224,7 +224,14 @@ def test_commands_to_a_silent_runner_leave_threads_to_others(
     answer = Client(cast.alice).post(f"broadcasts/{broadcast.pk}/interrupt/", {})
 
     assert is_told_to_wait(answer, 503, "runner_unreachable")
-    assert ControlCommand.objects.filter(broadcast=broadcast, name="interrupt").exists()
+    assert "未被接收" in error_of(answer)["message"]
+    assert not ControlCommand.objects.filter(broadcast=broadcast, name="interrupt").exists()
+
+
+@pytest.mark.parametrize("no_place", [commands.ANSWERS_AWAITED], indirect=True)
+@pytest.mark.usefixtures("no_place")
+def test_commands_that_nobody_waits_for_need_no_place(cast: Cast, broadcast: Broadcast) -> None:
+    assert Client(cast.alice).post(f"broadcasts/{broadcast.pk}/pause/", {}).status_code == 202
 
 
 # --- sign-in -------------------------------------------------------------------------------------
