@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 
 from accounts.access import get_owned_for, get_row
+from accounts.credentials import is_live
 from accounts.models import User
 from accounts.roles import has_permission, require_permission
 from accounts.scope import admit, every_organization
@@ -21,7 +22,9 @@ from streams.models import (
     Picture,
     Recording,
     Show,
+    WhepViewer,
 )
+from streams.models.broadcast import FINAL_STATES
 from streams.models.show import Visibility
 
 Id = UUID | str
@@ -140,6 +143,28 @@ def can_watch(viewer: Viewer, show: Show) -> bool:
     if show.visibility != Visibility.PRIVATE:
         return True
     return isinstance(viewer, User) and has_permission(viewer, "broadcast.view", show.organization)
+
+
+def get_whep_viewer(broadcast_id: UUID, viewer: str) -> WhepViewer:
+    """For whoever knows its name, which is hard to guess, while it may watch.
+
+    Raises NotFoundError.
+    """
+    rows = WhepViewer.objects.filter(broadcast=broadcast_id, viewer=viewer)
+    rows = rows.exclude(broadcast__state__in=FINAL_STATES)
+    with every_organization():
+        row = rows.select_related("user", "broadcast__show__organization").first()
+        if row is None or not may_stay(row):
+            raise NotFoundError("There is no such viewer (any more).")
+    return row
+
+
+def may_stay(row: WhepViewer) -> bool:
+    """Whether a viewer who has joined may go on: the show, the member or the sign-in may change."""
+    show = row.broadcast.show
+    if show.visibility != Visibility.PRIVATE:
+        return True
+    return is_live(row.credential) and can_watch(row.user, show)
 
 
 def _broadcast_or_live_airing(key: UUID) -> Broadcast | None:

@@ -48,6 +48,7 @@ def show_json(show: Show) -> Json:
         "outputs": [str(output.pk) for output in show.outputs.all()],
         "overlays": overlays_json(show),
         "record": show.record,
+        "is_commercial": show.is_commercial,
         "created_at": moment(show.created_at),
         "updated_at": moment(show.updated_at),
     }

@@ -45,6 +45,17 @@ def poke_runner(broadcast_id: UUID | str) -> None:
     ring(runner_group(broadcast_id), {"type": "runner.poke"})
 
 
+def poke_viewers(broadcast_id: UUID | str) -> None:
+    """Have the right of all who watch asked again now."""
+    poke_whep_viewers(broadcast_id)
+    poke_consoles(broadcast_id)
+
+
+def poke_whep_viewers(broadcast_id: UUID | str) -> None:
+    """Have the right of those who watch without a socket asked now. Type `runner.viewers`."""
+    ring(runner_group(broadcast_id), {"type": "runner.viewers"})
+
+
 def poke_thumbnail(broadcast_id: UUID | str, *, seconds: float) -> None:
     """Tell the runner that somebody looks for `seconds`. Message type `runner.thumbnail`."""
     ring(runner_group(broadcast_id), {"type": "runner.thumbnail", "seconds": seconds})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from streams.fields import ChoiceField, FlagField, NumberField, TextField, Whole
 from streams.models import Broadcast, BroadcastOutput, ControlCommand
 from streams.models.output import STREAM_KEY_MAX_CHARACTERS
 from streams.services import lifecycle, outputs, recordings, rundown, speech
+from streams.services.commands import place_to_wait, wait_for_result
 
 
 class EmptyBody(serializers.Serializer[Any]):
@@ -109,7 +111,7 @@ class Call:
 class Answer:
     """What to tell at once. command: the row whose result the caller waits for, where it must.
 
-    A caller with `command` answers `commands.wait_for_result(command)` (or `await_result`).
+    A consumer with `command` answers `commands.await_result(command)`; see `perform_and_wait`.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
@@ -118,11 +120,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb of the contract. permission: what the role must allow, asked before the body is."""
+    """A verb of the contract. permission: what the role must allow, asked before the body is.
+
+    is_answered: the runner's own answer belongs to that of the verb.
+    """
 
     permission: str
     body: type[serializers.Serializer[Any]]
     run: Callable[[Call], Answer]
+    is_answered: bool = False
 
 
 def perform(
@@ -146,6 +152,18 @@ def perform(
     # Two people may use the same key for different things, and one for two verbs.
     key = f"{actor.pk}:{name}:{idempotency_key}" if idempotency_key else None
     return verb.run(Call(broadcast, values, actor, key))
+
+
+def perform_and_wait(name: str, *, broadcast: Broadcast, **call: Any) -> dict[str, Any]:
+    """`perform`, and the runner's answer where the verb has one. Blocks a request thread.
+
+    Raises RunnerUnreachableError too: before anything is written when too many wait already.
+    """
+    verb = VERBS.get(name)
+    is_answered = verb is not None and verb.is_answered
+    with place_to_wait(broadcast) if is_answered else nullcontext():
+        answer = perform(name, broadcast=broadcast, **call)
+        return answer.data if answer.command is None else wait_for_result(answer.command)
 
 
 def check_body(body_class: type[serializers.Serializer[Any]], body: Any) -> Mapping[str, Any]:
@@ -259,7 +277,7 @@ STEER: Final = "broadcast.steer"
 VERBS: Final[dict[str, Verb]] = {
     "stop": Verb("broadcast.start", StopBody, _stop),
     "say": Verb(STEER, SayBody, _say),
-    "interrupt": Verb(STEER, InterruptBody, _interrupt),
+    "interrupt": Verb(STEER, InterruptBody, _interrupt, is_answered=True),
     "pause": Verb(STEER, EmptyBody, _pause),
     "resume": Verb(STEER, EmptyBody, _resume),
     "skip": Verb(STEER, EmptyBody, _skip),

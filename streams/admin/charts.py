@@ -47,7 +47,7 @@ class Chart:
 
 MEASURES: Final = (
     Measure("fps", gettext_lazy("Frame rate"), "fps", 30.0),
-    Measure("skew_ms", gettext_lazy("A/V skew"), "ms", 40.0, warn_above=60.0),
+    Measure("skew_ms", gettext_lazy("Picture after sound"), "ms", 40.0, warn_above=60.0),
     Measure("encode_ms", gettext_lazy("Encoding"), "ms", 20.0, warn_above=30.0),
     Measure("dropped", gettext_lazy("Dropped"), "", 10.0),
 )

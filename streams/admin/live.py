@@ -23,8 +23,7 @@ from livestudio.common.admin import refusal_text
 from livestudio.common.errors import DomainError, NotFoundError
 from streams.access import get_broadcast_for
 from streams.admin.cards import cards_of
-from streams.services.commands import wait_for_result
-from streams.verbs import VERBS, perform
+from streams.verbs import VERBS, perform_and_wait
 
 Body = dict[str, Any]
 
@@ -111,9 +110,7 @@ def press_button(request: HttpRequest, broadcast_id: UUID, verb: str) -> HttpRes
     try:
         key = request.POST.get("idempotency_key") or None
         body = make_body(request.POST)
-        answer = perform(verb, broadcast=broadcast, body=body, actor=user, idempotency_key=key)
-        if answer.command is not None:
-            wait_for_result(answer.command)
+        perform_and_wait(verb, broadcast=broadcast, body=body, actor=user, idempotency_key=key)
     except DomainError as error:
         messages.error(request, f"{title}: {refusal_text(error)}")
     else:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import signed_in
 from livestudio.common.admin import OneOrganizationForm, OrganizationScopedAdmin
+from livestudio.common.file_picker import FilePicker
 from streams.admin.form_errors import with_form_errors
 from streams.messages import picture_url
 from streams.models import Picture
@@ -30,7 +31,7 @@ class PictureForm(OneOrganizationForm):
     upload = forms.FileField(
         label=_("file"),
         help_text=_("JPEG, PNG or WebP, at most 8 MB and 40 megapixels. Logos: PNG with alpha."),
-        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
+        widget=FilePicker({"accept": "image/jpeg,image/png,image/webp"}),
     )
     rewritten: Rewritten | None = None
 

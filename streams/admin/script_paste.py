@@ -8,6 +8,7 @@ from typing import Final
 from django.utils.translation import gettext as _
 
 from livestudio.common.errors import InvalidInputError
+from livestudio.common.reasons import translate_reason
 from streams.models.rundown import CUE_TEXT_MAX_CHARACTERS
 from streams.services.speech import check_text
 
@@ -35,7 +36,7 @@ def _check(text: str, number: int, language: str) -> None:
     except InvalidInputError as error:
         reason = error.details[0].message if error.details else error.message
         message = _("Cue %(number)s (“%(start)s…”): %(reason)s")
-        values = {"number": number, "start": text[:20], "reason": reason}
+        values = {"number": number, "start": text[:20], "reason": translate_reason(reason)}
         raise _refusal(message % values) from error
 
 

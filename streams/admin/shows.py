@@ -39,7 +39,7 @@ from streams.services.lengths import clock_text, estimate_cue_seconds, estimate_
 from streams.services.lifecycle import start_broadcast, stop_broadcast
 from streams.services.rundown import add_cues, check_cue
 from streams.services.schedule import plan_anew
-from streams.services.shows import archive_show, check_show, record_label
+from streams.services.shows import archive_show, check_show, record_label, tell_viewers
 
 # A whole evening of talk; the cues of it have limits of their own.
 SCRIPT_MAX_CHARACTERS: Final = 200_000
@@ -146,7 +146,7 @@ class ShowAdmin(OrganizationScopedAdmin):
     actions = ("start_shows", "stop_shows")
     fieldsets = (
         (None, {"fields": ("organization", "title", "avatar", "voice", "language", "profile")}),
-        (None, {"fields": ("visibility", "background", "outputs", "record")}),
+        (None, {"fields": ("visibility", "background", "outputs", "record", "is_commercial")}),
         (
             gettext_lazy("Rundown"),
             {
@@ -260,6 +260,8 @@ class ShowAdmin(OrganizationScopedAdmin):
         record(signed_in(request), f"streams.show.{verb}", obj, data={"fields": form.changed_data})
         before = form.initial.get("label_preset", "") if change else ""
         record_label(obj, before=before, actor=signed_in(request))
+        if change and "visibility" in form.changed_data:
+            tell_viewers(obj)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

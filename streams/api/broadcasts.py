@@ -34,7 +34,6 @@ from streams.api.filters import (
 )
 from streams.messages import broadcast_json, broadcast_output_json, moment
 from streams.selectors import list_broadcasts
-from streams.services.commands import wait_for_result
 from streams.services.outputs import replace_key, start_output, stop_output
 
 
@@ -81,14 +80,13 @@ class VerbView(Endpoint):
         """Do it: 202 as soon as the order is written."""
         permission = verbs.VERBS[self.verb].permission
         broadcast = get_broadcast_for(self.user, broadcast_id, permission)
-        answer = verbs.perform(
+        data = verbs.perform_and_wait(
             self.verb,
             broadcast=broadcast,
             body=request.data,
             actor=self.user,
             idempotency_key=request.headers.get("Idempotency-Key"),
         )
-        data = answer.data if answer.command is None else wait_for_result(answer.command)
         return Response(data, status=self.status)
 
 

@@ -210,6 +210,10 @@ class ShowSerializer(serializers.Serializer[Any]):
     )
     overlays = OverlaysSerializer(required=False)
     record = FlagField(default=False)
+    is_commercial = FlagField(
+        default=False,
+        help_text="It sells or advertises: the consents of its presenter and voices must allow it.",
+    )
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 

@@ -17,6 +17,7 @@ from accounts.models import Organization
 from accounts.roles import require_permission
 from livestudio.common.errors import InvalidInputError
 from livestudio.common.pagination import WholeList
+from livestudio.common.parsers import LARGEST_BODY_BYTES
 from streams.access import get_cue_for, get_show_for
 from streams.api.answers import BroadcastAnswer, CueAnswer, OccurrenceAnswer, ShowAnswer, base_url
 from streams.api.filters import CueFilter, ShowFilter
@@ -40,8 +41,8 @@ from streams.services.schedule import WINDOW_MAX
 from streams.services.shows import ShowDraft
 from streams.verbs import EmptyBody
 
-# 500 cues of 10,000 characters of three bytes, and what is around them.
-RUNDOWN_MAX_BYTES = 16 * 1024 * 1024
+# No larger body reaches this: three million Chinese characters are a fortnight of speech.
+RUNDOWN_MAX_BYTES = LARGEST_BODY_BYTES
 _NESTED = ("cues", "outputs", "schedule", "overlays")
 
 

@@ -61,7 +61,13 @@ class WhepView(Endpoint):
         """Join: an offer in, an answer with all candidates out, `Location` names the viewer."""
         broadcast = get_watchable_broadcast(request.user, broadcast_id)
         source = source_of(JoinThrottle().get_ident(request))
-        joined = whep.join(broadcast=broadcast, offer=_text(request), source=source)
+        joined = whep.join(
+            broadcast=broadcast,
+            offer=_text(request),
+            source=source,
+            user=self.user if request.user.is_authenticated else None,
+            auth=request.auth,
+        )
         answer = HttpResponse(joined.sdp, status=201, content_type=SDP_TYPE)
         answer["Location"] = reverse("whep-viewer", args=[broadcast.pk, joined.viewer])
         # RFC 9725, section 4.3: tells that candidates may be trickled, and how.

@@ -52,6 +52,8 @@ MESSAGES_BURST: Final = 60.0
 REFUSED_IN_A_ROW: Final = 200
 # A page opens two at most; many viewers may share an address.
 SOCKETS: Final = Places(each=500, total=5000)
+# The right to be here is asked again this often, and whenever the row was changed.
+RECHECK_SECONDS: Final = 10.0
 _CLOSE_POLICY: Final = 1008
 _CLOSE_TRY_AGAIN: Final = 1013
 
@@ -84,6 +86,7 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
     kinds: ClassVar[dict[str, type]]
     grant: TicketGrant | None = None
     credential: str = ""
+    checked_at: float = 0.0
     _has_place = False
 
     @property
@@ -166,6 +169,22 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
         """Look at the row of the sign-in that opened this socket. Raises TicketRefusedError."""
         if not is_live(self.credential):
             raise TicketRefusedError
+
+    async def may_stay(self, *, after_seconds: float = 0.0) -> bool:
+        """Ask again for the right to be here, unless that was done so lately; else close."""
+        if time.monotonic() - self.checked_at < after_seconds:
+            return True
+        self.checked_at = time.monotonic()
+        try:
+            await database_sync_to_async(self.require_right)()
+        except DomainError as error:
+            await self.close(close_code(error))
+            return False
+        return True
+
+    @abstractmethod
+    def require_right(self) -> None:
+        """Look at the rows that allow this socket. Raises DomainError."""
 
     async def _follow(self, credential: str) -> None:
         """Hear of the end of the sign-in; one that ended since it asked opens nothing."""

@@ -15,7 +15,7 @@ from inference.protocol import Json
 from livestudio.common.errors import DomainError, ForbiddenError, NotFoundError
 from livestudio.common.log import get_logger
 from streams.access import get_any_broadcast, get_broadcast_for
-from streams.consumers.base import TicketConsumer, close_code
+from streams.consumers.base import RECHECK_SECONDS, TicketConsumer
 from streams.messages import VERSION, broadcast_json, event_json
 from streams.models import Broadcast, BroadcastEvent
 from streams.services.commands import await_result
@@ -38,7 +38,6 @@ log = get_logger(__name__)
 
 COMMAND_ID_MAX_CHARACTERS: Final = 100
 REPLAY_MAX_EVENTS: Final = 1000
-RECHECK_SECONDS: Final = 10.0
 
 
 class ConsoleConsumer(TicketConsumer):
@@ -108,13 +107,11 @@ class ConsoleConsumer(TicketConsumer):
             dict(error.data) if error.data else None,
         )
         await self.tell(Result(command.id, ok=False, error=body))
-        if not await self._may_stay():
-            await self.close(self.refusal)
+        await self.may_stay()
 
     async def _replay(self, replay: Replay) -> None:
         """The events after a sequence, at most REPLAY_MAX_EVENTS, then the result."""
-        if not await self._may_stay():
-            await self.close(self.refusal)
+        if not await self.may_stay():
             return
         events = await database_sync_to_async(self._events_after)(replay.after_sequence)
         for event in events:
@@ -129,8 +126,7 @@ class ConsoleConsumer(TicketConsumer):
         """What the runner's link tells; the right to hear it is asked again every few seconds."""
         if self.grant is None:
             return
-        if time.monotonic() - self.checked_at > RECHECK_SECONDS and not await self._may_stay():
-            await self.close(self.refusal)
+        if not await self.may_stay(after_seconds=RECHECK_SECONDS):
             return
         for kind, text in event["texts"]:
             if kind in CONSOLE_SERVER:
@@ -144,16 +140,8 @@ class ConsoleConsumer(TicketConsumer):
 
     # --- rows ------------------------------------------------------------------------------------
 
-    refusal: int = 0
-
-    async def _may_stay(self) -> bool:
-        self.checked_at = time.monotonic()
-        try:
-            await database_sync_to_async(self._broadcast)()
-        except DomainError as error:
-            self.refusal = close_code(error)
-            return False
-        return True
+    def require_right(self) -> None:
+        self._broadcast()
 
     def _user(self) -> User:
         self.require_sign_in()

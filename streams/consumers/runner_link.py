@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -48,6 +49,7 @@ from livestudio.common.errors import DomainError
 from livestudio.common.log import get_logger
 from streams.poke import broadcast_group, runner_group
 from streams.services import runner_link as service
+from streams.services import whep
 from streams.services.command_sending import CommandToSend, commands_to_send, note_sent
 from streams.services.signalling import send_to_viewer
 from streams.services.thumbnails import keep_thumbnail
@@ -60,6 +62,8 @@ TICK_SECONDS: Final = 1.0
 RESEND_COMMAND_SECONDS: Final = 3.0
 # Credentials in the spec (of TURN servers) end after a week, the web may be down for days.
 RENEW_SPEC_SECONDS: Final = 24 * 3600.0
+# As long as a socket of a viewer may stay before its right is asked again.
+VIEWERS_SECONDS: Final = 10.0
 METRICS_PERIOD_SECONDS: Final = 0.18  # 5 Hz, with room for jitter
 STORE_QUEUE: Final = 64  # overflow: dropped, and sent again by the runner
 MAX_TEXT_CHARACTERS: Final = 8 * 1024 * 1024
@@ -86,6 +90,8 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
         self.sent_at: dict[str, float] = {}
         self.metrics_at = 0.0
         self.spec_sent_at = time.monotonic()
+        self.viewers_at = -math.inf
+        self.gone: set[str] = set()
         self.tasks = [asyncio.create_task(self._expect_hello(), name="runner-hello")]
 
     async def disconnect(self, code: int) -> None:
@@ -193,6 +199,8 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
 
     async def _pass_on(self, signal: Signal) -> None:
         assert self.claim is not None
+        if signal.kind == "error" and not signal.id:  # not an answer: the viewer is lost
+            self.gone.add(signal.viewer)
         try:
             await send_to_viewer(self.claim.broadcast, signal)
         except DomainError as error:
@@ -261,6 +269,8 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
         await self._renew()
         if time.monotonic() - self.spec_sent_at > RENEW_SPEC_SECONDS:
             await self._renew_spec()
+        if time.monotonic() - self.viewers_at > VIEWERS_SECONDS:
+            await self._look_at_viewers()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TICK_SECONDS):
                 await self.wake.wait()
@@ -282,6 +292,20 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
             self.claim.broadcast, self.claim.lease_epoch
         )
         await self._send(Welcome(spec, acknowledged))
+
+    async def _look_at_viewers(self) -> None:
+        """Send away who may not watch any more; forget them, and those who went, one look later.
+
+        A bye that is lost with this link is said again by the next one, which finds the row.
+        """
+        assert self.claim is not None
+        self.viewers_at = time.monotonic()
+        unwelcome = await database_sync_to_async(whep.unwelcome)(self.claim.broadcast)
+        for viewer in unwelcome:
+            await self._send(Signal(viewer, "", "bye", {}))
+        gone, self.gone = self.gone, unwelcome
+        if gone:
+            await database_sync_to_async(whep.forget)(self.claim.broadcast, gone)
 
     async def _send_commands(self) -> None:
         assert self.claim is not None
@@ -315,6 +339,11 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
     async def runner_signal(self, event: Json) -> None:
         """A viewer's offer, candidate or bye."""
         await self._send(decode(Signal, event["signal"]))
+
+    async def runner_viewers(self, event: Json) -> None:
+        """Who may watch has changed."""
+        self.viewers_at = -math.inf
+        self.wake.set()
 
     async def runner_superseded(self, event: Json) -> None:
         """The same runner dialled again, or a newer one did."""

@@ -6,16 +6,19 @@ import asyncio
 import contextlib
 import json
 import math
+import time
 from typing import Any, ClassVar, Final
 
 from channels.db import database_sync_to_async
 
+from accounts.models import User
 from inference.protocol import Json, Signal, decode
 from livestudio.common.errors import DomainError, NotFoundError, TooManyRequestsError
 from streams.access import get_any_broadcast, get_watchable_broadcast
-from streams.consumers.base import RateLimit, TicketConsumer
+from streams.consumers.base import RECHECK_SECONDS, RateLimit, TicketConsumer
 from streams.errors import NotLiveError
 from streams.models import Broadcast
+from streams.models.show import Visibility
 from streams.services import signalling
 from streams.services.offers import VIEWER_MAX_CANDIDATES, require_bounded_offer, source_of
 from streams.services.tickets import TicketGrant
@@ -47,9 +50,9 @@ class WatchConsumer(TicketConsumer):
         self.candidates = 0
         self.offers = RateLimit(OFFERS_BURST, OFFERS_PER_SECOND)
         self.offering: asyncio.Task[None] | None = None
-        broadcast = await database_sync_to_async(get_watchable_broadcast)(
-            grant.user, self.broadcast_id
-        )
+        self.user_id = grant.user.pk if grant.user is not None else None
+        broadcast = await database_sync_to_async(self._watchable)()
+        self.checked_at = time.monotonic()
         group = signalling.viewer_group(self.broadcast_id, self.viewer)
         await self.channel_layer.group_add(group, self.channel_name)
         await self._tell_state(broadcast)
@@ -155,6 +158,9 @@ class WatchConsumer(TicketConsumer):
         """State, captions and lips; nothing else of what consoles hear."""
         if self.grant is None:
             return
+        # What was private may cease to be this viewer's; what was not tells of its change.
+        if self.is_private and not await self.may_stay(after_seconds=RECHECK_SECONDS):
+            return
         for kind, text in event["texts"]:
             if kind == "state":
                 message = json.loads(text)
@@ -163,12 +169,24 @@ class WatchConsumer(TicketConsumer):
                 await self.send(text_data=text)
 
     async def broadcast_changed(self, event: Json) -> None:
-        """The row was changed by a service: read its state again."""
-        if self.grant is None:
+        """A service changed the row, or who may watch: ask and read it again."""
+        if self.grant is None or not await self.may_stay():
             return
         with contextlib.suppress(NotFoundError):
             read = database_sync_to_async(get_any_broadcast)
             await self._tell_state(await read(self.broadcast_id))
+
+    def require_right(self) -> None:
+        self._watchable()
+
+    def _watchable(self) -> Broadcast:
+        self.require_sign_in()
+        viewer = None
+        if self.user_id is not None:
+            viewer = User.objects.filter(pk=self.user_id, is_active=True).first()
+        broadcast = get_watchable_broadcast(viewer, self.broadcast_id)
+        self.is_private = broadcast.show.visibility == Visibility.PRIVATE
+        return broadcast
 
     async def _tell_state(self, broadcast: Broadcast) -> None:
         await self.tell(State(broadcast.state, broadcast.reason))

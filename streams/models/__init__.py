@@ -21,6 +21,7 @@ from streams.models.rundown import Cue
 from streams.models.schedule import Occurrence, Schedule
 from streams.models.show import Show
 from streams.models.ticket import ConnectionTicket
+from streams.models.viewer import WhepViewer
 
 __all__ = [
     "Broadcast",
@@ -41,4 +42,5 @@ __all__ = [
     "Schedule",
     "Show",
     "Utterance",
+    "WhepViewer",
 ]

@@ -13,7 +13,8 @@ from livestudio.common.models import BaseModel
 from livestudio.common.vault import SealedTextField
 from streams.models.output import OUTPUT_URL_MAX_CHARACTERS
 
-REASON_MAX_CHARACTERS = 500
+# One about weights names files, addresses and licences.
+REASON_MAX_CHARACTERS = 1000
 
 
 class BroadcastState(models.TextChoices):

@@ -143,6 +143,13 @@ class Show(OwnedModel):
         help_text=_("Such as Asia/Shanghai. Empty: the zone of the schedule."),
     )
     record = models.BooleanField(_("record"), default=False)
+    is_commercial = models.BooleanField(
+        _("commercial"),
+        default=False,
+        # Web processes of before the upgrade save shows without it.
+        db_default=False,
+        help_text=_("It sells or advertises: whoever is seen or heard must have agreed to that."),
+    )
     outputs = models.ManyToManyField(
         "streams.Output", blank=True, related_name="shows", verbose_name=_("outputs")
     )

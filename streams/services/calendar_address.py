@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts.audit import record
 from accounts.models import Organization, User
-from accounts.roles import require_permission
+from accounts.roles import has_permission, require_permission
 from accounts.scope import admit, every_organization
 from livestudio.common.errors import NotFoundError
 from streams.models import CalendarAddress
@@ -50,7 +50,7 @@ def get_address(*, organization: Organization, actor: User) -> CalendarAddress:
     require_permission(actor, PERMISSION, organization)
     rows = CalendarAddress.objects.filter(organization=organization).select_related("created_by")
     address: CalendarAddress | None = rows.first()
-    if address is None:
+    if address is None or not _is_held(address):
         raise NotFoundError("There is no calendar address yet.")
     return address
 
@@ -59,12 +59,18 @@ def open_calendar(organization_id: UUID, token: str) -> Organization:
     """The organization whose calendar this token opens. Raises NotFoundError."""
     rows = CalendarAddress.objects.filter(organization=organization_id, hashed=_hash(token))
     with every_organization():  # the address is the right; who reads it has not signed in
-        address = rows.select_related("organization").first()
-    if address is None:
+        address = rows.select_related("organization", "created_by").first()
+    if address is None or not _is_held(address):
         raise NotFoundError
     admit(address.organization_id)
     organization: Organization = address.organization
     return organization
+
+
+def _is_held(address: CalendarAddress) -> bool:
+    """Whether who knows the address may plan shows still: it ends with that right."""
+    maker = address.created_by
+    return maker is not None and has_permission(maker, PERMISSION, address.organization)
 
 
 def _hash(token: str) -> str:

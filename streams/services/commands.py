@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -120,21 +121,27 @@ def expire_commands(broadcast: Broadcast) -> int:
     return _expire(waiting, code="not_live", message="The broadcast ended first.")
 
 
+def place_to_wait(broadcast: Broadcast) -> AbstractContextManager[None]:
+    """Held from before the command is written until its answer: who finds none has ordered nothing.
+
+    Raises RunnerUnreachableError when as many requests as may wait do so already.
+    """
+    message = (
+        "Too many orders to this broadcast wait for an answer. Yours was not taken; try again."
+    )
+    return ANSWERS_AWAITED.hold(
+        str(broadcast.pk), RunnerUnreachableError(message, retry_after_seconds=2)
+    )
+
+
 def wait_for_result(
     command: ControlCommand, *, seconds: float = ANSWER_WAIT_SECONDS
 ) -> dict[str, Any]:
     """The runner's answer data. Blocks a request thread, so never call it from a consumer.
 
-    Raises RunnerUnreachableError after `seconds`, and at once when as many requests as may wait
-    do so already; CommandFailedError when the runner refused. The command stands in every case.
+    Raises RunnerUnreachableError after `seconds`: the command stands until its deadline;
+    CommandFailedError when the runner refused.
     """
-    with ANSWERS_AWAITED.hold(
-        str(command.broadcast_id), RunnerUnreachableError(retry_after_seconds=2)
-    ):
-        return _poll_result(command, seconds)
-
-
-def _poll_result(command: ControlCommand, seconds: float) -> dict[str, Any]:
     until = time.monotonic() + seconds
     while True:
         answer = read_answer(ControlCommand.objects.get(pk=command.pk))

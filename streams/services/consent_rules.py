@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-from uuid import UUID
 
 from django.utils import timezone
 
-from accounts.consents import Refusal, why_not
+from accounts.consents import Refusal, Use, why_not
 from avatars.models import Avatar
 from inference.catalog import EngineKind, get_engine
 from livestudio.common.errors import ErrorDetail
@@ -19,26 +17,27 @@ from voices.selectors import failover_chain
 
 def consent_obstacles(show: Show) -> Iterator[ErrorDetail]:
     """What keeps the presenter or one of the voices of a show from being used."""
-    for field, refusal in refusals(show.pk, [show.avatar], [show.voice], timezone.now()):
+    use = Use(show.pk, show.is_commercial, timezone.now())
+    for field, refusal in refusals(use, [show.avatar], [show.voice]):
         yield ErrorDetail(field, f"consent_{refusal.problem}", refusal.message)
 
 
 def refusals(
-    show: UUID, avatars: Iterable[Avatar], voices: Iterable[Voice], now: datetime
+    use: Use, avatars: Iterable[Avatar], voices: Iterable[Voice]
 ) -> Iterator[tuple[str, Refusal]]:
     """(field of the show, what refuses it) of each, and of the voices that may stand in."""
     for avatar in avatars:
-        if found := _refusal("face", avatar, show, now):
+        if found := _refusal("face", avatar, use):
             yield "avatar", found
     for voice in voices:
         for spoken in failover_chain(voice):
-            if found := _refusal("speech", spoken, show, now):
+            if found := _refusal("speech", spoken, use):
                 yield "voice", found
 
 
-def _refusal(kind: EngineKind, item: Avatar | Voice, show: UUID, now: datetime) -> Refusal | None:
+def _refusal(kind: EngineKind, item: Avatar | Voice, use: Use) -> Refusal | None:
     is_needed = _is_needed(kind, item.engine)
-    return why_not(item.consent, name=item.name, is_needed=is_needed, show=show, now=now)
+    return why_not(item.consent, use, name=item.name, is_needed=is_needed)
 
 
 def _is_needed(kind: EngineKind, engine: str) -> bool:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.audit import record
-from accounts.consents import Refusal
+from accounts.consents import Refusal, Use
 from accounts.models import Consent
 from accounts.roles import SYSTEM
 from avatars.models import Avatar
@@ -50,7 +50,9 @@ def _refusal_of(broadcast: Broadcast, now: datetime) -> Refusal | None:
     plan = broadcast.snapshot
     avatars = Avatar.objects.filter(pk=plan["avatar"]).select_related("consent")
     voices = Voice.objects.filter(pk=plan["voice"]).select_related("consent")
-    found = refusals(broadcast.show_id, avatars, voices, now)
+    # One that began before there was such a mark goes on.
+    use = Use(broadcast.show_id, plan.get("is_commercial", False), now)
+    found = refusals(use, avatars, voices)
     return next((refusal for _field, refusal in found), None)
 
 

@@ -17,6 +17,7 @@ from livestudio.common.log import get_logger
 from streams.models import Broadcast, BroadcastState, DesiredState
 from streams.poke import poke_consoles
 from streams.services.lifecycle import finish_broadcast
+from streams.services.whep import forget_all
 from streams.states import move
 
 log = get_logger(__name__)
@@ -91,6 +92,7 @@ def _claim(launcher: Launcher, broadcast: Broadcast) -> Runner | None:
         )
         if changed != 1:
             return None
+        forget_all(broadcast.pk)
         return open_runner(launcher=launcher, broadcast=broadcast.pk, lease_epoch=epoch + 1)
 
 

@@ -31,6 +31,7 @@ from streams.services.commands import Order, expire_commands, issue_command, req
 from streams.services.quotas import close_account, open_account
 from streams.services.readiness import require_ready
 from streams.services.runner_spec import take_snapshot
+from streams.services.whep import forget_all
 from streams.states import move
 from streams.telling import tell_broadcast
 
@@ -108,6 +109,7 @@ def finish_broadcast(
         close_account(broadcast)
         expire_commands(broadcast)
         _close_transcript(broadcast)
+        forget_all(broadcast.pk)
         broadcast.outputs.exclude(state="failed").update(state=STOPPED, bitrate_kbps=None)
         transaction.on_commit(lambda: poke_consoles(broadcast.pk))
     return True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Final
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from livestudio.common.errors import InvalidInputError
+from livestudio.common.networks import is_of_a_network
 from livestudio.common.places import Places
 
 # As runners have them (inference/runner/offers.py); what is refused here does not reach one.
@@ -33,16 +33,6 @@ def source_of(address: str) -> str:
     "" = unknown: this machine itself is no viewer, but whoever comes by a proxy that does not tell
     addresses.
     """
-    if not _is_of_a_network(address):
+    if not is_of_a_network(address):
         return ""
     return salted_hmac("streams.viewer", address).hexdigest()[:16]
-
-
-def _is_of_a_network(address: str) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        return not found.ipv4_mapped.is_loopback
-    return not found.is_loopback

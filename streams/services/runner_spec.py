@@ -84,6 +84,7 @@ def take_snapshot(show: Show) -> Json:
         "overlays": encode(_overlays(show)),
         "avatar": str(show.avatar_id),
         "voice": str(show.voice_id),
+        "is_commercial": show.is_commercial,
         "cues": [{**encode(_cue(cue)), "card": cue.kept_card} for cue in cues],
     }
 

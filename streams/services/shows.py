@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 from zoneinfo import available_timezones
 
@@ -22,6 +23,7 @@ from streams.labels import misplaced
 from streams.models import Output, Show
 from streams.models.broadcast import FINAL_STATES
 from streams.models.show import Ends, LabelPreset
+from streams.poke import poke_viewers
 from streams.services.pictures import as_picture_id, check_show_pictures
 from streams.services.rundown import append_cues, check_cue
 from streams.services.schedule import replace_schedule
@@ -61,7 +63,7 @@ def create_show(*, organization: Organization, draft: ShowDraft, actor: Actor) -
 def update_show(*, show: Show, draft: ShowDraft, actor: Actor) -> Show:
     """Change a plan. Given cues replace the rundown; what is on air keeps its own copy."""
     require_permission(actor, "show.edit", show.organization)
-    label_before = show.label_preset
+    label_before, visibility_before = show.label_preset, show.visibility
     for name, value in draft.values.items():
         setattr(show, name, value)
     with transaction.atomic():
@@ -72,7 +74,15 @@ def update_show(*, show: Show, draft: ShowDraft, actor: Actor) -> Show:
         record(actor, "streams.show.changed", show, data={"fields": sorted(draft.values)})
         record_label(show, before=label_before, actor=actor)
         tell_show(show, "changed")
+        if show.visibility != visibility_before:
+            tell_viewers(show)
     return show
+
+
+def tell_viewers(show: Show) -> None:
+    """The visibility was changed: whoever watches is asked again whether they may."""
+    for key in show.broadcasts.exclude(state__in=FINAL_STATES).values_list("pk", flat=True):
+        transaction.on_commit(partial(poke_viewers, key))
 
 
 def archive_show(*, show: Show, actor: Actor) -> None:

@@ -1,16 +1,26 @@
-"""WHEP viewers (draft-ietf-wish-whep): one POST joins, PATCH trickles, DELETE leaves."""
+"""WHEP viewers (draft-ietf-wish-whep): one POST joins, PATCH trickles, DELETE leaves.
+
+No socket of theirs is open here, so the right to watch is asked again for their rows: by the
+consumer of the runner link, which also tells the runner who has to go.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from django.core.cache import cache
 
-from livestudio.common.errors import InvalidInputError, NotFoundError, TooManyRequestsError
+from accounts.credentials import credential_of
+from accounts.models import User
+from livestudio.common.errors import InvalidInputError, TooManyRequestsError
+from streams.access import get_whep_viewer, may_stay
 from streams.errors import NotLiveError, ViewerLimitError
-from streams.models import Broadcast, BroadcastState
+from streams.models import Broadcast, BroadcastState, WhepViewer
+from streams.models.show import Visibility
+from streams.poke import poke_whep_viewers
 from streams.services import signalling
 from streams.services.offers import (
     OFFERS_WAITING,
@@ -18,8 +28,7 @@ from streams.services.offers import (
     require_bounded_offer,
 )
 
-VIEWER_MAX_CHARACTERS: Final = 64
-VIEWER_KEPT_SECONDS: Final = 24 * 3600
+CANDIDATES_COUNTED_SECONDS: Final = 24 * 3600
 CANDIDATES_AT_ONCE: Final = 50
 NOT_LIVE_RETRY_SECONDS: Final = 2
 JOIN_RETRY_SECONDS: Final = 5
@@ -37,8 +46,12 @@ class Joined:
     sdp: str
 
 
-def join(*, broadcast: Broadcast, offer: str, source: str) -> Joined:
+def join(
+    *, broadcast: Broadcast, offer: str, source: str, user: User | None, auth: Any = None
+) -> Joined:
     """Set up one viewer. source: of its network address, see `offers.source_of`.
+
+    user, auth: who asks and what they signed in with; the caller has checked that they may watch.
 
     Raises NotLiveError (409), InvalidInputError (400) for something that is no offer,
     ViewerLimitError (503) when too many join at this moment, and what the runner refuses with:
@@ -48,12 +61,25 @@ def join(*, broadcast: Broadcast, offer: str, source: str) -> Joined:
         message = f"This broadcast is not live ({broadcast.state})."
         raise NotLiveError(message, retry_after_seconds=NOT_LIVE_RETRY_SECONDS)
     _check_offer(offer)
-    viewer = signalling.new_viewer()
     data = {"sdp": offer, "source": source}
     with OFFERS_WAITING.hold(str(broadcast.pk), _too_many()):
-        answer = signalling.request_sync(broadcast.pk, viewer, "offer", data)
-    cache.set(_key(viewer), str(broadcast.pk), VIEWER_KEPT_SECONDS)
-    return Joined(viewer, str(answer.data["sdp"]))
+        row = WhepViewer.objects.create(
+            viewer=signalling.new_viewer(),
+            broadcast=broadcast,
+            user=user,
+            credential=credential_of(auth),
+        )
+        return Joined(row.viewer, _answer(row, data))
+
+
+def _answer(row: WhepViewer, data: dict[str, Any]) -> str:
+    """The runner's answer. The row is there before it: nobody watches whom nobody can send away."""
+    try:
+        answer = signalling.request_sync(row.broadcast_id, row.viewer, "offer", data)
+    except BaseException:
+        row.delete()
+        raise
+    return str(answer.data["sdp"])
 
 
 def trickle(*, broadcast_id: UUID, viewer: str, fragment: str) -> None:
@@ -61,7 +87,7 @@ def trickle(*, broadcast_id: UUID, viewer: str, fragment: str) -> None:
 
     Raises NotFoundError, InvalidInputError, TooManyRequestsError (429).
     """
-    _require_viewer(broadcast_id, viewer)
+    get_whep_viewer(broadcast_id, viewer)
     candidates = parse_fragment(fragment)
     _count_candidates(viewer, len(candidates))
     for candidate in candidates:
@@ -70,9 +96,37 @@ def trickle(*, broadcast_id: UUID, viewer: str, fragment: str) -> None:
 
 def leave(*, broadcast_id: UUID, viewer: str) -> None:
     """End a viewer's connection. Raises NotFoundError."""
-    _require_viewer(broadcast_id, viewer)
-    cache.delete(_key(viewer))
+    get_whep_viewer(broadcast_id, viewer).delete()
     signalling.tell_sync(broadcast_id, viewer, "bye", {})
+
+
+def unwelcome(broadcast_id: UUID | str) -> set[str]:
+    """The viewers who may not watch (any more). For a public show one query, which finds none."""
+    rows = WhepViewer.objects.filter(
+        broadcast__pk=broadcast_id, broadcast__show__visibility=Visibility.PRIVATE
+    )
+    rows = rows.select_related("user", "broadcast__show__organization")
+    return {row.viewer for row in rows if not may_stay(row)}
+
+
+def look_again(credential: str) -> None:
+    """A sign-in has ended: ask at once about those who watch by it, not seconds later."""
+    watched = WhepViewer.objects.filter(credential=credential).values_list("broadcast_id")
+    for (broadcast_id,) in watched.distinct():
+        poke_whep_viewers(broadcast_id)
+
+
+def forget(broadcast_id: UUID | str, viewers: Iterable[str]) -> None:
+    """These are at the runner no longer."""
+    WhepViewer.objects.filter(broadcast__pk=broadcast_id, viewer__in=list(viewers)).delete()
+
+
+def forget_all(broadcast_id: UUID | str) -> None:
+    """The runner that they watched has ended."""
+    # By their ids: deleted by broadcast, MariaDB finds deadlocks with those who join.
+    ids = list(WhepViewer.objects.filter(broadcast__pk=broadcast_id).values_list("pk", flat=True))
+    if ids:
+        WhepViewer.objects.filter(pk__in=ids).delete()
 
 
 def parse_fragment(fragment: str) -> list[dict[str, Any]]:
@@ -116,17 +170,7 @@ def _too_many() -> ViewerLimitError:
 
 def _count_candidates(viewer: str, count: int) -> None:
     key = f"whep-candidates:{viewer}"
-    cache.add(key, 0, VIEWER_KEPT_SECONDS)
+    cache.add(key, 0, CANDIDATES_COUNTED_SECONDS)
     if cache.incr(key, count) > VIEWER_MAX_CANDIDATES:
         message = f"A viewer has at most {VIEWER_MAX_CANDIDATES} candidates. Join anew."
         raise TooManyRequestsError(message, retry_after_seconds=JOIN_RETRY_SECONDS)
-
-
-def _require_viewer(broadcast_id: UUID, viewer: str) -> None:
-    # A name in the address may be longer than a key of the cache.
-    if len(viewer) > VIEWER_MAX_CHARACTERS or cache.get(_key(viewer)) != str(broadcast_id):
-        raise NotFoundError("There is no such viewer (any more).")
-
-
-def _key(viewer: str) -> str:
-    return f"whep:{viewer}"

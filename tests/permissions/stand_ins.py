@@ -22,8 +22,7 @@ def put_stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(signalling, "request", answer)
     told = {"utterance": None, "generation": 1}
-    monkeypatch.setattr("streams.api.broadcasts.wait_for_result", lambda command: told)
-    monkeypatch.setattr("streams.admin.live.wait_for_result", lambda command: told)
+    monkeypatch.setattr("streams.verbs.wait_for_result", lambda command: told)
     monkeypatch.setattr("voices.services.preview_voice", lambda **_: b"RIFF")
     rewritten = Rewritten(png_bytes(), "png", 32, 32)
     monkeypatch.setattr("streams.services.pictures.rewrite_upload", lambda *_: rewritten)

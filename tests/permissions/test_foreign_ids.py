@@ -124,6 +124,7 @@ FROM_PARENT: Final = {
     "streams.Recording.broadcast",
     "streams.Schedule.show",
     "streams.Utterance.broadcast",
+    "streams.WhepViewer.broadcast",
     "voices.VoiceFallback.voice",
     "webhooks.WebhookAttempt.delivery",
     "webhooks.WebhookDelivery.webhook",

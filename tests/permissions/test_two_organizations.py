@@ -33,9 +33,10 @@ def voice_form(voice: Voice, **fallback: Any) -> dict[str, str]:
         "name": voice.name,
         "engine": voice.engine,
         "language": voice.language,
-        "settings": "{}",
         "fallback_links-TOTAL_FORMS": "1",
         "fallback_links-INITIAL_FORMS": "0",
+        "pronunciations-TOTAL_FORMS": "0",
+        "pronunciations-INITIAL_FORMS": "0",
         **{f"fallback_links-0-{name}": str(value) for name, value in row.items()},
     }
 

@@ -311,7 +311,7 @@ def test_page_speaks_chinese(cast: Cast) -> None:
 
     page = page_of(signed_in_as(cast.bob, "zh-hans"))
 
-    for text in ("直播中", "打断", "跳过本条", "停播", "帧率", "音画偏差"):
+    for text in ("直播中", "打断", "跳过本条", "停播", "帧率", "画面晚于声音"):
         assert text in page
 
 

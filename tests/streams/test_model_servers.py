@@ -14,7 +14,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from avatars.bundles import engine_settings, present_servers
-from inference.model_servers import is_model_server, list_servers, read_state
+from inference.model_servers import is_model_server, list_servers, obstacle, read_state
 from livestudio import doctor
 from livestudio.management.commands.up import Site
 from livestudio.metrics import exposition
@@ -63,6 +63,9 @@ def gpu_obstacles(show: Any) -> list[str]:
         ("cuda:0/musetalk/v1.5/kl", True),
         ("auto/musetalk/v1/tiny", True),
         ("cpu/musetalk_tiny/v1.5/kl", True),
+        ("cuda:1/wav2lip256", True),
+        ("cuda:1/wav2lip256/v1.5/kl", False),
+        ("cuda:1/musetalk", False),
         ("cuda:0", False),
         ("gpu/musetalk/v1.5/kl", False),
         ("cuda:0/puppet/v1.5/kl", False),
@@ -86,6 +89,18 @@ def test_process_sees_its_own_gpu_alone(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert first[first.index("--device") + 1] == "cuda"
     assert second[second.index("--decoder") + 1] == "tiny"
     assert servers[0].socket != servers[1].socket
+
+
+def test_server_of_an_engine_with_one_network_takes_presenters_of_any_version(
+    tmp_path: Path,
+) -> None:
+    (server,) = servers = list_servers(["cuda/wav2lip256"], tmp_path)
+
+    assert server.networks == "wav2lip256"
+    assert obstacle(servers, "wav2lip256", "v1.5", "kl", 25.0) is None
+    refused = obstacle([], "wav2lip256", "v1.5", "kl", 25.0)
+    assert refused is not None
+    assert refused.startswith("No model server runs wav2lip256; the operator")
 
 
 @pytest.mark.parametrize(("device", "seen"), [("cuda:1", "GPU-5a"), ("cuda:2", "-1")])

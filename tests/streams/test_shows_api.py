@@ -36,6 +36,16 @@ def test_post_show_takes_nested_cues_in_order(cast: Cast, alice: Client) -> None
     assert show["cues"][1]["emotion"] == 4
     assert show["overlays"]["label"] == {"preset": "bilingual", "position": "top_left"}
     assert (show["visibility"], show["schedule"], show["record"]) == ("private", None, False)
+    assert show["is_commercial"] is False
+
+
+def test_show_says_that_it_sells(cast: Cast, alice: Client) -> None:
+    made = alice.post("shows/", show_body(cast.organization, is_commercial=True)).json()
+    path = f"shows/{made['id']}/"
+
+    assert made["is_commercial"] is True
+    assert alice.patch(path, {"title": "Morning"}).json()["is_commercial"] is True
+    assert alice.patch(path, {"is_commercial": False}).json()["is_commercial"] is False
 
 
 def test_show_needs_title_avatar_voice(alice: Client) -> None:
@@ -68,6 +78,7 @@ def test_show_needs_title_avatar_voice(alice: Client) -> None:
         ("duration_minutes", 1.5),
         ("duration_minutes", 100_000),
         ("record", "yes"),
+        ("is_commercial", "yes"),
         ("background", ""),
         ("background", "beach"),
         ("background", "#12345"),

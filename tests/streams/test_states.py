@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from streams.models import Broadcast, BroadcastState
-from streams.models.broadcast import FINAL_STATES
+from streams.models.broadcast import FINAL_STATES, REASON_MAX_CHARACTERS
 from streams.states import MOVES, move
 
 ALL = BroadcastState.values
@@ -48,9 +48,9 @@ def test_older_lease_epoch_cannot_move(broadcast: Broadcast) -> None:
 @pytest.mark.database
 @pytest.mark.parametrize("state", sorted(FINAL_STATES))
 def test_final_state_frees_the_show(broadcast: Broadcast, state: str) -> None:
-    assert move(broadcast, state, "x" * 600)
+    assert move(broadcast, state, "x" * (REASON_MAX_CHARACTERS + 100))
 
     broadcast.refresh_from_db()
     assert broadcast.active_key is None
     assert broadcast.ended_at is not None
-    assert len(broadcast.reason) == 500
+    assert len(broadcast.reason) == REASON_MAX_CHARACTERS

@@ -14,7 +14,7 @@ from django.test import AsyncClient
 
 from inference.protocol import Signal
 from streams.errors import RunnerUnreachableError
-from streams.models import Broadcast, ConnectionTicket, Recording, Show
+from streams.models import Broadcast, ConnectionTicket, Recording, Show, WhepViewer
 from streams.services import signalling
 from streams.services.lifecycle import finish_broadcast, start_broadcast
 from streams.services.offers import source_of
@@ -276,6 +276,7 @@ def test_whep_tells_what_the_runner_refuses(
     assert (answer.status_code, answer.get("Retry-After")) == (status, retry_after)
     assert error_of(answer)["message"] == "No."
     assert answer["Content-Type"].startswith("application/json")
+    assert not WhepViewer.objects.exists()
 
 
 def test_whep_without_a_runner_is_503(broadcast: Broadcast, alice: Client, runner: Runner) -> None:

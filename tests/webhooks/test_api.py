@@ -155,4 +155,5 @@ def test_admin_makes_it_shows_the_secret_once_and_sends_again(cast: Cast) -> Non
     assert secret in made.content.decode()
     assert secret not in page.content.decode()
     assert WebhookDelivery.objects.get().state == "waiting"
-    assert "private" in refused.content.decode()
+    assert "10.0.0.7" in refused.content.decode()
+    assert "内网地址" in refused.content.decode()

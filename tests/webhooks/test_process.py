@@ -65,6 +65,7 @@ def wait_until_all_delivered(site: dict[str, str], seconds: float = 60.0) -> lis
             return rows
 
 
+@pytest.mark.long
 def test_a_sender_killed_in_the_middle_loses_nothing_and_repeats_by_the_same_id(
     site: dict[str, str],
 ) -> None:
@@ -93,6 +94,7 @@ def test_a_sender_killed_in_the_middle_loses_nothing_and_repeats_by_the_same_id(
     assert sorted(times.values()) == [1] * (EVENTS - 2) + [2, 2]
 
 
+@pytest.mark.long
 def test_a_sender_ends_when_idle_or_when_its_parent_is_gone(site: dict[str, str]) -> None:
     step(site, "prepare", "http://127.0.0.1:9/", "0")
 

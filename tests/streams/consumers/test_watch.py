@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from accounts.models import Membership
 from inference.protocol import Live, Signal
+from streams.consumers import watch as watch_module
 from streams.models import Broadcast, Show
 from streams.services import signalling
 from streams.services.offers import source_of
 from streams.services.signalling import request, tell
-from tests.factories import Cast
-from tests.streams.consumers.peers import RunnerPeer, browser, runner_peer
+from tests.factories import Cast, api_client
+from tests.streams.consumers.peers import RunnerPeer, browser, in_database, runner_peer
 
 
 async def answer_offer(runner: RunnerPeer, kind: str = "answer", **data: Any) -> dict[str, Any]:
@@ -152,6 +154,63 @@ async def test_private_show_needs_a_member(live: Broadcast, cast: Cast) -> None:
         assert await outsider.close_code() == 4404
     async with browser(live, "watch", cast.bob) as member:
         assert (await member.receive())["type"] == "state"
+
+
+async def test_show_made_private_loses_those_who_are_no_members(
+    live: Broadcast, cast: Cast
+) -> None:
+    async with (
+        browser(live, "watch", None) as nobody,
+        browser(live, "watch", cast.charlie) as outsider,
+        browser(live, "watch", cast.bob) as member,
+    ):
+        for viewer in (nobody, outsider, member):
+            await viewer.receive("state")
+
+        await in_database(set_visibility_by_api, cast, live, "private")
+
+        assert await nobody.close_code() == 4401
+        assert await outsider.close_code() == 4404
+        assert (await member.receive("state"))["state"] == "live"
+
+
+async def test_show_made_private_leaves_no_picture_to_who_is_no_member(
+    live: Broadcast, cast: Cast
+) -> None:
+    async with runner_peer(live) as runner:
+        await runner.hello()
+        async with browser(live, "watch", None) as nobody:
+            await nobody.send({"type": "offer", "sdp": "v=0"})
+            offer = await answer_offer(runner, sdp="v=0")
+            await nobody.receive("answer")
+
+            await in_database(set_visibility_by_api, cast, live, "private")
+
+            assert await nobody.close_code() == 4401
+        bye = await runner.receive("signal")
+    assert (bye["kind"], bye["viewer"]) == ("bye", offer["viewer"])
+
+
+async def test_viewer_who_is_no_member_any_more_hears_nothing_of_a_private_show(
+    live: Broadcast, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "RECHECK_SECONDS", -1.0)
+    await Show.objects.filter(pk=live.show_id).aupdate(visibility="private")
+    async with runner_peer(live) as runner, browser(live, "watch", cast.bob) as former:
+        await runner.hello()
+        await former.receive("state")
+        await Membership.objects.filter(user=cast.bob).adelete()
+
+        await runner.tell(Live("caption", {"utterance": "u", "text": "hi", "start_ms": 0,
+                                           "end_ms": 9}))  # fmt: skip
+
+        assert await former.close_code() == 4404
+
+
+def set_visibility_by_api(cast: Cast, broadcast: Broadcast, visibility: str) -> None:
+    client = api_client(cast.alice)
+    path = f"/api/v1/shows/{broadcast.show_id}/"
+    assert client.patch(path, {"visibility": visibility}).status_code == 200
 
 
 async def test_late_answer_is_not_taken_for_another_request(live: Broadcast) -> None:

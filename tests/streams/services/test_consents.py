@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.models import AuditEntry, Consent
 from accounts.services.consents import revoke_consent
 from avatars.models import Avatar
 from inference import catalog
+from livestudio.common.reasons import translate_reason
 from streams.errors import ShowNotReadyError
 from streams.models import Show
 from streams.services.consents import end_without_consent
@@ -100,6 +101,54 @@ def test_show_does_not_start_with_a_consent_that_does_not_hold(
     assert field == ("avatar" if scope == "face" else "voice")
     assert found == code
     assert "Lin Xia" in message
+
+
+@pytest.mark.parametrize("scope", ["face", "voice"])
+@pytest.mark.parametrize("is_allowed", [False, True])
+def test_show_that_sells_needs_a_consent_for_commercial_use(
+    cast: Cast, scope: str, is_allowed: bool
+) -> None:
+    show = make_show(cast.organization, cast.alice, is_commercial=True)
+    consent_of(cast, show, scope, is_commercial=is_allowed)
+    show.refresh_from_db()
+
+    if is_allowed:
+        assert start_broadcast(show=show, actor=cast.alice)
+        return
+    field, code, message = refusal(cast, show)
+    assert (field, code) == ("avatar" if scope == "face" else "voice", "consent_not_commercial")
+    assert message.startswith("The consent of Lin Xia for “")
+    with translation.override("zh-hans"):
+        assert translate_reason(message).endswith("的授权不包含商业用途。")
+
+
+def test_show_that_does_not_sell_takes_any_consent(cast: Cast) -> None:
+    show = make_show(cast.organization, cast.alice)
+    consent_of(cast, show, is_commercial=False, territory="CN")
+    show.refresh_from_db()
+
+    assert start_broadcast(show=show, actor=cast.alice)
+
+
+@pytest.mark.parametrize(
+    ("began_as", "state"), [(True, "stopping"), (False, "live"), (None, "live")]
+)
+def test_commercial_use_taken_back_ends_what_began_as_a_show_that_sells(
+    cast: Cast, began_as: bool | None, state: str
+) -> None:
+    broadcast = put_live(cast, is_commercial=bool(began_as))
+    consent_of(cast, broadcast.show, is_commercial=False)
+    Show.objects.update(is_commercial=True)
+    if began_as is None:  # before shows had the mark
+        del broadcast.snapshot["is_commercial"]
+        broadcast.save()
+
+    assert end_without_consent(timezone.now()) == (state == "stopping")
+
+    broadcast.refresh_from_db()
+    assert broadcast.state == state
+    if state == "stopping":
+        assert broadcast.reason.endswith("is not for commercial use.")
 
 
 def test_filmed_presenter_needs_a_consent(cast: Cast) -> None:

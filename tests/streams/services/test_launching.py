@@ -106,6 +106,7 @@ def test_quick_deaths_end_in_failure_with_the_reason(
     assert starting.active_key is None
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_pauses_between_launches_grow(
     starting: Broadcast, launcher: PaperLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
