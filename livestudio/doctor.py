@@ -37,7 +37,7 @@ Level = Literal["ok", "note", "stop"]
 
 _MIB: Final = 1024 * 1024
 # One broadcast records about 1 GiB an hour at 2 Mbps.
-_DISK_NEEDED_MIB: Final = 500
+DISK_NEEDED_MIB: Final = 500
 _DISK_WANTED_MIB: Final = 5000
 _MEMORY_WANTED_MIB: Final = 2000
 _CORES_WANTED: Final = 2
@@ -91,10 +91,21 @@ def check_engines() -> Iterator[Finding]:
         if not _is_there(module):
             yield Finding(name, "stop", f"{module} is missing", "Install LiveStudio again.")
         elif entry.gpu_memory_mib:
-            text = f"needs a GPU with {entry.gpu_memory_mib} MiB"
-            yield Finding(name, "ok", text)
+            yield _neural_finding(name, entry.gpu_memory_mib)
         else:
             yield Finding(name, "ok", f"{entry.label_en}, runs on the processor")
+
+
+def _neural_finding(name: str, memory_mib: int) -> Finding:
+    """Whether this machine can run networks; their files are listed by `manage.py weights`."""
+    text = f"needs a GPU with {memory_mib} MiB"
+    if not _gpus():
+        advice = "Shows with a drawn presenter or one of a photo need none."
+        return Finding(name, "note", f"{text}, and none was found", advice)
+    if not _is_there("torch"):
+        advice = ".venv/bin/pip install -r requirements/neural.txt -c requirements/lock.txt"
+        return Finding(name, "note", f"{text}, and PyTorch, which is missing", advice)
+    return Finding(name, "ok", f"{text}; `manage.py weights` lists the files that it needs")
 
 
 def check_voices() -> Iterator[Finding]:
@@ -188,17 +199,21 @@ def check_ice() -> Iterator[Finding]:
 
 
 def check_gpu() -> Iterator[Finding]:
+    names = _gpus()
+    yield from (Finding("gpu", "ok", name) for name in names)
+    if not names:
+        advice = "Not needed: the built-in presenter needs no GPU."
+        yield Finding("gpu", "note", "none found", advice)
+
+
+def _gpus() -> list[str]:
+    """What the driver says of each GPU; nothing where there is no driver."""
     program = shutil.which("nvidia-smi")
-    none = Finding("gpu", "note", "none found", "Not needed: the built-in presenter needs no GPU.")
     if program is None:
-        yield none
-        return
+        return []
     query = [program, "--query-gpu=name,memory.total", "--format=csv,noheader"]
     done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
-    lines = done.stdout.strip().splitlines() if done.returncode == 0 else []
-    yield from (Finding("gpu", "ok", line) for line in lines)
-    if not lines:
-        yield none
+    return done.stdout.strip().splitlines() if done.returncode == 0 else []
 
 
 def check_model_servers() -> Iterator[Finding]:
@@ -215,7 +230,7 @@ def check_disk() -> Iterator[Finding]:
     free_mib = shutil.disk_usage(settings.DATA_DIR).free // _MIB
     text = f"{free_mib} MiB free in {settings.DATA_DIR}"
     advice = "Free some space, or set DATA_DIR to another disk."
-    if free_mib < _DISK_NEEDED_MIB:
+    if free_mib < DISK_NEEDED_MIB:
         yield Finding("disk", "stop", text, advice)
     elif free_mib < _DISK_WANTED_MIB:
         yield Finding("disk", "note", f"{text}: recordings fill it within hours", advice)
@@ -355,7 +370,7 @@ def _try_udp(host: str) -> Finding:
 def _model_server_finding(state: ServerState) -> Finding:
     server = state.server
     part = f"model server {server.name}"
-    runs = f"{server.engine} {server.version}, decoder {server.decoder}, on {server.device}"
+    runs = f"{server.networks}, on {server.device}"
     if state.state == "ready":
         text = (
             f"{runs} ({state.device}): {state.on_air} on air, room for {state.room} more of "

@@ -6,7 +6,6 @@ default secret, a test engine or the embedded database. See `docs/` and `manage.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 from datetime import timedelta
@@ -63,7 +62,7 @@ if not FIELD_KEYS or not all(env.is_field_key(key) for key in FIELD_KEYS):
     )
 
 # --- addresses ----------------------------------------------------------------------------------
-HOST = env.read_text("HOST", "127.0.0.1").removeprefix("[").removesuffix("]")
+HOST = env.read_listener("HOST", "127.0.0.1")
 PORT = env.read_integer("PORT", 8000, lowest=1, highest=65535)
 _is_any_host = HOST in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 LOCAL_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(HOST, HOST)  # noqa: S104 - as above
@@ -74,7 +73,7 @@ RUNNER_LINK_URL = f"ws://{_local_host}:{PORT}/ws/v1/runner/"
 
 _default_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]", socket.gethostname().lower())
 _default_hosts += () if _is_any_host else (_local_host,)
-ALLOWED_HOSTS = list(env.read_list("ALLOWED_HOSTS", () if IS_PRODUCTION else _default_hosts))
+ALLOWED_HOSTS = list(env.read_hosts("ALLOWED_HOSTS", () if IS_PRODUCTION else _default_hosts))
 if not ALLOWED_HOSTS or (IS_PRODUCTION and "*" in ALLOWED_HOSTS):
     env.refuse("ALLOWED_HOSTS", ",".join(ALLOWED_HOSTS), "the host names of this site, no `*`")
 
@@ -82,7 +81,7 @@ CORS_ALLOWED_ORIGINS = list(
     env.read_checked_list(
         "CORS_ALLOWED_ORIGINS",
         (),
-        lambda origin: origin.startswith(("http://", "https://")) and origin.count("/") == 2,
+        env.is_origin,
         "origins such as https://studio.example.org, comma-separated",
     )
 )
@@ -153,29 +152,20 @@ EMAIL_HOST_PASSWORD = _mail_server.get("EMAIL_HOST_PASSWORD") or ""
 EMAIL_USE_TLS = bool(_mail_server.get("EMAIL_USE_TLS"))
 EMAIL_USE_SSL = bool(_mail_server.get("EMAIL_USE_SSL"))
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.read_text("EMAIL_FROM", "LiveStudio <livestudio@localhost>")
+DEFAULT_FROM_EMAIL = env.read_sender("EMAIL_FROM", "LiveStudio <livestudio@localhost>")
 # Seconds that the link of a forgotten password is good for.
 PASSWORD_RESET_TIMEOUT = 3600
 
 # --- WebRTC -------------------------------------------------------------------------------------
 
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 ICE_SERVERS = env.read_ice_servers("ICE_SERVERS")
 # Empty = every address of the machine; embedded adds loopback so that one machine is enough.
 ICE_HOST_ADDRESSES = env.read_checked_list(
-    "ICE_HOST_ADDRESSES", (), _is_address, "IP addresses of this machine, comma-separated"
+    "ICE_HOST_ADDRESSES", (), env.is_address, "IP addresses of this machine, comma-separated"
 )
 ICE_UDP_PORTS = env.read_port_range("ICE_UDP_PORTS")
 ICE_PUBLIC_ADDRESS = env.read_text("ICE_PUBLIC_ADDRESS") or None
-if ICE_PUBLIC_ADDRESS and not _is_address(ICE_PUBLIC_ADDRESS):
+if ICE_PUBLIC_ADDRESS and not env.is_address(ICE_PUBLIC_ADDRESS):
     env.refuse("ICE_PUBLIC_ADDRESS", ICE_PUBLIC_ADDRESS, "one IP address")
 
 # --- applications -------------------------------------------------------------------------------
@@ -242,7 +232,6 @@ TEMPLATES = [
 
 # --- database, cache, channel layer -------------------------------------------------------------
 DATABASE_URL = env.read_text("DATABASE_URL")
-REDIS_URL = env.read_text("REDIS_URL")
 
 
 def _read_database() -> dict[str, Any]:
@@ -250,13 +239,9 @@ def _read_database() -> dict[str, Any]:
         if IS_PRODUCTION:
             env.refuse("DATABASE_URL", "", "mysql://user:password@host:3306/name in production")
         return _sqlite(DATA_DIR / "livestudio.sqlite3")
-    scheme = DATABASE_URL.partition("://")[0]
-    if scheme == "sqlite" and not IS_PRODUCTION:
-        return _sqlite(Path(environ.Env.db_url_config(DATABASE_URL)["NAME"]))
-    if scheme != "mysql":
-        allowed = "mysql://user:password@host:3306/name"
-        # The address may hold a password: show its scheme only.
-        env.refuse("DATABASE_URL", f"{scheme}://…", allowed)
+    if DATABASE_URL.startswith("sqlite://") and not IS_PRODUCTION:
+        return _sqlite(env.read_database_file("DATABASE_URL"))
+    env.read_server("DATABASE_URL", ("mysql",), "mysql://user:password@host:3306/name", path=True)
     return {
         **environ.Env.db_url_config(DATABASE_URL),
         "ENGINE": "livestudio.common.mysql",
@@ -289,8 +274,9 @@ DATABASES = {"default": _read_database()}
 # Requests that a web process answers at once; each may hold a connection to the database.
 WEB_THREADS = env.read_integer("WEB_THREADS", 32, lowest=1, highest=500)
 
-if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
-    env.refuse("REDIS_URL", REDIS_URL.partition("://")[0] + "://…", "redis://host:6379/0")
+REDIS_URL = env.read_text("REDIS_URL")
+if not REDIS_URL.startswith("unix://"):
+    env.read_server("REDIS_URL", ("redis", "rediss"), "redis://host:6379/0", path=False)
 if IS_PRODUCTION and not REDIS_URL:
     env.refuse("REDIS_URL", "", "redis://host:6379/0 in production")
 CHANNEL_LAYERS: dict[str, dict[str, Any]]
@@ -405,7 +391,7 @@ USE_TZ = True
 # --- static files -------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 # What `collectstatic` fills; served by every web process in production.
-STATIC_ROOT = Path(env.read_text("STATIC_ROOT", str(BASE_DIR / "livestudio" / "static_collected")))
+STATIC_ROOT = env.read_place("STATIC_ROOT", BASE_DIR / "livestudio" / "static_collected")
 FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
 STATICFILES_DIRS = [("frontend", str(FRONTEND_DIST))] if FRONTEND_DIST.is_dir() else []
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION

@@ -15,10 +15,9 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.web import http
 
-from avatars.builds import LANDMARKS_MAX_BYTES, UPLOAD_MAX_BYTES
+from avatars.uploads import LANDMARKS_MAX_BYTES, UPLOAD_MAX_BYTES
+from livestudio.common.parsers import LARGEST_BODY_BYTES
 
-# As nginx in front of us (deploy/nginx/): a picture has at most 8 MB.
-BODY_MAX_BYTES: Final = 9 * 1024 * 1024
 FILM_PATH: Final = b"/api/v1/avatars/"
 FILM_MAX_BYTES: Final = UPLOAD_MAX_BYTES + LANDMARKS_MAX_BYTES + 1024 * 1024
 # Each is in memory for a moment when it has come.
@@ -68,12 +67,12 @@ class Request(WebRequest):
     def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
         """The headers are complete."""
         is_film = self._may_be_film()
-        self._most = FILM_MAX_BYTES if is_film else BODY_MAX_BYTES
+        self._most = FILM_MAX_BYTES if is_film else LARGEST_BODY_BYTES
         self.channel.setTimeout(FILM_SECONDS if is_film else BODY_SECONDS)
         super().gotLength(0 if length is not None and length > self._most else length)
         if length is not None and length > self._most:
-            self._refuse(413, "invalid", f"The request is larger than {self._most >> 20} MB.")
-        elif is_film and (length is None or length > BODY_MAX_BYTES):
+            self._refuse(413, "invalid", f"The request is larger than {self._most >> 20} MiB.")
+        elif is_film and (length is None or length > LARGEST_BODY_BYTES):
             self._claim_place()
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
@@ -82,7 +81,7 @@ class Request(WebRequest):
         if self._is_refused:
             return
         if self._received > self._most:
-            self._refuse(413, "invalid", f"The request is larger than {self._most >> 20} MB.")
+            self._refuse(413, "invalid", f"The request is larger than {self._most >> 20} MiB.")
         else:
             super().handleContentChunk(data)
 

@@ -5,34 +5,33 @@ from __future__ import annotations
 from typing import Any, Final
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from accounts.actor import signed_in
 from accounts.models import Consent
-from inference.catalog import ENGINES, get_engine
+from inference.catalog import get_engine
 from livestudio.common.admin import (
-    OneOrganizationForm,
     OrganizationScopedAdmin,
     OrganizationScopedInline,
     refusal_text,
 )
-from livestudio.common.errors import DomainError, ErrorDetail, InvalidInputError
+from livestudio.common.errors import DomainError
+from livestudio.common.settings_form import settings_text
 from voices import pronunciations, services
 from voices.access import get_voice_for
 from voices.models import Language, Pronunciation, Voice, VoiceFallback
-from voices.pronunciations import check_pronunciation
-from voices.validators import (
-    API_KEY_MAX_CHARACTERS,
-    SERVER_ENGINES,
-    check_api_key,
-    check_voice,
+from voices.settings_words import WORDS
+from voices.voice_form import (
+    PronunciationForm,
+    VoiceForm,
+    WordFormSet,
+    engine_label,
+    settings_fieldsets,
 )
 
 BASIC_ENGINE: Final = "espeak"
@@ -56,74 +55,22 @@ def audition_button(request: HttpRequest, voice_id: UUID) -> HttpResponse:
     return HttpResponse(sound, content_type="audio/wav")
 
 
-def reading_text(detail: ErrorDetail) -> str:
-    """A refusal of the list in the reader's language."""
-    texts = {
-        "word_unspeakable": _("Give a word with letters, digits or characters."),
-        "pinyin_unknown": _("One of these pinyin syllables does not exist."),
-        "pinyin_malformed": _("Write each syllable with its tone from 1 to 5, as in ni3 hao3."),
-        "reading_malformed": _("Write plain letters or Chinese characters, without signs."),
-        "other_language": _("This voice speaks another language."),
-        "unique": _("The list has this word already."),
-    }
-    return str(texts.get(detail.code, detail.message))
-
-
-class VoiceForm(OneOrganizationForm):
-    engine = forms.ChoiceField(
-        label=_("engine"),
-        choices=[(e.name, f"{e.label_zh} · {e.label_en}") for e in ENGINES if e.kind == "speech"],
-    )
-
-    api_key = forms.CharField(
-        label=_("API key"),
-        required=False,
-        max_length=API_KEY_MAX_CHARACTERS,
-        strip=False,
-        # render_value is off: the page never holds the key, not even after a mistake elsewhere.
-        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
-        help_text=_("Leave empty to keep the present one. It is sealed and never shown again."),
-    )
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean()
-        try:
-            check_api_key(values.get("api_key") or "", engine=values.get("engine", ""))
-            check_voice(
-                engine=values.get("engine", ""),
-                language=values.get("language", ""),
-                settings=values.get("settings") or {},
-            )
-        except InvalidInputError as error:
-            for detail in error.details:
-                self.add_error(detail.field.partition(".")[0], detail.message)
-        if self._needs_key_again(values):
-            self.add_error("api_key", _("Give the API key again with a new address."))
-        return values
-
-    def _needs_key_again(self, values: dict[str, Any]) -> bool:
-        """A key must not follow to a server it was not meant for."""
-        if not self.initial.get("settings") or not self.instance.has_api_key:
-            return False
-        address = self.initial["settings"].get("base_url")
-        is_moved = (values.get("settings") or {}).get("base_url") != address
-        return is_moved and values.get("engine") in SERVER_ENGINES and not values.get("api_key")
-
-    class Meta:
-        widgets = {"settings": forms.Textarea(attrs={"rows": 5, "cols": 60})}
-        help_texts = {
-            "settings": _(
-                'A JSON object, such as {"gender": "female", "rate": 1.1}. Built-in voice: gender,'
-                " rate, pitch. edge: gender, voice, rate, pitch, volume. openai_speech: base_url,"
-                " model, voice, speed, response_format, instructions."
-            )
-        }
-
-
 class FallbackInline(OrganizationScopedInline):
     model = VoiceFallback
     fk_name = "voice"
     organization_field = "voice__organization"
+    view_permission = "voice.view"
+    edit_permission = "voice.edit"
+
+
+class WordInline(OrganizationScopedInline):
+    """The words that this voice alone reads in its own way."""
+
+    model = Pronunciation
+    form = PronunciationForm
+    formset = WordFormSet
+    fields = ("text", "reading")
+    verbose_name_plural = _("words that only this voice reads so")
     view_permission = "voice.view"
     edit_permission = "voice.edit"
 
@@ -133,25 +80,32 @@ class VoiceAdmin(OrganizationScopedAdmin):
     form = VoiceForm
     view_permission = "voice.view"
     edit_permission = "voice.edit"
-    fields = (
-        "organization", "name", "engine", "language", "settings", "api_key", "consent", "state",
-    )  # fmt: skip
-    readonly_fields = ("state",)
+    readonly_fields = ("state", "settings_summary")
     list_display = ("name", "engine_label", "language", "state", "organization")
     list_filter = ("organization", "engine", "language", "state")
     search_fields = ("name",)
-    inlines = (FallbackInline,)
+    inlines = (FallbackInline, WordInline)
     change_form_template = "voices/admin/voice_form.html"
     change_list_template = "voices/admin/voice_list.html"
 
     @admin.display(description=_("engine"), ordering="engine")
     def engine_label(self, voice: Voice) -> str:
         try:
-            entry = get_engine("speech", voice.engine)
+            return engine_label(get_engine("speech", voice.engine))
         except LookupError:
             return str(voice.engine)
-        is_chinese = (get_language() or "").startswith("zh")
-        return entry.label_zh if is_chinese else entry.label_en
+
+    @admin.display(description=_("settings"))
+    def settings_summary(self, voice: Voice) -> str:
+        return settings_text(voice.settings, WORDS, voice.engine)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Who may only look reads the settings in one line."""
+        what = ("organization", "name", "language", "engine")
+        if not self.has_change_permission(request, obj):
+            return ((None, {"fields": (*what, "settings_summary", "consent", "state")}),)
+        end = (None, {"fields": ("consent", "state")})
+        return ((None, {"fields": what}), *settings_fieldsets(), end)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "consent":
@@ -201,6 +155,10 @@ class VoiceAdmin(OrganizationScopedAdmin):
             made = services.create_voice(organization=obj.organization, values=values, actor=user)
             obj.pk, obj._state.adding = made.pk, False
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        formset.actor = request.user
+        super().save_formset(request, form, formset, change)
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         user: Any = request.user
         services.delete_voice(voice=obj, actor=user)
@@ -208,20 +166,6 @@ class VoiceAdmin(OrganizationScopedAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         for voice in queryset:
             self.delete_model(request, voice)
-
-
-class PronunciationForm(OneOrganizationForm):
-    """A word of the list with the rules of its service, refused in the reader's language."""
-
-    def _post_clean(self) -> None:
-        super()._post_clean()  # type: ignore[misc]  # a hook of Django without types
-        if self.errors or self.instance.organization_id is None:
-            return
-        try:
-            check_pronunciation(self.instance)
-        except InvalidInputError as error:
-            for detail in error.details:
-                self.add_error(detail.field, reading_text(detail))
 
 
 @admin.register(Pronunciation)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.text import capfirst
@@ -36,13 +36,41 @@ else:
 
 
 class OneOrganizationForm(_ModelForm):
-    """Refuses a row that points at rows of another organization than its own."""
+    """Refuses a row that points at rows of another organization than its own.
+
+    refused: what a service said when this form was saved, told in the form with all that was typed.
+    """
+
+    refused: ClassVar[DomainError | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
             if isinstance(field, LocalTimeField):
                 field.kept = getattr(self.instance, name, None)
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        if self.refused is not None and self.is_bound:
+            _tell_in(self, self.refused)
+
+    def _update_errors(self, errors: Any) -> None:
+        """A name that is taken is told beside the name, not as a rule about two columns."""
+        told = getattr(errors, "error_dict", {})
+        for error in list(told.get(NON_FIELD_ERRORS, ())):
+            columns = set((error.params or {}).get("unique_check", ())) - {"organization"}
+            if len(columns) == 1 and (column := columns.pop()) in self.fields:
+                told[NON_FIELD_ERRORS].remove(error)
+                self.add_error(column, _("Your organization has this one already: choose another."))
+        super()._update_errors(errors)  # type: ignore[misc]  # a hook of Django without types
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Sentences of services are English: they are told in the language of the page."""
+        message = error if isinstance(error, str) else getattr(error, "message", None)
+        if isinstance(message, str) and not getattr(error, "params", None):
+            code = getattr(error, "code", None)
+            error = ValidationError(translate_reason(message), code=code)
+        super().add_error(field, error)
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
@@ -152,8 +180,17 @@ class OrganizationScopedAdmin(_Scoped, _ModelAdmin):
         return initial
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        view = super().changeform_view
-        return self._telling(request, lambda: view(request, *args, **kwargs))
+        """A refusal of a service stands in the form, with nothing saved and nothing lost."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except DomainError as error:
+            request.refused = error  # type: ignore[attr-defined]  # get_form reads it
+        return super().changeform_view(request, *args, **kwargs)
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        refused = getattr(request, "refused", None)
+        return type(form.__name__, (form,), {"refused": refused}) if refused else form
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -222,10 +259,20 @@ class ReadOnly:
 
 def refusal_text(error: DomainError) -> str:
     """What a service refused: its details in their own words, after what it says in general."""
-    details = [item.message for item in error.details if item.message != error.message]
+    found = [item.message for item in error.details if item.message != error.message]
+    details = [translate_reason(str(message)) for message in found]
     message = translate_reason(error.message) if error.is_reason else error.message
     general = [] if details and message == InvalidInputError.message else [message]
     return " ".join([*general, *details])
+
+
+def _tell_in(form: Any, error: DomainError) -> None:
+    """Each detail beside its field; what names no field of the form stands above it."""
+    if not error.details:
+        form.add_error(None, refusal_text(error))
+    for detail in error.details:
+        known = detail.field if detail.field in form.fields else None
+        form.add_error(known, str(detail.message))
 
 
 def _organization_id_of(row: Any) -> Any:

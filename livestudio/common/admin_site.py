@@ -8,7 +8,9 @@ Pages linked in the header come before everything else on the index too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final
@@ -21,6 +23,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext as _
 from django.views.i18n import set_language
+
+from livestudio.common.errors import DomainError
+from livestudio.common.reasons import translate_reason
+from livestudio.common.throttles import SignInThrottle
 
 CHOSEN_ORGANIZATION: Final = "admin_organization"
 
@@ -61,6 +67,9 @@ class StudioAdminSite(AdminSite):
         self._panels: list[Panel] = []
         self._narrow: Callable[[Any, str], bool] = lambda user, organization_id: False
         self._choices: Callable[[Any], list[Any]] = lambda user: []
+        self._password_work: Callable[[str], AbstractContextManager[None]] = lambda address: (
+            nullcontext()
+        )
 
     @property
     def index_title(self) -> str:  # type: ignore[override]  # lazy: in the reader's language
@@ -79,6 +88,10 @@ class StudioAdminSite(AdminSite):
     ) -> None:
         """How a user is narrowed to one organization, and which there are to choose from."""
         self._narrow, self._choices = narrow, choices
+
+    def set_password_work(self, places: Callable[[str], AbstractContextManager[None]]) -> None:
+        """What is held while an address has the hash of a password computed."""
+        self._password_work = places
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         own: list[URLPattern | URLResolver] = [
@@ -118,6 +131,32 @@ class StudioAdminSite(AdminSite):
             answer["Retry-After"] = str(wait_seconds)
         return answer
 
+    def password_change(  # type: ignore[override]  # its type forgets redirects
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's page; each try computes two hashes."""
+        return self.hashing(
+            request, lambda: super(StudioAdminSite, self).password_change(request, extra_context)
+        )
+
+    def hashing(self, request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpResponse:
+        """The answer of a view whose form computes hashes of passwords.
+
+        As often as an address may sign in, and within its places; else 429 or 503.
+        """
+        if request.method != "POST":
+            return view()
+        throttle = SignInThrottle()
+        if not throttle.allow_request(request, None):
+            return _wait(_("Too many tries. Wait a minute."), 429, throttle.wait())
+        try:
+            with self._password_work(throttle.get_ident(request)):
+                return view()
+        except DomainError as error:
+            if error.retry_after_seconds is None:
+                raise
+            return _wait(translate_reason(error.message), error.status, error.retry_after_seconds)
+
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
@@ -136,6 +175,12 @@ class StudioAdminSite(AdminSite):
         return [
             {"label": label, "url": url, "is_current": request.path == url} for label, url in links
         ]
+
+
+def _wait(text: str, status: int, seconds: float) -> HttpResponse:
+    answer = HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
+    answer["Retry-After"] = str(math.ceil(seconds))
+    return answer
 
 
 def _place(order: tuple[str, ...], name: str) -> int:

@@ -54,19 +54,27 @@ def sealed_fields() -> Iterator[tuple[type[models.Model], str]]:
 def missing_keys() -> Counter[str]:
     """Key id → how many secrets need it although FIELD_KEYS does not have it.
 
-    Asks the database for the heads of the ciphertexts only. Tables that are not there are skipped.
+    Asks the database for the heads of the ciphertexts only. Fields that are not there are skipped:
+    before an upgrade `migrate` itself asks.
     """
     known = {vault.key_id(key) for key in settings.FIELD_KEYS}
     tables = set(connection.introspection.table_names())
     found: Counter[str] = Counter()
     for model, name in sealed_fields():
-        if model._meta.db_table not in tables:
+        table = model._meta.db_table
+        if table not in tables or name not in _columns_of(table):
             continue
         rows = model._default_manager.filter(**{f"{name}__startswith": "k1."})
         heads = rows.order_by().annotate(head=Substr(name, 1, _HEAD_CHARACTERS)).values("head")
         for row in heads.annotate(number=Count("pk")):
             found[vault.key_id_of(row["head"])] += row["number"]
     return Counter({key: number for key, number in found.items() if key not in known})
+
+
+def _columns_of(table: str) -> set[str]:
+    with connection.cursor() as cursor:
+        rows = connection.introspection.get_table_description(cursor, table)
+    return {row.name for row in rows}
 
 
 def _rotate_field(rotation: Rotation, model: type[models.Model], name: str) -> Iterator[Rotation]:

@@ -34,6 +34,8 @@ INLINE = {
     "fallback_links-INITIAL_FORMS": "0",
     "fallback_links-MIN_NUM_FORMS": "0",
     "fallback_links-MAX_NUM_FORMS": "1000",
+    "pronunciations-TOTAL_FORMS": "0",
+    "pronunciations-INITIAL_FORMS": "0",
 }
 
 
@@ -44,7 +46,7 @@ def cast() -> Cast:
 
 
 def admin_of(user: User) -> Client:
-    client = Client()
+    client = Client(headers={"accept-language": "en"})
     client.force_login(user)
     return client
 
@@ -55,7 +57,6 @@ def voice_form(voice: Any, **changes: str) -> dict[str, str]:
         "name": voice.name,
         "engine": voice.engine,
         "language": voice.language,
-        "settings": "{}",
         **INLINE,
         **changes,
     }
@@ -158,11 +159,11 @@ def test_wrong_settings_are_told_in_the_form(cast: Cast) -> None:
     voice = VoiceFactory(organization=cast.organization)
 
     answer = admin_of(cast.alice).post(
-        f"{VOICES}{voice.pk}/change/", voice_form(voice, settings='{"gender": "robot"}')
+        f"{VOICES}{voice.pk}/change/", voice_form(voice, espeak__gender="robot")
     )
 
     assert answer.status_code == 200
-    assert b"Use female or male." in answer.content
+    assert b"robot is not one of the available choices" in answer.content
 
 
 def test_row_stays_with_its_organization(cast: Cast) -> None:
@@ -333,8 +334,8 @@ def test_producer_makes_and_changes_an_avatar(cast: Cast) -> None:
         "organization": str(cast.organization.pk),
         "name": "Anchor",
         "engine": "puppet",
-        "settings": '{"character": "lin"}',
-        "licences": "[]",
+        "presenter": "lin/knit",
+        "licences": "",
         "clips-TOTAL_FORMS": "0",
         "clips-INITIAL_FORMS": "0",
         "builds-TOTAL_FORMS": "0",
@@ -345,14 +346,14 @@ def test_producer_makes_and_changes_an_avatar(cast: Cast) -> None:
     avatar = Avatar.objects.get(name="Anchor")
     address = f"/admin/avatars/avatar/{avatar.pk}/change/"
     changed = client.post(address, {**form, "name": "Host"})
-    wrong = client.post(address, {**form, "settings": '{"character": "nobody"}'})
+    wrong = client.post(address, {**form, "presenter": "nobody/knit"})
     taken = client.post("/admin/avatars/avatar/add/", {**form, "name": "Host"})
 
     avatar.refresh_from_db()
     assert made.status_code == changed.status_code == 302
     assert avatar.name == "Host"
     assert wrong.status_code == 200
-    assert b"Use lin or chen." in wrong.content
+    assert b"nobody/knit is not one of the available choices" in wrong.content
     assert taken.status_code == 200
     assert b"errorlist" in taken.content
     assert Avatar.objects.filter(name="Host").count() == 1

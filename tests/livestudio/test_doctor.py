@@ -143,6 +143,28 @@ def test_studio_that_is_not_built_is_told(settings: Any, tmp_path: Path) -> None
     assert only(doctor.check_frontend).level == "note"
 
 
+@pytest.mark.parametrize(
+    ("gpus", "has_torch", "level", "words"),
+    [
+        ([], True, "note", "none was found"),
+        (["NVIDIA H100, 81559 MiB"], False, "note", "PyTorch, which is missing"),
+        (["NVIDIA H100, 81559 MiB"], True, "ok", "manage.py weights"),
+    ],
+)
+def test_networks_that_cannot_run_here_are_a_gap(
+    monkeypatch: pytest.MonkeyPatch, gpus: list[str], has_torch: bool, level: str, words: str
+) -> None:
+    monkeypatch.setattr(doctor, "_gpus", lambda: gpus)
+    monkeypatch.setattr(doctor, "_is_there", lambda module: module != "torch" or has_torch)
+
+    found = {finding.part: finding for finding in doctor.check_engines()}
+
+    for name in ("face engine musetalk", "face engine wav2lip256"):
+        assert (found[name].level, words in found[name].text) == (level, True)
+        assert bool(found[name].advice) is (level == "note")
+    assert found["face engine puppet"].level == "ok"
+
+
 def test_gpu_is_named_when_the_driver_names_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

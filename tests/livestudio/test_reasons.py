@@ -12,6 +12,8 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
+from avatars.models import REASON_MAX_CHARACTERS
+from inference.engines.weights import WeightsError, WeightsFolder, list_parts
 from livestudio.common.errors import refusals
 from livestudio.common.reasons import REFUSALS, TABLE, translate_reason
 
@@ -35,6 +37,24 @@ SPOKEN_IN = (
     "inference/model_servers.py",
     "inference/gpu/client.py",
     "inference/gpu/link.py",
+    "inference/builds.py",
+    "inference/media/footage.py",
+    "inference/media/uploads.py",
+    "inference/engines/weights.py",
+    "inference/engines/face/archives.py",
+    "inference/engines/face/avatar_build.py",
+    "inference/engines/face/musetalk/building.py",
+    "inference/engines/face/musetalk/bundle.py",
+    "inference/engines/face/musetalk/checkpoints.py",
+    "inference/engines/face/musetalk/engine.py",
+    "inference/engines/face/musetalk/footage_checks.py",
+    "inference/engines/face/musetalk/importing.py",
+    "inference/engines/face/musetalk/landmarks.py",
+    "inference/engines/face/musetalk/pickles.py",
+    "inference/engines/face/portrait/building.py",
+    "inference/engines/face/portrait/checks.py",
+    "inference/engines/face/portrait/engine.py",
+    "inference/engines/face/wav2lip/renderer.py",
     "metering/errors.py",
     "accounts/consents.py",
     "streams/runner_events.py",
@@ -62,6 +82,7 @@ UNSEEN = (
     "event {} has no time",
     "stream key of ",
     "device/engine/version/decoder",
+    "has no versions; comma-separated",
     "it has ended",
     "it is no model server",
 )
@@ -166,6 +187,14 @@ def test_api_refuses_in_the_language_of_the_reader() -> None:
             "The presenter's process ended (killed by SIGKILL); it is being started again.",
             "主播进程退出（被 SIGKILL 终止），正在重新启动。",
         ),
+        (
+            "coords.pkl is not taken: it asks to run os.system.",
+            "不接受 coords.pkl：它要求运行 os.system。",
+        ),
+        (
+            "The face points cannot be read: points are pairs of numbers.",
+            "无法读取面部点：点应为成对的数值。",
+        ),
         ("something nobody thought of", "something nobody thought of"),
         ("", ""),
     ],
@@ -175,3 +204,36 @@ def test_reasons_are_read_in_chinese(english: str, chinese: str) -> None:
         assert translate_reason(english) == chinese
     with translation.override("en"):
         assert translate_reason(english) == english
+
+
+def _weights_errors(folder: Path) -> Iterator[str]:
+    """What is said of each network whose files are missing, and are other files."""
+    for part in list_parts():
+        with pytest.raises(WeightsError) as missing:
+            WeightsFolder(folder).find(part)
+        yield missing.value.message
+        for file in part.choices[0]:
+            (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file.path).write_bytes(b"first")
+            WeightsFolder(folder).examine(file)
+            (folder / file.path).write_bytes(b"other numbers")
+        with pytest.raises(WeightsError) as wrong:
+            WeightsFolder(folder).find(part)
+        yield wrong.value.message
+
+
+def test_reasons_about_weights_are_whole_chinese_and_name_no_folder_of_the_server(
+    tmp_path: Path,
+) -> None:
+    said = list(_weights_errors(tmp_path))
+
+    assert len(said) == 2 * len(list_parts())
+    for english in said:
+        assert len(english) < REASON_MAX_CHARACTERS - 100  # of it, what others put around
+        assert str(tmp_path) not in english
+        assert "`weights/" in english
+        with translation.override("zh-hans"):
+            chinese = translate_reason(english)
+        # Names, addresses and licences apart, no English sentence is left.
+        rest = re.sub(r"https?://[^\s)（）]+|README: \S+|`[^`]+`", "", chinese)
+        assert not re.search(r"[a-z]+ [a-z]+ [a-z]+", rest), rest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -87,42 +88,84 @@ def test_production_uses_its_servers_and_closes_the_door(tmp_path: Path) -> None
     assert not (tmp_path / "secret_key").exists()
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({"MODE": "staging"}, "MODE='staging' cannot be used. Allowed: embedded or production."),
-        ({"PORT": "http"}, "PORT='http'"),
-        ({"PORT": "70000"}, "1 to 65535"),
-        ({"REGISTRATION": "maybe"}, "open or invite or closed"),
-        ({"EMAIL_VERIFICATION": "yes"}, "off or required"),
-        ({**PRODUCTION, "EMAIL_VERIFICATION": "required"}, "set EMAIL_URL"),
-        ({"EMAIL_URL": "mail.example.org:hidden"}, "EMAIL_URL='…'"),
-        ({"EMAIL_URL": "smtp+tls://u:hidden@mail.example.org:x"}, "EMAIL_URL='smtp+tls://…'"),
-        ({"LAUNCHER": "docker"}, "LAUNCHER='docker'"),
-        ({"LAUNCHER": "kubernetes"}, "Allowed: local."),
-        ({"TEST_ENGINES": "perhaps"}, "TEST_ENGINES='perhaps'"),
-        ({"EGRESS_ALLOW": "loopback,everything"}, "EGRESS_ALLOW='everything'"),
-        ({"ICE_SERVERS": "stun:x"}, "ICE_SERVERS='stun:x'"),
-        ({"ICE_SERVERS": '[{"url": "stun:x"}]'}, "ICE_SERVERS="),
-        ({"ICE_UDP_PORTS": "100-50"}, "ICE_UDP_PORTS='100-50'"),
-        ({"ICE_PUBLIC_ADDRESS": "my-host"}, "one IP address"),
-        ({"ICE_HOST_ADDRESSES": "127.0.0.1,eth0"}, "ICE_HOST_ADDRESSES='eth0'"),
-        ({"CORS_ALLOWED_ORIGINS": "*"}, "CORS_ALLOWED_ORIGINS='*'"),
-        ({"DATABASE_URL": "postgres://u:hidden@h/d"}, "DATABASE_URL='postgres://…'"),
-        ({"REDIS_URL": "http://x"}, "REDIS_URL='http://…'"),
-        ({"FIELD_KEYS": "short"}, "FIELD_KEYS='…'"),
-        ({"DATA_DIR": "/proc/nowhere"}, "DATA_DIR='/proc/nowhere'"),
-        ({**PRODUCTION, "SECRET_KEY": ""}, "SECRET_KEY=''"),
-        ({**PRODUCTION, "SECRET_KEY": "guessable"}, "SECRET_KEY='…'"),
-        ({**PRODUCTION, "FIELD_KEYS": ""}, "FIELD_KEYS=''"),
-        ({**PRODUCTION, "ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS='*'"),
-        ({**PRODUCTION, "ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS=''"),
-        ({**PRODUCTION, "DATABASE_URL": ""}, "DATABASE_URL=''"),
-        ({**PRODUCTION, "DATABASE_URL": "sqlite:///x"}, "DATABASE_URL='sqlite://…'"),
-        ({**PRODUCTION, "REDIS_URL": ""}, "REDIS_URL=''"),
-        ({**PRODUCTION, "TEST_ENGINES": "1"}, "TEST_ENGINES='1'"),
-    ],
-)
+# (the environment, what the one line says). Each setting has at least one wrong value.
+WRONG: list[tuple[dict[str, str], str]] = [
+    ({"MODE": "staging"}, "MODE='staging' cannot be used. Allowed: embedded or production."),
+    ({"PORT": "http"}, "PORT='http'"),
+    ({"PORT": "70000"}, "1 to 65535"),
+    ({"REGISTRATION": "maybe"}, "REGISTRATION='maybe' cannot be used. Allowed: open or invite"),
+    ({"EMAIL_VERIFICATION": "yes"}, "EMAIL_VERIFICATION='yes' cannot be used. Allowed: off or"),
+    ({**PRODUCTION, "EMAIL_VERIFICATION": "required"}, "set EMAIL_URL"),
+    ({"EMAIL_URL": "mail.example.org:hidden"}, "EMAIL_URL='…'"),
+    ({"EMAIL_URL": "smtp+tls://u:hidden@mail.example.org:x"}, "EMAIL_URL='smtp+tls://…'"),
+    ({"LAUNCHER": "docker"}, "LAUNCHER='docker'"),
+    ({"LAUNCHER": "kubernetes"}, "Allowed: local."),
+    ({"TEST_ENGINES": "perhaps"}, "TEST_ENGINES='perhaps'"),
+    ({"EGRESS_ALLOW": "loopback,everything"}, "EGRESS_ALLOW='everything'"),
+    ({"ICE_SERVERS": "stun:x"}, "ICE_SERVERS='stun:x'"),
+    ({"ICE_SERVERS": '[{"url": "stun:x"}]'}, "ICE_SERVERS="),
+    ({"ICE_SERVERS": '[{"urls": 5}]'}, "ICE_SERVERS='…'"),
+    ({"ICE_SERVERS": '[{"urls": ["http://x"], "secret": "hidden"}]'}, "ICE_SERVERS='…'"),
+    ({"ICE_SERVERS": '[{"urls": "turn:x", "credential": 5}]'}, "ICE_SERVERS='…'"),
+    ({"ICE_UDP_PORTS": "100-50"}, "ICE_UDP_PORTS='100-50'"),
+    ({"ICE_UDP_PORTS": "²000-³000"}, "ICE_UDP_PORTS='²000-³000'"),
+    ({"ICE_HOST_ADDRESSES": "0.0.0.0"}, "ICE_HOST_ADDRESSES='0.0.0.0'"),
+    ({"ICE_PUBLIC_ADDRESS": "my-host"}, "ICE_PUBLIC_ADDRESS='my-host' cannot be used"),
+    ({"ICE_HOST_ADDRESSES": "127.0.0.1,eth0"}, "ICE_HOST_ADDRESSES='eth0'"),
+    ({"CORS_ALLOWED_ORIGINS": "*"}, "CORS_ALLOWED_ORIGINS='*'"),
+    ({"CORS_ALLOWED_ORIGINS": "https://"}, "CORS_ALLOWED_ORIGINS='https://'"),
+    ({"CORS_ALLOWED_ORIGINS": "https://a b"}, "CORS_ALLOWED_ORIGINS='https://a b'"),
+    ({"CORS_ALLOWED_ORIGINS": "https://a:x"}, "CORS_ALLOWED_ORIGINS='https://a:x'"),
+    ({"CORS_ALLOWED_ORIGINS": "https://a/b"}, "CORS_ALLOWED_ORIGINS='https://a/b'"),
+    ({"HOST": "two words"}, "HOST='two words'"),
+    ({"HOST": "*"}, "HOST='*'"),
+    ({"ALLOWED_HOSTS": "https://studio.example.org"}, "ALLOWED_HOSTS='https://studio"),
+    ({"ALLOWED_HOSTS": "studio.example.org:8000"}, "ALLOWED_HOSTS='studio.example.org:8000'"),
+    ({"METRICS_ALLOW": "everybody"}, "METRICS_ALLOW='everybody'"),
+    ({"MODEL_SERVERS": "cuda:0/musetalk"}, "MODEL_SERVERS='cuda:0/musetalk'"),
+    ({"FACE_NETWORKS": "cloud"}, "FACE_NETWORKS='cloud'"),
+    ({"VIDEO_ENCODER": "av1"}, "VIDEO_ENCODER='av1'"),
+    ({"BROADCASTS_AT_ONCE": "0"}, "BROADCASTS_AT_ONCE='0'"),
+    ({"RECORDING_KEEP_DAYS": "-1"}, "RECORDING_KEEP_DAYS='-1'"),
+    ({"RUN_FOLDER_KEEP_DAYS": "1.5"}, "RUN_FOLDER_KEEP_DAYS='1.5'"),
+    ({"CACHE_MAX_MIB": "4 GB"}, "CACHE_MAX_MIB='4 GB'"),
+    ({"WEB_THREADS": "٣"}, "WEB_THREADS='٣'"),
+    ({"EMAIL_FROM": "LiveStudio"}, "EMAIL_FROM='LiveStudio'"),
+    ({"EMAIL_FROM": "a@example.org\nBcc: b@example.org"}, "EMAIL_FROM='a@example.org"),
+    ({"STATIC_ROOT": str(Path(__file__))}, "STATIC_ROOT='"),
+    ({"DATABASE_URL": "postgres://u:hidden@h/d"}, "DATABASE_URL='postgres://…'"),
+    ({"DATABASE_URL": "mysql://u:hidden@h:port/d"}, "DATABASE_URL='mysql://…'"),
+    ({"DATABASE_URL": "mysql://u:hidden@h"}, "DATABASE_URL='mysql://…'"),
+    ({"DATABASE_URL": "mysql://"}, "DATABASE_URL='mysql://…'"),
+    ({"DATABASE_URL": "sqlite://"}, "DATABASE_URL='sqlite://'"),
+    ({"DATABASE_URL": "sqlite:////nowhere/x.sqlite3"}, "DATABASE_URL='sqlite:////nowhere"),
+    ({"REDIS_URL": "http://x"}, "REDIS_URL='http://…'"),
+    ({"REDIS_URL": "redis://:hidden@h:port/0"}, "REDIS_URL='redis://…'"),
+    ({"REDIS_URL": "redis://"}, "REDIS_URL='redis://…'"),
+    ({"FIELD_KEYS": "short"}, "FIELD_KEYS='…'"),
+    ({"DATA_DIR": "/proc/nowhere"}, "DATA_DIR='/proc/nowhere'"),
+    ({**PRODUCTION, "SECRET_KEY": ""}, "SECRET_KEY=''"),
+    ({**PRODUCTION, "SECRET_KEY": "guessable"}, "SECRET_KEY='…'"),
+    ({**PRODUCTION, "FIELD_KEYS": ""}, "FIELD_KEYS=''"),
+    ({**PRODUCTION, "ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS='*'"),
+    ({**PRODUCTION, "ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS=''"),
+    ({**PRODUCTION, "DATABASE_URL": ""}, "DATABASE_URL=''"),
+    ({**PRODUCTION, "DATABASE_URL": "sqlite:///x"}, "DATABASE_URL='sqlite://…'"),
+    ({**PRODUCTION, "REDIS_URL": ""}, "REDIS_URL=''"),
+    ({**PRODUCTION, "TEST_ENGINES": "1"}, "TEST_ENGINES='1'"),
+]
+
+
+def test_every_setting_has_a_wrong_value() -> None:
+    read = set(
+        re.findall(r'read_\w+\(\s*"([A-Z_]+)"', (ROOT / "livestudio/settings.py").read_text())
+    )
+    tried = {expected.partition("='")[0] for _, expected in WRONG if "='" in expected}
+
+    assert read - tried == set(), "Write a wrong value of each into WRONG."
+
+
+@pytest.mark.parametrize(("values", "expected"), WRONG, ids=[expected for _, expected in WRONG])
 def test_wrong_value_ends_the_start_with_one_line(
     tmp_path: Path, values: dict[str, str], expected: str
 ) -> None:
@@ -132,6 +175,26 @@ def test_wrong_value_ends_the_start_with_one_line(
     assert expected in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "hidden" not in done.stderr
+
+
+def test_no_room_for_the_secrets_is_one_line(tmp_path: Path) -> None:
+    # A limit of no byte for each file: the write fails as on a full disk.
+    command = [sys.executable, "manage.py", "check"]
+    shell = ["sh", "-c", 'ulimit -f 0; trap "" XFSZ; exec "$@"', "sh", *command]
+    done = subprocess.run(
+        shell,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("SECRET_KEY='' cannot be used. Allowed: a value, or room for it")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_runners_find_the_web_on_whatever_it_listens(tmp_path: Path) -> None:

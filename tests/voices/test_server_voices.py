@@ -195,10 +195,12 @@ def test_admin_takes_the_key_and_shows_none(admin_user: Any) -> None:
         "name": "Server",
         "engine": "openai_speech",
         "language": "en-US",
-        "settings": json.dumps(VOICE["settings"]),
+        **{f"openai_speech__{name}": value for name, value in SETTINGS.items()},
         "api_key": KEY,
         "fallback_links-TOTAL_FORMS": "0",
         "fallback_links-INITIAL_FORMS": "0",
+        "pronunciations-TOTAL_FORMS": "0",
+        "pronunciations-INITIAL_FORMS": "0",
     }
 
     added = client.post("/admin/voices/voice/add/", form)
@@ -207,7 +209,7 @@ def test_admin_takes_the_key_and_shows_none(admin_user: Any) -> None:
     page = client.get(address).content.decode()
     form["api_key"] = ""
     renamed = client.post(address, {**form, "name": "Renamed"})
-    moved = {**form, "settings": json.dumps({"base_url": "http://127.0.0.1:10/v1"})}
+    moved = {**form, "openai_speech__base_url": "http://127.0.0.1:10/v1"}
     refused = client.post(address, moved)
 
     assert (added.status_code, renamed.status_code, refused.status_code) == (302, 302, 200)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from accounts.roles import SYSTEM
@@ -27,6 +30,7 @@ from avatars.bundles import present_servers
 from inference.services import active_runners
 from livestudio import demo as demos
 from livestudio.children import Child, end_all
+from livestudio.doctor import DISK_NEEDED_MIB
 from livestudio.env import SettingError, read_integer
 from livestudio.first_run import Administrator, ensure_administrator
 from streams.errors import NotLiveError
@@ -58,11 +62,13 @@ class Command(BaseCommand):
         if settings.LAUNCHER != "local":
             raise CommandError(f"`up` runs on one machine: LAUNCHER={settings.LAUNCHER} cannot.")
         _require_free_port(options["host"], options["port"])
+        _require_disk()
         site = Site(options["host"], options["port"], is_quiet=options["demo"])
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: site.stopping.set())
         try:
-            summary = self._run(site, is_demo=options["demo"], seconds=seconds)
+            with _full_disk_is_told():
+                summary = self._run(site, is_demo=options["demo"], seconds=seconds)
         finally:
             site.close()
         if summary is not None:
@@ -70,8 +76,14 @@ class Command(BaseCommand):
 
     def _run(self, site: Site, *, is_demo: bool, seconds: float | None) -> dict[str, Any] | None:
         builder = site.build_idle_loop()
-        call_command("migrate", interactive=False, verbosity=0)
-        administrator = ensure_administrator()
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+            administrator = ensure_administrator()
+        except Exception:
+            # Nobody waits for it any more, nor reads what it would say.
+            builder.kill()
+            builder.communicate()
+            raise
         site.start()
         site.wait_until_ready()
         if not is_demo:
@@ -255,16 +267,42 @@ class Site:
 
 
 def _require_free_port(host: str, port: int) -> None:
+    if not 1 <= port <= 65535:
+        raise CommandError(f"--port {port} cannot be used. Allowed: a number from 1 to 65535.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except (OSError, OverflowError) as error:
-            words = getattr(error, "strerror", None) or str(error)
+        except OSError as error:
+            words = error.strerror or str(error)
             raise CommandError(
                 f"Cannot listen on {host}:{port} ({words}). Choose another: PORT=8010."
             ) from error
+
+
+def _require_disk() -> None:
+    free_mib = shutil.disk_usage(settings.DATA_DIR).free // 2**20
+    if free_mib < DISK_NEEDED_MIB:
+        raise CommandError(
+            f"The disk is full: {free_mib} MiB are free in {settings.DATA_DIR}, and "
+            f"{DISK_NEEDED_MIB} are needed. Free some space, or set DATA_DIR to another disk."
+        )
+
+
+@contextlib.contextmanager
+def _full_disk_is_told() -> Iterator[None]:
+    """A disk that others fill while we start: one line, as when it was full before."""
+    try:
+        yield
+    except (OSError, DatabaseError) as error:
+        is_full = getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT)
+        if not (is_full or "is full" in str(error)):
+            raise
+        raise CommandError(
+            f"The disk of {settings.DATA_DIR} is full ({error}). Free some space, or set DATA_DIR "
+            "to another disk."
+        ) from error
 
 
 def _seconds_on_air() -> float | None:

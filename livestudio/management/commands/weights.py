@@ -50,8 +50,8 @@ def _servers_as_text() -> str:
     """Who loads them, where that is one process for all broadcasts."""
     states = [read_state(server) for server in present_servers()]
     lines = [
-        f"\n{state.server.name} loads {state.server.engine} {state.server.version} "
-        f"{state.server.decoder} on {state.server.device}: {state.message or state.state}"
+        f"\n{state.server.name} loads {state.server.networks} "
+        f"on {state.server.device}: {state.message or state.state}"
         for state in states
     ]
     return "".join(lines)

@@ -19,11 +19,34 @@ function nameMoments() {
   }
 }
 
+// The browser's own button for files speaks the browser's language. The field itself stays: it keeps
+// the focus and the keys, its label is the button that is seen.
+function nameFilePickers() {
+  for (const field of document.querySelectorAll('input[type=file][data-choose]')) {
+    const button = document.createElement('label')
+    const name = document.createElement('span')
+    button.className = 'action'
+    button.htmlFor = field.id
+    button.textContent = field.dataset.choose
+    name.className = 'file-name'
+    name.setAttribute('aria-live', 'polite')
+    const tell = () => (name.textContent = field.files[0]?.name ?? field.dataset.none)
+    field.addEventListener('change', tell)
+    field.form?.addEventListener('reset', () => setTimeout(tell))
+    tell()
+    const picker = document.createElement('span')
+    picker.className = 'file-picker'
+    field.replaceWith(picker)
+    picker.append(field, button, name)
+  }
+}
+
 // After Django's own scripts, which build the two lists of a many-to-many field on load.
 window.addEventListener('load', () => {
   document.querySelectorAll('.inline-group table').forEach(nameInlineFields)
   for (const icon of document.querySelectorAll('.selector span[aria-label]')) icon.setAttribute('role', 'img')
   nameMoments()
+  nameFilePickers()
   showNow()
 })
 
