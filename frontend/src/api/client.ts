@@ -36,6 +36,12 @@ export const getMe = () => get('me/')
 
 export const listShows = () => getPages('shows/')
 export const getShow = (show_id: string) => get('shows/{show_id}/', { show_id })
+
+type ShowChanges = BodyOf<'shows/{show_id}/', 'patch'>
+// The generator takes what has a default for required; a PATCH may leave it out.
+export const updateShow = (show_id: string, changes: Partial<ShowChanges>) =>
+  patch('shows/{show_id}/', changes as ShowChanges, { show_id })
+
 export const listOutputs = () => getPages('outputs/')
 /** `states`: those wanted, such as `['live', 'recovering']`. */
 export const listBroadcasts = (states: readonly BroadcastState[]) =>
@@ -107,8 +113,8 @@ export async function previewVoice(voice_id: string, text: string): Promise<Blob
   return (await request(addressOf('voices/{voice_id}/preview/', { voice_id }), init)).blob()
 }
 
-export const createPronunciation = (word: BodyOf<'pronunciations/', 'post'>) =>
-  post('pronunciations/', word)
+export const createPronunciation = (word: BodyOf<'pronunciations/', 'post'>, idempotencyKey: string) =>
+  post('pronunciations/', word, undefined, { idempotencyKey })
 
 export const updatePronunciation = (pronunciation_id: string, reading: string) =>
   patch('pronunciations/{pronunciation_id}/', { reading }, { pronunciation_id })

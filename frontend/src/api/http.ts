@@ -21,7 +21,7 @@ export function setAccess(token: string | null): void {
   credentials.access = token
 }
 
-/** Called once when the server no longer accepts our session. */
+/** Called whenever the server does not accept our session any more. */
 export function setSignedOutHandler(handler: () => void): void {
   onSignedOut = handler
 }
@@ -77,8 +77,8 @@ export async function request(
   const url = urlOf(path, query)
   const used = credentials.access
   let response = await send(url, init)
-  if (response.status === 401 && used && !path.startsWith('auth/token/')) {
-    if (await hasNewerAccess(used)) response = await send(url, init)
+  if (response.status === 401 && !path.startsWith('auth/token/')) {
+    if (used && (await hasNewerAccess(used))) response = await send(url, init)
     else onSignedOut()
   }
   if (!response.ok) throw await errorFromResponse(response)
@@ -95,8 +95,8 @@ export interface UploadOptions {
 export async function upload(path: string, form: FormData, options: UploadOptions): Promise<Response> {
   const used = credentials.access
   let response = await sendForm(urlOf(path), form, options)
-  if (response.status === 401 && used) {
-    if (await hasNewerAccess(used)) response = await sendForm(urlOf(path), form, options)
+  if (response.status === 401) {
+    if (used && (await hasNewerAccess(used))) response = await sendForm(urlOf(path), form, options)
     else onSignedOut()
   }
   if (!response.ok) throw await errorFromResponse(response)

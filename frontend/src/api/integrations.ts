@@ -11,8 +11,8 @@ export const listWebhooks = (organization_id: string) =>
   getPages(HOOKS, { ids: { organization_id } })
 
 /** The answer holds the secret, which is not told again. */
-export const createWebhook = (organization_id: string, draft: WebhookDraft) =>
-  post(HOOKS, draft, { organization_id })
+export const createWebhook = (organization_id: string, draft: WebhookDraft, idempotencyKey: string) =>
+  post(HOOKS, draft, { organization_id }, { idempotencyKey })
 
 export const switchWebhook = (organization_id: string, webhook_id: string, is_active: boolean) =>
   patch(HOOK, { is_active }, { organization_id, webhook_id })
@@ -42,8 +42,8 @@ export const listApiKeys = (organization_id: string) =>
   getPages(KEYS, { ids: { organization_id } })
 
 /** The answer holds the key, which is not told again. */
-export const createApiKey = (organization_id: string, draft: ApiKeyDraft) =>
-  post(KEYS, draft, { organization_id })
+export const createApiKey = (organization_id: string, draft: ApiKeyDraft, idempotencyKey: string) =>
+  post(KEYS, draft, { organization_id }, { idempotencyKey })
 
 export const revokeApiKey = (organization_id: string, key_id: string) =>
   remove('organizations/{organization_id}/api-keys/{key_id}/', { organization_id, key_id })

@@ -439,6 +439,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/avatars/{avatar_id}/builds/{build_id}/retry/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Build a failed version again, of the same upload: 409 `build_not_possible` otherwise. */
+        post: operations["create_build_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/avatars/{avatar_id}/builds/{build_id}/use/": {
         parameters: {
             query?: never;
@@ -1032,6 +1049,23 @@ export interface paths {
         };
         /** @description The signed-in user, their organizations and what they may do there. */
         get: operations["get_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/model-servers/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The GPUs of this host that paint filmed presenters: load, time of a face, room left. */
+        get: operations["get_model_servers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2238,7 +2272,7 @@ export interface components {
             readonly shows: string[];
             /** For commercial use too */
             readonly is_commercial: boolean;
-            /** @description Empty: everywhere. */
+            /** @description Empty: everywhere. A note for people: no show is held to it. */
             readonly territory: string;
             /**
              * Ends at
@@ -2660,6 +2694,29 @@ export interface components {
             values: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * @description A process that paints the faces of all broadcasts of one GPU.
+         *
+         *     frame_ms: of one face. room: broadcasts of 25 pictures a second that fit yet, of `fits`.
+         *     message: why it failed.
+         */
+        ModelServer: {
+            name: string;
+            networks: string;
+            readonly device: string;
+            /** @description ready, loading, failed or away */
+            state: string;
+            message: string;
+            load_percent: number;
+            /** Format: double */
+            frame_ms: number;
+            room: number;
+            fits: number;
+        };
+        /** @description None where each broadcast has networks of its own. */
+        ModelServers: {
+            servers: components["schemas"]["ModelServer"][];
         };
         /** @description The one answer that holds the key itself. */
         NewApiKey: {
@@ -3292,6 +3349,11 @@ export interface components {
             overlays?: components["schemas"]["OverlaysRequest"];
             /** @default false */
             record: boolean;
+            /**
+             * @description It sells or advertises: the consents of its presenter and voices must allow it.
+             * @default false
+             */
+            is_commercial: boolean;
         };
         /** @description A voice as it is written; the service judges the values. */
         PatchedVoiceWriteRequest: {
@@ -3547,6 +3609,11 @@ export interface components {
             overlays: components["schemas"]["Overlays"];
             /** @default false */
             record: boolean;
+            /**
+             * @description It sells or advertises: the consents of its presenter and voices must allow it.
+             * @default false
+             */
+            is_commercial: boolean;
             /** Format: date-time */
             readonly created_at: string;
             /** Format: date-time */
@@ -3651,6 +3718,11 @@ export interface components {
             overlays: components["schemas"]["Overlays"];
             /** @default false */
             record: boolean;
+            /**
+             * @description It sells or advertises: the consents of its presenter and voices must allow it.
+             * @default false
+             */
+            is_commercial: boolean;
             /** Format: date-time */
             readonly created_at: string;
             /** Format: date-time */
@@ -3687,6 +3759,11 @@ export interface components {
             overlays?: components["schemas"]["OverlaysRequest"];
             /** @default false */
             record: boolean;
+            /**
+             * @description It sells or advertises: the consents of its presenter and voices must allow it.
+             * @default false
+             */
+            is_commercial: boolean;
         };
         /** @description The answer of auth/token/ and auth/token/refresh/. */
         SignIn: {
@@ -5271,6 +5348,45 @@ export interface operations {
             401: components["responses"]["Refused401"];
             403: components["responses"]["Refused403"];
             404: components["responses"]["Refused404"];
+            429: components["responses"]["Refused429"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    create_build_retry: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The second request with a key gets the answer of the first. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                avatar_id: string;
+                build_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    /** @description `true`: this is the answer to the first request with this key. */
+                    "Idempotency-Replayed"?: "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Build"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
             429: components["responses"]["Refused429"];
             500: components["responses"]["Refused500"];
             503: components["responses"]["Refused503"];
@@ -6950,6 +7066,49 @@ export interface operations {
             400: components["responses"]["Refused400"];
             401: components["responses"]["Refused401"];
             403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    get_model_servers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization that is meant; needed by who belongs to several. */
+                "X-Organization"?: string;
+                /** @description The ETag of what you have: 304 if it is new. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelServers"];
+                };
+            };
+            /** @description You have this version. */
+            304: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
             429: components["responses"]["Refused429"];
             500: components["responses"]["Refused500"];
             503: components["responses"]["Refused503"];

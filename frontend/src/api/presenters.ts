@@ -4,7 +4,7 @@ import type { Build, Presenter, PresenterUpload } from './schema'
 
 /** Presenters, their versions, and the weights that their engines load. */
 
-/** Of an upload, as `avatars/builds.py` has it: said before, and checked by the server again. */
+/** Of an upload, as `avatars/uploads.py` has it: said before, and checked by the server again. */
 export const UPLOAD_MAX_MB = 300
 
 const BUILD = 'avatars/{avatar_id}/builds/{build_id}/'
@@ -16,11 +16,17 @@ export const listPresenters = () => getPages('avatars/')
 export const getPresenter = (avatar_id: string) => get('avatars/{avatar_id}/', { avatar_id })
 export const getWeights = (avatar_id: string) => get('avatars/{avatar_id}/weights/', { avatar_id })
 
+export const listModelServers = () => get('model-servers/')
+
 export const listBuilds = (avatar_id: string) =>
   getPages('avatars/{avatar_id}/builds/', { ids: { avatar_id } })
 
 export const cancelBuild = (avatar_id: string, build_id: string) =>
   post(`${BUILD}cancel/`, undefined, { avatar_id, build_id })
+
+/** A failed one, of the same upload. */
+export const retryBuild = (avatar_id: string, build_id: string) =>
+  post(`${BUILD}retry/`, undefined, { avatar_id, build_id })
 
 export const useBuild = (avatar_id: string, build_id: string) =>
   post(`${BUILD}use/`, undefined, { avatar_id, build_id })

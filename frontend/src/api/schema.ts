@@ -103,6 +103,7 @@ export type Cue = Schemas['AiredCue'] & Partial<Pick<Schemas['Cue'], 'position'>
 export type Show = Schemas['Show']
 export type Presenter = Schemas['Avatar']
 export type PresenterWeights = Schemas['AvatarWeights']
+export type ModelServer = Schemas['ModelServer']
 export type WeightsNetwork = Schemas['WeightsNetwork']
 export type Build = Schemas['Build']
 export type Consent = Schemas['Consent']

@@ -16,7 +16,9 @@ function flatten(tree: Tree, prefix = ''): [string, string][] {
   )
 }
 
-const placeholders = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort()
+/** Once each: English says the count in the singular and in the plural. */
+const placeholders = (text: string) =>
+  [...new Set([...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]))].sort()
 
 describe('locales', () => {
   const english = new Map(flatten(en))

@@ -2,6 +2,7 @@ import { defineStore } from 'pinia'
 import { ref } from 'vue'
 
 import { toApiError, type ApiError } from '@/api/errors'
+import { newId } from '@/api/ids'
 
 export interface CommandEntry {
   id: string
@@ -20,7 +21,7 @@ export const useCommandsStore = defineStore('commands', () => {
 
   /** Run one command and keep its outcome in view; true when it was carried out. */
   async function track(label: string, run: (id: string) => Promise<unknown>): Promise<boolean> {
-    const id = crypto.randomUUID()
+    const id = newId()
     const entry: CommandEntry = { id, label, state: 'sending', error: null, atMs: Date.now() }
     entries.value = [entry, ...entries.value].slice(0, KEPT)
     try {

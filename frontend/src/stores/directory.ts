@@ -3,6 +3,7 @@ import { ref, shallowRef } from 'vue'
 
 import * as api from '@/api/client'
 import { toApiError, type ApiError } from '@/api/errors'
+import { newId } from '@/api/ids'
 import type { Broadcast, Output, Show } from '@/api/schema'
 
 /** A broadcast that starts or recovers is as much "running" as a live one. */
@@ -38,12 +39,18 @@ export const useDirectoryStore = defineStore('directory', () => {
   }
 
   function start(show: string): Promise<Broadcast> {
-    return api.startShow(show, crypto.randomUUID())
+    return api.startShow(show, newId())
+  }
+
+  /** Whether it sells or advertises: its consents must allow that from its next start on. */
+  async function markCommercial(show: string, isCommercial: boolean): Promise<void> {
+    const saved = await api.updateShow(show, { is_commercial: isCommercial })
+    shows.value = shows.value.map((item) => (item.id === show ? saved : item))
   }
 
   const titleOf = (show: string) => shows.value.find((item) => item.id === show)?.title ?? ''
 
   const nameOf = (output: string) => outputs.value.find((item) => item.id === output)?.name ?? ''
 
-  return { shows, broadcasts, outputs, isLoaded, error, load, loadOutputs, start, titleOf, nameOf }
+  return { shows, broadcasts, outputs, isLoaded, error, load, loadOutputs, start, markCommercial, titleOf, nameOf }
 })

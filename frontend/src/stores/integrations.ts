@@ -40,8 +40,8 @@ export const useIntegrationsStore = defineStore('integrations', () => {
     }
   }
 
-  async function addWebhook(draft: WebhookDraft): Promise<void> {
-    const { secret, ...made } = await api.createWebhook(organization, draft)
+  async function addWebhook(draft: WebhookDraft, idempotencyKey: string): Promise<void> {
+    const { secret, ...made } = await api.createWebhook(organization, draft, idempotencyKey)
     webhooks.value = [made, ...webhooks.value]
     told.value = { kind: 'webhook', name: made.description || made.url, text: secret }
   }
@@ -76,8 +76,8 @@ export const useIntegrationsStore = defineStore('integrations', () => {
     await loadLog(webhook)
   }
 
-  async function addKey(draft: ApiKeyDraft): Promise<void> {
-    const { key, ...made } = await api.createApiKey(organization, draft)
+  async function addKey(draft: ApiKeyDraft, idempotencyKey: string): Promise<void> {
+    const { key, ...made } = await api.createApiKey(organization, draft, idempotencyKey)
     keys.value = [made, ...keys.value]
     told.value = { kind: 'key', name: made.name, text: key }
   }

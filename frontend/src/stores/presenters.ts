@@ -94,6 +94,11 @@ export const usePresentersStore = defineStore('presenters', () => {
     await load()
   }
 
+  async function retry(presenter: string, build: string): Promise<void> {
+    await api.retryBuild(presenter, build)
+    await load()
+  }
+
   async function use(presenter: string, build: string): Promise<void> {
     await api.useBuild(presenter, build)
     await load()
@@ -106,5 +111,5 @@ export const usePresentersStore = defineStore('presenters', () => {
     clearTimeout(timer)
   }
 
-  return { presenters, weights, builds, isLoaded, error, open, load, add, addVersion, cancel, use, stop }
+  return { presenters, weights, builds, isLoaded, error, open, load, add, addVersion, cancel, retry, use, stop }
 })

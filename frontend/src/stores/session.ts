@@ -25,9 +25,19 @@ export const useSessionStore = defineStore('session', () => {
   )
   const isSignedIn = computed(() => username.value !== null)
 
-  api.setSignedOutHandler(clear)
+  /** The session has ended under an open page, and its user is asked to sign in again. */
+  const isAsked = ref(false)
+
+  api.setSignedOutHandler(expire)
+
+  /** The page keeps its user and organization, and with them what was typed into it. */
+  function expire(): void {
+    if (isSignedIn.value) isAsked.value = true
+    else clear()
+  }
 
   function clear(): void {
+    isAsked.value = false
     username.value = null
     organizations.value = []
     chooseOrganization(null)
@@ -53,6 +63,7 @@ export const useSessionStore = defineStore('session', () => {
   async function signIn(name: string, password: string, code = ''): Promise<void> {
     await api.signIn(name, password, code)
     await loadMe()
+    isAsked.value = false
   }
 
   /** Come back after a reload by the cookie; quiet when there was no session. */
@@ -81,6 +92,9 @@ export const useSessionStore = defineStore('session', () => {
     organization,
     role,
     isSignedIn,
+    isAsked,
+    expire,
+    forget: clear,
     chooseOrganization,
     signIn,
     restore,

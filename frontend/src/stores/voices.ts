@@ -68,8 +68,8 @@ export const useVoicesStore = defineStore('voices', () => {
     heard.value = ''
   }
 
-  async function add(word: PronunciationDraft): Promise<void> {
-    const made = await api.createPronunciation(word)
+  async function add(word: PronunciationDraft, idempotencyKey: string): Promise<void> {
+    const made = await api.createPronunciation(word, idempotencyKey)
     words.value = [made, ...words.value]
   }
 

@@ -56,6 +56,17 @@ describe('PresenterView', () => {
     expect(page.find('progress').exists()).toBe(false)
   })
 
+  it('builds a failed version again, and offers that for no other', async () => {
+    const page = await mountPresenter(PRESENTERS.photo)
+    expect(versionOf(page, 4).text()).toContain('The face is too dark')
+
+    await versionOf(page, 4).get('[data-testid=retry-build]').trigger('click')
+
+    await eventually(() => expect(versionOf(page, 4).text()).toContain('Waiting'))
+    expect(versionOf(page, 4).text()).not.toContain('The face is too dark')
+    expect(page.find('[data-testid=retry-build]').exists()).toBe(false)
+  })
+
   it('says at the version why it could not be used', async () => {
     const error = { code: 'build_not_possible', message: 'Only a version that was built can be used.', details: [] }
     const id = server.current.state.world.builds[PRESENTERS.filmed]?.[2]?.id

@@ -55,6 +55,30 @@ describe('PresentersView', () => {
     expect(card.text()).toContain('CreativeML OpenRAIL-M')
   })
 
+  it('tells load, time of a face and room of each GPU, or why it does not paint', async () => {
+    const page = await mountPresenters()
+
+    await eventually(() => expect(page.find('[data-testid=gpus]').exists()).toBe(true))
+    const [ready, failed] = page.findAll('[data-testid=gpus] tbody tr').map((row) => row.text())
+    expect(ready).toContain('NVIDIA H100')
+    expect(ready).toContain('37 %')
+    expect(ready).toContain('2.3 ms')
+    expect(ready).toContain('9 of 14 broadcasts')
+    expect(failed).toContain('TAESD decoder lacks weights')
+    i18n.global.locale.value = 'zh-CN'
+    await eventually(() => expect(page.get('[data-testid=gpus]').text()).toContain('还能开 9 场，共 14 场'))
+    expect(page.get('[data-testid=gpus]').text()).toContain('TAESD decoder 缺少权重。')
+    expect(page.get('[data-testid=gpus]').text()).toContain('解码器 kl')
+  })
+
+  it('has no panel of GPUs where broadcasts have networks of their own', async () => {
+    server.current.state.world.modelServers = []
+    const page = await mountPresenters()
+
+    await eventually(() => expect(server.current.state.requests.map((item) => item.path)).toContain('model-servers/'))
+    expect(page.find('[data-testid=gpus]').exists()).toBe(false)
+  })
+
   it('says why a build failed, in the language of the page', async () => {
     const page = await mountPresenters()
     i18n.global.locale.value = 'zh-CN'
@@ -108,6 +132,24 @@ describe('PresentersView', () => {
       expect(sent?.body).toContain(part)
     }
     expect(sent?.body).not.toContain('name="landmarks"')
+  })
+
+  it('sends the marks of a photo as its face points', async () => {
+    Object.assign(URL, { createObjectURL: () => 'blob:photo', revokeObjectURL: () => undefined })
+    const page = await mountPresenters()
+    await page.get('[data-testid=upload-name]').setValue('Mei')
+    await give(page, 'upload-file', new File(['photo'], 'mei.jpg', { type: 'image/jpeg' }))
+    const image = page.get('[data-testid=marks] img')
+    Object.defineProperties(image.element, { naturalWidth: { value: 640 }, naturalHeight: { value: 480 } })
+    await image.trigger('load')
+    await page.get('[data-mark=chin]').trigger('keydown', { key: 'ArrowDown' })
+    await page.get('[data-testid=upload-form]').trigger('submit')
+
+    await eventually(() => expect(page.findAll('[data-testid=presenter]')).toHaveLength(4))
+    const sent = server.current.state.requests.find((item) => item.method === 'POST' && item.path === 'avatars/')
+    expect(sent?.body).toContain('name="landmarks"; filename="marks.json"')
+    expect(sent?.body).toContain('"width_px":640')
+    await eventually(() => expect(page.find('[data-testid=marks]').exists()).toBe(false))
   })
 
   it('cancels an upload and keeps what was filled in', async () => {

@@ -58,6 +58,47 @@ describe('StudioView', () => {
     expect(router.currentRoute.value.name).not.toBe('console')
   })
 
+  it('marks a show that sells, and says whose consent does not allow it', async () => {
+    const { wrapper } = await mountStudio()
+    const session = useSessionStore()
+    const path = `shows/${IDS.secondShow}/`
+    const message = 'The consent of 陈美 for “Chen” is not for commercial use.'
+    const details = [{ field: 'avatar', code: 'consent_not_commercial', message }]
+    const refusal = { error: { code: 'show_not_ready', message: 'Not ready.', details } }
+    server.current.state.overrides.set(`POST ${path}start/`, { status: 400, body: refusal })
+    session.organizations = [{ id: IDS.organization, name: 'Galaxy', role: 'producer', permissions: [] }]
+    session.chooseOrganization(IDS.organization)
+    await wrapper.vm.$nextTick()
+    const card = wrapper.get(`[data-id="${IDS.secondShow}"]`)
+
+    await card.get('[data-testid=sells]').setValue(true)
+    await eventually(() => expect(card.get<HTMLInputElement>('[data-testid=sells]').element.checked).toBe(true))
+    await card.get('[data-testid=start-show]').trigger('click')
+
+    await eventually(() => expect(card.get('[role=alert]').text()).toBe(message))
+    const sent = server.current.state.requests.find((item) => item.method === 'PATCH')
+    expect([sent?.path, sent?.body]).toEqual([path, { is_commercial: true }])
+  })
+
+  it('leaves the mark as it is when the change is refused, and only shows it to operators', async () => {
+    const { wrapper } = await mountStudio()
+    const session = useSessionStore()
+    const body = { error: { code: 'forbidden', message: 'Your role does not allow this.', details: [] } }
+    server.current.state.overrides.set(`PATCH shows/${IDS.secondShow}/`, { status: 403, body })
+    session.organizations = [{ id: IDS.organization, name: 'Galaxy', role: 'producer', permissions: [] }]
+    session.chooseOrganization(IDS.organization)
+    await wrapper.vm.$nextTick()
+    const card = wrapper.get(`[data-id="${IDS.secondShow}"]`)
+
+    await card.get('[data-testid=sells]').setValue(true)
+    await eventually(() => expect(card.find('[role=alert]').exists()).toBe(true))
+    expect(card.get<HTMLInputElement>('[data-testid=sells]').element.checked).toBe(false)
+
+    session.organizations = [{ id: IDS.organization, name: 'Galaxy', role: 'operator', permissions: [] }]
+    await wrapper.vm.$nextTick()
+    expect(card.find('[data-testid=sells]').exists()).toBe(false)
+  })
+
   it('has words for an empty organization', async () => {
     Object.assign(server.current.state.world, { shows: [] })
     server.current.state.world.broadcast.state = 'ended'

@@ -37,7 +37,7 @@ async function route(state, request, path, url, body) {
   if (path.endsWith('/thumbnail/')) return noPicture(url)
   const ofPresenters = answerPresenters(state, request.method, path)
   if (ofPresenters) return ofPresenters
-  return lists(state, path, url) ?? speech(state, request.method, path, body) ?? objects(state, path) ?? verbs(state, path, body, request)
+  return lists(state, path, url) ?? speech(state, request.method, path, body) ?? objects(state, request.method, path, body) ?? verbs(state, path, body, request)
 }
 
 /** What the API says until the first picture has come. */
@@ -125,11 +125,12 @@ function speech({ world }, method, path, body) {
   return { status: 204, body: '' }
 }
 
-function objects(state, path) {
+function objects(state, method, path, body) {
   const { world } = state
   const [kind, id, rest] = path.split('/')
   if (kind === 'shows' && !rest) {
     const show = world.shows.find((item) => item.id === id)
+    if (show && method === 'PATCH') Object.assign(show, body)
     return show ? { body: show } : refuse(404, 'not_found', 'There is no such object.')
   }
   if (kind !== 'broadcasts') return null

@@ -57,7 +57,7 @@ export function createPresenters() {
     { ...blank, id: PRESENTERS.filmed, name: '陈美 Mei', engine: 'musetalk', state: 'ready', progress: 100, is_filmed: true, licences: ['© 星河直播'] },
     { ...blank, id: PRESENTERS.photo, name: 'Mr. Portrait', engine: 'portrait', state: 'failed', progress: 0, is_filmed: true, failure_reason: TOO_DARK },
   ]
-  return { presenters, builds, weights: { [PRESENTERS.filmed]: MUSETALK } }
+  return { presenters, builds, weights: { [PRESENTERS.filmed]: MUSETALK }, modelServers: MODEL_SERVERS }
 }
 
 const MUSETALK_LICENCE =
@@ -86,6 +86,12 @@ const MUSETALK = {
   ],
 }
 
+const GPU = { networks: 'musetalk v1.5 with the decoder kl', message: '', load_percent: 0, frame_ms: 0, room: 0, fits: 0 }
+const MODEL_SERVERS = [
+  { ...GPU, name: 'gpu-0', device: 'NVIDIA H100 80GB HBM3', state: 'ready', load_percent: 37, frame_ms: 2.25, room: 9, fits: 14 },
+  { ...GPU, name: 'gpu-1', device: 'cuda:1', state: 'failed', message: 'TAESD decoder lacks weights. Put into `weights/` in the data folder: taesd/taesd_decoder.safetensors (https://example.org/taesd). Licence: MIT. See `manage.py weights`.' },
+]
+
 /** An avatar as it is told: its version in use and its newest build beside it. */
 function told(world, presenter) {
   const builds = world.builds[presenter.id] ?? []
@@ -97,6 +103,7 @@ function told(world, presenter) {
 export function answerPresenters({ world }, method, path) {
   const [kind, id, rest, version, verb] = path.split('/')
   if (kind === 'consents') return { body: page(world.consents) }
+  if (kind === 'model-servers') return { body: { servers: world.modelServers } }
   if (kind !== 'avatars') return null
   if (!id) return method === 'POST' ? upload(world) : { body: page(world.presenters.map((item) => told(world, item))) }
   const presenter = world.presenters.find((item) => item.id === id)
@@ -122,6 +129,7 @@ function versions(world, id, { method, version, verb }) {
   }
   const found = builds.find((item) => item.id === version)
   if (verb === 'cancel') Object.assign(found, { state: 'cancelled', progress: 0 })
+  if (verb === 'retry') Object.assign(found, { state: 'queued', progress: 0, reason: '' })
   if (verb === 'use') for (const item of builds) item.is_current = item === found
-  return { status: verb === 'cancel' ? 202 : 200, body: found }
+  return { status: verb === 'use' ? 200 : 202, body: found }
 }

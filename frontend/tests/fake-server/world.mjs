@@ -71,6 +71,7 @@ function show(id, title, cues, more = {}) {
     outputs: OUTPUTS.map((item) => item.id),
     overlays: { captions: true, title: '', logo: null, label: { preset: 'standard', position: 'top_left' } },
     record: true,
+    is_commercial: false,
     ...more,
   }
 }
