@@ -16,7 +16,7 @@ if sys.version_info < NEEDED:
     for name in NEWER:
         found = shutil.which(name)
         if found:
-            os.execv(found, [found, *sys.argv])
+            os.execv(found, [found] + sys.argv)  # noqa: RUF005 - Python 2 must read this line, too
     sys.exit(
         "LiveStudio needs Python 3.11 or newer; this is {}.{}. Install one and run it again with "
         "that: python3.11 scripts/bootstrap.py demo".format(*sys.version_info[:2])

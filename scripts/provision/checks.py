@@ -22,6 +22,10 @@ BIN = VENV / "bin"
 FAST = "not live and not gpu and not long"
 TESTS_FAILED = 1
 NO_TESTS_COLLECTED = 5
+# No test below it touches the database (tests/conftest.py refuses one); reading them takes long.
+NO_DATABASE = "tests/inference"
+# Images set it to stay small. Here each of a thousand processes would compile all it imports.
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 # More than so many that fail are no accident of a shared machine.
 TRIED_AGAIN_MAX = 5
 
@@ -103,7 +107,7 @@ def live_part() -> Part:
 def _database_part() -> Part:
     with_servers = (VENV_PYTHON, "-m", "tests.services")
     marks = f"database and {FAST}"
-    rerun = pytest_part("pytest on MariaDB and Redis", marks, "-n", "2")
+    rerun = pytest_part("pytest on MariaDB and Redis", marks, "-n", "2", f"--ignore={NO_DATABASE}")
     return Part(rerun.name, (*with_servers, *rerun.command))
 
 
@@ -208,7 +212,8 @@ class _Ended:
 def _run(part: Part, output: int | None = None) -> _Ended:
     started = time.monotonic()
     # A demo's settings in the shell must not decide what the tests see.
-    inherited = {name: value for name, value in os.environ.items() if name not in PRODUCT_SETTINGS}
+    unwanted = {*PRODUCT_SETTINGS, NO_BYTECODE}
+    inherited = {name: value for name, value in os.environ.items() if name not in unwanted}
     done = subprocess.run(
         [str(word) for word in part.command],
         cwd=part.cwd,

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from . import checks
 from .debian import ensure_tools
 from .environment import ensure_environment, write_lock
-from .failures import BootstrapError, require_free_port
+from .failures import BootstrapError, explain_file, require_free_port, require_seconds
 from .frontend import ensure_frontend, is_node_on_path
 from .paths import ROOT, VENV_PYTHON
 from .steps import say
@@ -46,6 +46,9 @@ def main(arguments: Sequence[str]) -> int:
     except BootstrapError as error:
         print(f"\n{error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"\n{explain_file(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 
@@ -61,6 +64,7 @@ def demo(arguments: Sequence[str]) -> int:
     """Install, then become `manage.py up --demo`, so that signals reach it directly."""
     port, host = os.environ.get("PORT") or DEFAULT_PORT, os.environ.get("HOST") or DEFAULT_HOST
     require_free_port(host, port)
+    require_seconds(os.environ.get("SECONDS", "").strip())
     install(())
     os.chdir(ROOT)
     command = [str(VENV_PYTHON), "manage.py", "up", "--demo", *arguments]

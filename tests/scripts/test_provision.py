@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from scripts.provision import checks, debian, environment, failures, frontend, steps, tools
+from scripts.provision import (
+    checks,
+    debian,
+    environment,
+    failures,
+    frontend,
+    steps,
+    tools,
+)
 from scripts.provision.paths import ROOT
 
 DEPENDS = """\
@@ -99,7 +107,7 @@ def test_busy_port_is_refused_with_another_proposed() -> None:
     failures.require_free_port("127.0.0.1", str(port))
 
 
-@pytest.mark.parametrize("port", ["http", "-1", "70000", "8000 "])
+@pytest.mark.parametrize("port", ["http", "-1", "0", "70000", "8000 ", "²"])
 def test_port_that_is_no_number_is_refused(port: str) -> None:
     with pytest.raises(failures.BootstrapError, match="PORT must be a number"):
         failures.require_free_port("127.0.0.1", port)
@@ -232,6 +240,14 @@ def test_settings_of_a_demo_in_the_shell_do_not_reach_the_tests(
     monkeypatch.setenv("DATABASE_URL", "mysql://production")
 
     assert checks.run_parts([part("tests", 'test -z "$MODE$DATABASE_URL"')]) == 0
+
+
+def test_what_parts_compile_is_kept_even_where_an_image_forbids_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(checks.NO_BYTECODE, "1")
+
+    assert checks.run_parts([part("tests", f'test -z "${checks.NO_BYTECODE}"')]) == 0
 
 
 def test_missing_tool_says_what_to_run(tmp_path: Path) -> None:
