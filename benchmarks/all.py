@@ -28,6 +28,7 @@ from benchmarks.report import write_block
 PROGRAMS: Final[dict[str, tuple[list[str], list[str]]]] = {
     "latency": ([], ["--runs", "5", "--starts", "2"]),
     "interrupt": ([], ["--runs", "5"]),
+    "voice": ([], ["--runs", "5"]),
     "cost": ([], ["--seconds", "12"]),
     "viewers": ([], ["--seconds", "6", "--viewers", "4"]),
     "lips": ([], ["--seconds", "30"]),

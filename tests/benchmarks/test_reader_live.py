@@ -43,10 +43,11 @@ async def _publish(push_url: str, key: str) -> None:
         first = frame * FRAME_SAMPLES
         turns = np.arange(first, first + FRAME_SAMPLES) / 48
         card.render(first, 0, picture)
-        await publisher.send(video.encode(picture, frame))
+        publisher.send([video.encode(picture, frame)])
         tone = np.rint(8192 * np.sin(2 * np.pi * turns)).astype(np.int16)
         for packet in audio.encode(first, tone):
             if packet.pts >= 0:
-                await publisher.send(packet)
+                publisher.send([packet])
+        await publisher.drain()
     await asyncio.sleep(1)
     await publisher.close()
