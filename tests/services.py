@@ -141,7 +141,7 @@ def mariadb() -> Iterator[str]:
 
 
 @contextmanager
-def restartable_mariadb(*more_arguments: str) -> Iterator[tuple[Restartable, str]]:
+def restartable_mariadb(*more_arguments: str, port: int = 0) -> Iterator[tuple[Restartable, str]]:
     """The server and its DATABASE_URL. Without more arguments it keeps what was committed."""
     with work_folder("mariadb") as folder:
         as_root = ["--user=root"] if os.geteuid() == 0 else []
@@ -150,7 +150,7 @@ def restartable_mariadb(*more_arguments: str) -> Iterator[tuple[Restartable, str
         normal = "--auth-root-authentication-method=normal"
         install = ["--no-defaults", normal, "--skip-test-db", *as_root, base, data]
         run_tool("mariadb-install-db", *install)
-        port = free_port()
+        port = port or free_port()
         (folder / "init.sql").write_text(_INITIAL_SQL)
         arguments = [
             "--no-defaults",
@@ -211,12 +211,12 @@ def redis() -> Iterator[str]:
 
 
 @contextmanager
-def restartable_redis() -> Iterator[tuple[Restartable, str]]:
+def restartable_redis(*more_arguments: str, port: int = 0) -> Iterator[tuple[Restartable, str]]:
     """The server and its REDIS_URL; killed, it has forgotten everything."""
     with work_folder("redis") as folder:
-        port = free_port()
+        port = port or free_port()
         arguments: list[str | Path] = ["--port", str(port), "--bind", HOST, "--dir", folder]
-        arguments += ["--save", "", "--appendonly", "no"]
+        arguments += ["--save", "", "--appendonly", "no", *more_arguments]
         with closing(Restartable("redis", arguments, folder, port)) as server:
             yield server, f"redis://{HOST}:{port}/0"
 

@@ -11,7 +11,7 @@ TEXT = (ROOT / "docs" / "asvs.md").read_text()
 LINES = [line for line in TEXT.splitlines() if line.startswith("| V")]
 
 
-def _functions(path: Path) -> set[str]:
+def functions_of(path: Path) -> set[str]:
     kinds = ast.FunctionDef | ast.AsyncFunctionDef
     return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)}
 
@@ -21,7 +21,7 @@ def test_named_tests_exist() -> None:
     for name in sorted(set(re.findall(r"`(tests/[^`]+\.py(?:::\w+)?)`", TEXT))):
         path, _, function = name.partition("::")
         is_there = (ROOT / path).is_file()
-        if not is_there or (function and function not in _functions(ROOT / path)):
+        if not is_there or (function and function not in functions_of(ROOT / path)):
             gone.append(name)
 
     assert not gone, f"docs/asvs.md names tests that are gone: {gone}"

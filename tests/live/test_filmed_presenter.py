@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from benchmarks.rtmp_reader import Recorded, RtmpReader, SeenPicture
-from inference.engines.face.musetalk.bundle import Film, open_bundle
+from benchmarks.rtmp_reader import RtmpReader
+from inference.engines.face.musetalk.bundle import open_bundle
 from inference.engines.face.musetalk.prepared import open_prepared
-from tests.inference.face.musetalk import portrait
+from tests.live.painted import BLOCK_MS, PAINTED, UNTOUCHED, Watcher, build, loud_ms
 from tests.live.site import wait_until
 from tests.live.studio import Studio
 from tests.services import RtmpServer
@@ -21,67 +18,10 @@ pytestmark = pytest.mark.live
 
 PROFILE, SIZE = "economy", (640, 360)
 TEXT = "Good evening everybody and welcome to a show that was filmed only once."
-FRAMES = 25
-BLOCK_MS = 20
-LOUD = 0.01
 # A mouth comes and goes in 110 ms and stays 120 ms behind the sound. On a machine that is busy a
 # picture comes up to four late, and is held for five more: at 10 a second 900 ms.
 BEFORE_MS, AFTER_MS = 500, 2000
 PAUSE_SECONDS = 4
-# Mean grey levels of the mouth between a picture and the film: coding costs 1, stripes 20 and more.
-UNTOUCHED, PAINTED = 4.0, 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The mouth of one decoded picture: its time in the stream, its distance from the film."""
-
-    pts_ms: int
-    distance: float
-
-
-class Watcher:
-    """Looks at the mouth of each picture and how far it is from every frame of the film."""
-
-    def __init__(self, film: Film) -> None:
-        (x0, y0), (x1, y1) = film.rois[:, :2].min(axis=0), film.rois[:, 2:].max(axis=0)
-        self._part = np.s_[y0:y1, x0:x1]
-        self._film = film.frames[:, y0:y1, x0:x1].astype(np.float32)
-        self.seen: list[Seen] = []
-
-    def see(self, frame: Any, picture: SeenPicture) -> None:
-        plane = frame.planes[0]
-        luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[self._part]
-        distance = np.abs(self._film - luma).mean(axis=(1, 2)).min()
-        self.seen.append(Seen(picture.pts_ms, float(distance)))
-
-
-def loud_ms(recorded: Recorded) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Times in the stream of the 20 ms in which something is heard."""
-    times = []
-    for block in list(recorded.blocks):
-        count = len(block.samples) // (48 * BLOCK_MS)
-        parts = block.samples[: count * 48 * BLOCK_MS].reshape(count, -1)
-        levels = np.sqrt((parts**2).mean(axis=1)) if count else np.zeros(0)
-        times += [block.pts_ms + number * BLOCK_MS for number in np.flatnonzero(levels > LOUD)]
-    return np.array(times, np.float64)
-
-
-def build(studio: Studio, folder: Path) -> tuple[str, Path]:
-    """Upload the drawn presenter as a film and wait for the real job: avatar and its bundle."""
-    platform = studio.platform
-    film = portrait.write_film(folder / "film.mp4", frames=FRAMES)
-    points = portrait.write_landmarks(folder / "points.json")
-    avatar = platform.upload_film("musetalk_tiny", film, points)
-
-    def finished() -> Any:
-        row = platform.call("GET", f"avatars/{avatar}/builds/")["results"][0]
-        assert row["state"] in ("queued", "building", "ready"), row
-        return row if row["state"] == "ready" else None
-
-    version = wait_until(finished, "the presenter is built", seconds=180)
-    assert version["facts"]["frames"] == FRAMES
-    return avatar, studio.site.folder / "bundles" / avatar / version["id"]
 
 
 def test_uploaded_film_is_built_and_its_painted_mouth_is_on_air(

@@ -40,11 +40,40 @@ async def test_player_joins_with_one_request_and_leaves(studio: Studio, broadcas
     left = await _request(studio, "DELETE", path)
     again = await _request(studio, "DELETE", path)
     assert (trickled[0], left[0] // 100, again[0]) == (204, 2, 404)
-    await eventually(
-        lambda: peer.connection.connectionState in ("closed", "failed", "disconnected"),
-        "the runner has hung up",
-    )
+    await eventually(lambda: _has_ended(peer), "the runner has hung up")
     await peer.close()
+
+
+async def test_show_made_private_ends_the_pictures_of_who_is_no_member(studio: Studio) -> None:
+    show = await asyncio.to_thread(studio.make_small_show, rundown_mode="loop")
+    with studio.platform.on_air(show) as broadcast:
+        stranger, member = Peer(), Peer()
+        token = studio.platform.access
+        status, headers, sdp = await _post(studio, broadcast, await stranger.offer())
+        _, member_headers, member_sdp = await _post(studio, broadcast, await member.offer(), token)
+        assert status == 201
+        await stranger.accept(sdp)
+        await member.accept(member_sdp)
+        for peer in (stranger, member):
+            await eventually(lambda peer=peer: len(peer.pictures) >= 30, "it plays")
+
+        changed = {"visibility": "private"}
+        await asyncio.to_thread(studio.platform.call, "PATCH", f"shows/{show}/", changed)
+        await eventually(lambda: _has_ended(stranger), "the runner has hung up", seconds=12)
+        seen, seen_by_member = len(stranger.pictures), len(member.pictures)
+        await eventually(lambda: len(member.pictures) >= seen_by_member + 30, "the member watches")
+        assert len(stranger.pictures) == seen
+        left = [
+            (await _request(studio, "DELETE", found["location"].partition("/api/v1/")[2]))[0]
+            for found in (headers, member_headers)
+        ]
+        assert left == [404, 204]
+        for peer in (stranger, member):
+            await peer.close()
+
+
+def _has_ended(peer: Peer) -> bool:
+    return peer.connection.connectionState in ("closed", "failed", "disconnected")
 
 
 async def test_refusals_have_their_status(studio: Studio, broadcast: str) -> None:
@@ -77,11 +106,11 @@ async def test_broadcast_that_is_over_is_a_conflict(studio: Studio) -> None:
     assert int(headers["retry-after"]) > 0
 
 
-async def _post(studio: Studio, broadcast: str, offer: str) -> Answer:
+async def _post(studio: Studio, broadcast: str, offer: str, token: str = "") -> Answer:
     """As a player: one who is told that the runner does not answer just now asks again."""
     path = f"broadcasts/{broadcast}/whep/"
     for _ in range(10):
-        answer = await _request(studio, "POST", path, offer, "application/sdp")
+        answer = await _request(studio, "POST", path, offer, "application/sdp", token)
         if answer[0] != 503:
             break
         await asyncio.sleep(int(answer[1]["retry-after"]))
@@ -89,13 +118,15 @@ async def _post(studio: Studio, broadcast: str, offer: str) -> Answer:
 
 
 async def _request(
-    studio: Studio, method: str, path: str, body: str | None = None, kind: str = ""
+    studio: Studio, method: str, path: str, body: str | None = None, kind: str = "", token: str = ""
 ) -> Answer:
-    return await asyncio.to_thread(_send, studio.site.port, method, path, body, kind)
-
-
-def _send(port: int, method: str, path: str, body: str | None, kind: str) -> Any:
     headers = {"Content-Type": kind} if kind else {}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    return await asyncio.to_thread(_send, studio.site.port, method, path, body, headers)
+
+
+def _send(port: int, method: str, path: str, body: str | None, headers: dict[str, str]) -> Any:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request(method, f"/api/v1/{path}", body, headers)
         response = connection.getresponse()
