@@ -26,6 +26,8 @@ SPARE_PAUSE_SECONDS: Final = 5.0
 ORPHAN_SECONDS: Final = 5.0
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
+_Identity = tuple[str, int, int]  # boot, pid, start time in ticks
+
 
 class LocalLauncher:
     """Starts `python -m <module>` in its own session; finds it again by (host, pid, start time)."""
@@ -38,7 +40,7 @@ class LocalLauncher:
         self._folder = folder
         self._life_fd = life_fd
         self._module = module
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._children: dict[_Identity, subprocess.Popen[bytes]] = {}
         self._swept: set[int] = set()
         self._spare: subprocess.Popen[bytes] | None = None
         self._spare_due_at = 0.0
@@ -65,7 +67,7 @@ class LocalLauncher:
         except OSError as error:
             raise LaunchError(f"the process could not be started: {error.strerror}") from error
         handle = _handle_of(child.pid)
-        self._children[child.pid] = child
+        self._children[_identity(handle)] = child
         try:
             record(handle)
         except BaseException:
@@ -80,11 +82,12 @@ class LocalLauncher:
         if handle.get("host") != socket.gethostname():
             return Poll("unknown", "started on another machine")
         pid = int(handle["pid"])
-        child = self._children.get(pid)
+        child = self._children.get(_identity(handle))
         code = child.poll() if child is not None else None
-        if code is None and _is_running(handle):
+        # Of our own child `/proc` is not asked: it calls a process dead before it can be reaped.
+        if code is None and (child is not None or _is_running(handle)):
             return Poll("alive")
-        self._children.pop(pid, None)
+        self._children.pop(_identity(handle), None)
         self._sweep(pid)
         return Poll("dead", "the process is gone" if code is None else _exit_reason(code))
 
@@ -187,6 +190,10 @@ def _handle_of(pid: int) -> Handle:
         "pid": pid,
         "started": _start_ticks(pid) or 0,  # 0: it died at once, and no process starts at 0
     }
+
+
+def _identity(handle: Handle) -> _Identity:
+    return str(handle.get("boot")), int(handle["pid"]), int(handle["started"])
 
 
 def _is_running(handle: Handle) -> bool:

@@ -88,6 +88,26 @@ def test_killed_process_is_confirmed_dead(launcher: LocalLauncher, handle: Handl
     assert poll.reason == "killed by SIGKILL"
 
 
+def test_runner_that_dies_while_it_is_looked_at_is_reaped(
+    launcher: LocalLauncher, handle: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_running = local_module._is_running
+
+    def dies_just_before(handle: Handle) -> bool:
+        os.kill(handle["pid"], 9)
+        wait_for(lambda: state_of(handle["pid"]) == "Z")
+        return is_running(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(local_module, "_is_running", dies_just_before)
+        first = launcher.poll(handle)
+    os.kill(handle["pid"], 9)
+
+    poll = wait_for(lambda: (poll := launcher.poll(handle)).status == "dead" and poll)
+    assert (first.status, poll.reason) == ("alive", "killed by SIGKILL")
+    assert state_of(handle["pid"]) == ""
+
+
 @pytest.mark.parametrize("finder", ["its own loop", "another loop"])
 def test_child_that_hangs_does_not_outlive_its_dead_runner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finder: str
