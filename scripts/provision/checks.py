@@ -28,6 +28,8 @@ NO_DATABASE = "tests/inference"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 # More than so many that fail are no accident of a shared machine.
 TRIED_AGAIN_MAX = 5
+# Nothing of these tiers counts frames: one test of thousands may meet a machine that stood still.
+TRIED_AGAIN_MAX_FAST = 2
 
 
 PRODUCT_SETTINGS = {
@@ -79,7 +81,7 @@ class Part:
     """One command of the checks; `environment` is computed only when the part runs.
 
     is_beside: it runs beside the parts behind it. is_alone: nothing may. cache: a folder in which
-    pytest notes what failed; that is then tried once more.
+    pytest notes what failed; up to `again_max` tests of it are then tried once more.
     """
 
     name: str
@@ -89,26 +91,27 @@ class Part:
     is_beside: bool = False
     is_alone: bool = False
     cache: Path | None = None
+    again_max: int = TRIED_AGAIN_MAX_FAST
 
 
 def pytest_part(name: str, marks: str, *more: str) -> Part:
     """pytest over the tests with `marks`."""
-    return Part(name, (VENV_PYTHON, "-m", "pytest", "-q", "-m", marks, *more))
+    cache = ROOT / ".pytest_cache" / name.replace(" ", "-")
+    pytest = (VENV_PYTHON, "-m", "pytest", "-q", "-o", f"cache_dir={cache}")
+    return Part(name, (*pytest, "-m", marks, *more), cache=cache)
 
 
 def live_part() -> Part:
     """The tests of real processes, serially: they count frames, nothing else may run then."""
-    cache = ROOT / ".pytest_cache" / "live"
-    marks = "live and not gpu and not long"
-    part = pytest_part("pytest, live", marks, "-o", f"cache_dir={cache}")
-    return replace(part, is_alone=True, cache=cache)
+    part = pytest_part("pytest, live", "live and not gpu and not long")
+    return replace(part, is_alone=True, again_max=TRIED_AGAIN_MAX)
 
 
 def _database_part() -> Part:
     with_servers = (VENV_PYTHON, "-m", "tests.services")
     marks = f"database and {FAST}"
     rerun = pytest_part("pytest on MariaDB and Redis", marks, "-n", "2", f"--ignore={NO_DATABASE}")
-    return Part(rerun.name, (*with_servers, *rerun.command))
+    return replace(rerun, command=(*with_servers, *rerun.command))
 
 
 _COVER = ("--cov", "--cov-append", "--cov-report=")
@@ -146,7 +149,7 @@ ALL_PARTS: tuple[Part, ...] = (
     live_part(),
 )
 
-LONG_PARTS: tuple[Part, ...] = (pytest_part("pytest, long", "long", "-s"),)
+LONG_PARTS: tuple[Part, ...] = (replace(pytest_part("pytest, long", "long", "-s"), again_max=0),)
 
 
 def run_parts(parts: Sequence[Part], names: Sequence[str] = ()) -> int:
@@ -182,13 +185,13 @@ def run_parts(parts: Sequence[Part], names: Sequence[str] = ()) -> int:
 def _try_again(part: Part, cache: Path, first: _Ended) -> _Ended:
     """What failed once more, in a new process with servers of its own; never in silence."""
     failed = sorted(json.loads((cache / "v" / "cache" / "lastfailed").read_text()))
-    if len(failed) > TRIED_AGAIN_MAX:
+    if not 0 < len(failed) <= part.again_max:
         return first
-    say(f"\n== {part.name}: TRIED AGAIN, for a test of real processes shares its machine:")
+    say(f"\n== {part.name}: TRIED AGAIN, for tests share their machine with others:")
     for name in failed:
         say(f"   failed once: {name}")
     # What passes now is listed in the last summary (-rp).
-    return _run(replace(part, command=(*part.command, "--last-failed", "-rp")))
+    return _run(replace(part, command=(*part.command, "--last-failed", "-n", "0", "-rp")))
 
 
 def _end_all(beside: list[tuple[Part, Future[_Ended]]]) -> list[str]:
