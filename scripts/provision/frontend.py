@@ -15,6 +15,9 @@ from .steps import digest, is_stamped, run_quietly, say, write_stamp
 
 OLDEST_NODE = (20, 19)
 NOT_SOURCES = {"node_modules", "dist", "coverage"}
+# Those that the machine trusts: a company's own authority is among them, as pip finds too.
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+TRUSTED = "NODE_EXTRA_CA_CERTS"
 
 
 def ensure_frontend() -> None:
@@ -46,7 +49,11 @@ def frontend_environment() -> dict[str, str]:
     """Environment in which `node` and `npm` are found: the machine's, else those in `.venv/`."""
     if is_node_on_path():
         return {}
-    return {"PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+    found = {"PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+    # The machine's npm may be set up for its network; this one knows only public authorities.
+    if CERTIFICATES.exists() and TRUSTED not in os.environ:
+        found[TRUSTED] = str(CERTIFICATES)
+    return found
 
 
 def is_node_on_path() -> bool:

@@ -188,6 +188,21 @@ def test_node_version_is_read(text: str, version: tuple[int, int]) -> None:
     assert frontend.parse_version(text) == version
 
 
+def test_own_node_trusts_what_the_machine_trusts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "ca.crt"
+    monkeypatch.setattr(frontend, "CERTIFICATES", bundle)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv(frontend.TRUSTED, raising=False)
+
+    assert list(frontend.frontend_environment()) == ["PATH"]
+    bundle.touch()
+    assert frontend.frontend_environment()[frontend.TRUSTED] == str(bundle)
+    monkeypatch.setenv(frontend.TRUSTED, "/own/ca.crt")
+    assert list(frontend.frontend_environment()) == ["PATH"]
+
+
 def test_newest_pip_wheel_is_chosen(tmp_path: Path) -> None:
     for age_seconds, name in ((100, "pip-22-py3-none-any.whl"), (10, "pip-23-py3-none-any.whl")):
         wheel = tmp_path / name
