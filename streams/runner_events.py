@@ -135,6 +135,13 @@ def output_changed(broadcast: Broadcast, event: Event) -> list[Json]:
     return [output_message(row)]
 
 
+def kept_data(event: Event) -> Json:
+    """What the log of a broadcast keeps: its readers have no business with our folders."""
+    if event.kind != "recording":
+        return dict(event.data)
+    return {**event.data, "path": _relative_path(str(event.data["path"]))}
+
+
 def recording_changed(broadcast: Broadcast, event: Event) -> list[Json]:
     """A file was begun or closed. The path is kept relative, so that DATA_DIR may move."""
     data, at = event.data, happened_at(event)

@@ -31,7 +31,7 @@ from streams.models import (
     ControlCommand,
     DesiredState,
 )
-from streams.runner_events import apply_event, happened_at
+from streams.runner_events import apply_event, happened_at, kept_data
 from streams.services.commands import finish_command
 from streams.services.lifecycle import finish_broadcast
 from streams.services.metrics import keep_metrics
@@ -179,7 +179,7 @@ def _store(broadcast: Broadcast, event: Event) -> list[Json]:
         log.warning("event refused", broadcast_id=str(broadcast.pk), reason=str(error))
         return []
     BroadcastEvent.objects.create(
-        broadcast=broadcast, sequence=event.sequence, kind=event.kind, at=at, data=event.data
+        broadcast=broadcast, sequence=event.sequence, kind=event.kind, at=at, data=kept_data(event)
     )
     try:
         with transaction.atomic():

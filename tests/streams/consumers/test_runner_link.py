@@ -162,6 +162,8 @@ async def test_output_recording_and_worker_events_become_rows(
     assert (recording.path, recording.state) == ("x/one.mp4", "finished")
     assert recording.media_time_ms == 4200
     assert recording.ended_at is not None
+    logged = [event.data["path"] async for event in broadcast.events.filter(kind="recording")]
+    assert logged == ["x/one.mp4"] * 2  # read by tenants, who have no business with our folders
     assert row.workers == [{"kind": "face", "pid": 12}]
     assert row.script == "paused"
 
