@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from inference.background import start_behind
 from inference.child_environment import child_environment
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -36,19 +37,17 @@ class BuildJob:
     """A running build. It ends with its stdin: when whoever started it dies, so does the child."""
 
     def __init__(self, request: Json) -> None:
-        nice = ("nice", "-n", "10") if shutil.which("nice") else ()
         self._out = Path(request["out"])
         self._events: queue.Queue[BuildEvent] = queue.Queue()
         self._started_at = time.monotonic()
-        self._child = subprocess.Popen(
-            [*nice, sys.executable, "-m", "inference.tool", "build"],
+        self._child = start_behind(
+            [sys.executable, "-m", "inference.tool", "build"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=ROOT,
             # It works on what strangers sent: whatever that achieves, it finds no secret here.
             env=child_environment("TEST_ENGINES"),
-            start_new_session=True,
         )
         assert self._child.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died at once: its last words are read

@@ -14,6 +14,7 @@ import time_machine
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 
+from inference import background
 from scripts.provision.checks import NO_DATABASE
 from scripts.provision.paths import ROOT
 from scripts.provision.tools import Tool, find_chromium
@@ -31,6 +32,14 @@ def still_clock() -> Iterator[time_machine.Traveller]:
     """Time of day that stands still: what is counted by the minute falls into one minute."""
     with time_machine.travel(timezone.now(), tick=False) as traveller:
         yield traveller
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_waits_behind() -> Iterator[None]:
+    """Tests wait for what a show should not wait for, while other tests want all of the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(background, "NICE", 0)
+        yield
 
 
 @pytest.fixture(scope="session")

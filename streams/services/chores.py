@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import Final
 from django.conf import settings
 
 from accounts.models import OrganizationExport
+from inference.background import start_behind
 from livestudio.common.log import get_logger
 
 log = get_logger(__name__)
@@ -64,12 +64,10 @@ class ChoreRunner:
 
 
 def _start(option: str | None) -> subprocess.Popen[bytes]:
-    nice = ("nice", "-n", "19") if shutil.which("nice") else ()
-    command = [*nice, sys.executable, str(settings.BASE_DIR / "manage.py"), "do_chores"]
-    return subprocess.Popen(
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "do_chores"]
+    return start_behind(
         [*command, option] if option else command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         cwd=settings.BASE_DIR,
-        start_new_session=True,
     )

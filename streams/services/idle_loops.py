@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from django.conf import settings
 
 from avatars.bundles import engine_settings
 from avatars.models import Avatar
+from inference.background import start_behind
 from inference.catalog import get_profile
 from inference.protocol import SAMPLE_RATE_HZ
 from livestudio.common.log import get_logger
@@ -93,13 +93,11 @@ class IdleLoopBuilder:
 
     def _start(self, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
         self._seen.add(arguments)
-        nice = ("nice", "-n", "19") if shutil.which("nice") else ()
-        return subprocess.Popen(
-            [*nice, sys.executable, *arguments],
+        return start_behind(
+            [sys.executable, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             cwd=settings.BASE_DIR,
-            start_new_session=True,
         )
 
 
