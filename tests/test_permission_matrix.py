@@ -219,6 +219,7 @@ ROWS = [
     Row("cue", "delete", "show.edit"),
     Row("rundown", "put", "show.edit", cue_order),
     Row("occurrences", "get", "show.view"),
+    Row("airings", "get", "show.view"),
     Row("show-start", "post", "broadcast.start", answers=ON_AIR),
     Row("outputs", "get", "output.view"),
     Row("outputs", "post", "output.edit", output_body),

@@ -195,6 +195,12 @@ class OccurrenceAnswer(serializers.Serializer[Any]):
         }
 
 
+class NextAiringAnswer(serializers.Serializer[Any]):
+    show = serializers.UUIDField()
+    next = OccurrenceAnswer(allow_null=True)
+    missed = OccurrenceAnswer(allow_null=True)
+
+
 class IceServerAnswer(serializers.Serializer[Any]):
     """As `RTCPeerConnection` takes it."""
 

@@ -19,7 +19,14 @@ from livestudio.common.errors import InvalidInputError
 from livestudio.common.pagination import WholeList
 from livestudio.common.parsers import LARGEST_BODY_BYTES
 from streams.access import get_cue_for, get_show_for
-from streams.api.answers import BroadcastAnswer, CueAnswer, OccurrenceAnswer, ShowAnswer, base_url
+from streams.api.answers import (
+    BroadcastAnswer,
+    CueAnswer,
+    NextAiringAnswer,
+    OccurrenceAnswer,
+    ShowAnswer,
+    base_url,
+)
 from streams.api.filters import CueFilter, ShowFilter
 from streams.api.serializers import (
     CueOrderSerializer,
@@ -36,7 +43,7 @@ from streams.selectors import list_shows, show_version
 from streams.services import rundown, shows
 from streams.services.clashes import warnings_of
 from streams.services.lifecycle import start_broadcast
-from streams.services.occurrences import list_occurrences
+from streams.services.occurrences import list_next_airings, list_occurrences
 from streams.services.schedule import WINDOW_MAX
 from streams.services.shows import ShowDraft
 from streams.verbs import EmptyBody
@@ -195,6 +202,20 @@ class OccurrencesView(_InOrganization):
             raise InvalidInputError.of("to", message)
         results = OccurrenceAnswer(list_occurrences(show, since, until), many=True).data
         return Response({"next": None, "previous": None, "results": results})
+
+
+class AiringsView(_InOrganization):
+    """What airs next."""
+
+    pagination_class = WholeList
+
+    @extend_schema(responses=NextAiringAnswer(many=True))
+    def get(self, request: Any) -> Response:
+        """Of each show its next airing, and the last one if it was missed and not made good."""
+        require_permission(self.user, "show.view", self.organization)
+        self.filter_queryset(list_shows(self.organization).none())
+        rows = NextAiringAnswer(list_next_airings(self.organization, timezone.now()), many=True)
+        return Response({"next": None, "previous": None, "results": rows.data})
 
 
 class StartView(_InOrganization):

@@ -15,6 +15,7 @@ _ORGANIZATION = "organizations/<uuid:organization_id>/"
 
 urlpatterns = [
     path("shows/", shows.ShowsView.as_view(), name="shows"),
+    path("airings/", shows.AiringsView.as_view(), name="airings"),
     path(_SHOW, shows.ShowView.as_view(), name="show"),
     path(f"{_SHOW}cues/", shows.CuesView.as_view(), name="cues"),
     path(f"{_SHOW}cues/<uuid:cue_id>/", shows.CueView.as_view(), name="cue"),

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Organization
 from livestudio.common.errors import DomainError
 from streams.models import Broadcast, Occurrence, Schedule, Show
 from streams.models.schedule import OccurrenceState
-from streams.services.schedule import LISTED_MAX, list_starts
+from streams.services.recurrence import check_zone
+from streams.services.schedule import LISTED_MAX, find_next_start, list_starts
+
+# A miss that nobody has made good is told this long.
+TELL_MISSED: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,58 @@ class PlannedAiring:
     reason: str = ""
     broadcast: UUID | None = None
     ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NextAiring:
+    """What a show airs next, and what it missed last; None = nothing.
+
+    next: it may lie behind while it waits for the airing before. missed: only as long as the show
+    has not been on air since.
+    """
+
+    show: UUID
+    next: PlannedAiring | None
+    missed: PlannedAiring | None
+
+
+def list_next_airings(organization: Organization, now: datetime) -> list[NextAiring]:
+    """Of every show that is not put away and has something to tell; in a few queries."""
+    shows = Show.objects.filter(organization=organization, archived_at=None)
+    missed = {row.show_id: row for row in _missed(shows, now)}
+    # Newest first, so that the earliest of a show is the one that stays.
+    planned = Occurrence.objects.filter(show__in=shows, state=OccurrenceState.SCHEDULED)
+    planned = planned.select_related("broadcast").order_by("-starts_at")
+    rows = {row.show_id: row for row in planned}
+    shows = shows.filter(Q(schedule__isnull=False) | Q(pk__in=[*missed, *rows]))
+    found = (
+        _next_airing(show, rows.get(show.pk), missed.get(show.pk), now)
+        for show in shows.select_related("schedule")
+    )
+    return [item for item in found if item.next or item.missed]
+
+
+def _missed(shows: QuerySet[Show], now: datetime) -> QuerySet[Occurrence]:
+    """Misses of the last days that no airing has made good, oldest first."""
+    aired = Broadcast.objects.filter(show=OuterRef("show"), created_at__gt=OuterRef("starts_at"))
+    rows = Occurrence.objects.filter(~Exists(aired), show__in=shows, state=OccurrenceState.MISSED)
+    rows = rows.filter(starts_at__gte=now - TELL_MISSED).select_related("broadcast")
+    return rows.order_by("starts_at")
+
+
+def _next_airing(
+    show: Show, row: Occurrence | None, missed: Occurrence | None, now: datetime
+) -> NextAiring:
+    schedule: Schedule | None = getattr(show, "schedule", None)
+    try:
+        zone = check_zone(schedule.timezone) if schedule else UTC
+        at = find_next_start(schedule, now) if schedule else None
+    except DomainError:  # a zone or a rule that an older version took
+        zone, at = UTC, None
+    ahead = [_of_row(row, zone)] if row else []
+    ahead += [_planned(at, zone)] if at else []
+    upcoming = min(ahead, key=lambda item: item.at, default=None)
+    return NextAiring(show.pk, upcoming, _of_row(missed, zone) if missed else None)
 
 
 def list_occurrences(show: Show, since: datetime, until: datetime) -> list[PlannedAiring]:

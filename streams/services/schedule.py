@@ -79,6 +79,13 @@ def unroll_schedule(schedule: Schedule, since: datetime, until: datetime) -> lis
     return found
 
 
+def find_next_start(schedule: Schedule, since: datetime) -> datetime | None:
+    """The first start from `since` on, within the window that can be listed. Raises as above."""
+    left_out = set(schedule.exdates)
+    moments = _moments(schedule, since, since + WINDOW_MAX)
+    return next((at for local, at in moments if local.isoformat() not in left_out), None)
+
+
 def materialise(schedule: Schedule, now: datetime) -> int:
     """Write rows for the airings from where the last look ended to 48 hours ahead; how many.
 

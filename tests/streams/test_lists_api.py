@@ -129,7 +129,7 @@ def test_list_costs_the_same_queries_with_one_row_and_with_twenty(
     assert many <= few <= QUERIES_MAX
 
 
-@pytest.mark.parametrize("path", [*ADD, "auth/devices/", "shows/{show}/occurrences/"])
+@pytest.mark.parametrize("path", [*ADD, "auth/devices/", "airings/", "shows/{show}/occurrences/"])
 def test_list_refuses_what_it_does_not_know(
     path: str, cast: Cast, alice: Client, broadcast: Broadcast
 ) -> None:

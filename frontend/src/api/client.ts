@@ -42,6 +42,9 @@ type ShowChanges = BodyOf<'shows/{show_id}/', 'patch'>
 export const updateShow = (show_id: string, changes: Partial<ShowChanges>) =>
   patch('shows/{show_id}/', changes as ShowChanges, { show_id })
 
+/** Of each show what it airs next, and what it missed. */
+export const listNextAirings = () => getPages('airings/')
+
 export const listOutputs = () => getPages('outputs/')
 /** `states`: those wanted, such as `['live', 'recovering']`. */
 export const listBroadcasts = (states: readonly BroadcastState[]) =>

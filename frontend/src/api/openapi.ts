@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/v1/airings/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Of each show its next airing, and the last one if it was missed and not made good. */
+        get: operations["list_airings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/devices/": {
         parameters: {
             query?: never;
@@ -2788,6 +2805,12 @@ export interface components {
             /** @description `whsec_…`: keep it, it is never shown again. */
             readonly secret: string;
         };
+        NextAiringAnswer: {
+            /** Format: uuid */
+            show: string;
+            next: components["schemas"]["OccurrenceAnswer"] | null;
+            missed: components["schemas"]["OccurrenceAnswer"] | null;
+        };
         /** @enum {unknown} */
         NullEnum: null;
         OccurrenceAnswer: {
@@ -3092,6 +3115,19 @@ export interface components {
              */
             previous: string | null;
             results: components["schemas"]["MetricAnswer"][];
+        };
+        PaginatedNextAiringAnswerList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous: string | null;
+            results: components["schemas"]["NextAiringAnswer"][];
         };
         PaginatedOccurrenceAnswerList: {
             /**
@@ -4184,6 +4220,49 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_airings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization that is meant; needed by who belongs to several. */
+                "X-Organization"?: string;
+                /** @description The ETag of what you have: 304 if it is new. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedNextAiringAnswerList"];
+                };
+            };
+            /** @description You have this version. */
+            304: {
+                headers: {
+                    /** @description Names this version. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            429: components["responses"]["Refused429"];
+            500: components["responses"]["Refused500"];
+            503: components["responses"]["Refused503"];
+        };
+    };
     list_devices: {
         parameters: {
             query?: {

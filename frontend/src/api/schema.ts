@@ -101,6 +101,9 @@ export type PictureKind = Picture['kind']
 /** Of a show or of a broadcast; those of a show have a `position` too. */
 export type Cue = Schemas['AiredCue'] & Partial<Pick<Schemas['Cue'], 'position'>>
 export type Show = Schemas['Show']
+/** What a show airs next, and what it missed. */
+export type NextAiring = Schemas['NextAiringAnswer']
+export type Airing = Schemas['OccurrenceAnswer']
 export type Presenter = Schemas['Avatar']
 export type PresenterWeights = Schemas['AvatarWeights']
 export type ModelServer = Schemas['ModelServer']

@@ -1,4 +1,4 @@
-/** Text forms of numbers; none of them depends on the language. */
+/** Text forms of numbers and moments. */
 
 const TWO = (value: number) => String(value).padStart(2, '0')
 
@@ -15,6 +15,14 @@ export function timeText(iso: string | null): string {
   const date = iso ? new Date(iso) : null
   if (!date || Number.isNaN(date.getTime())) return ''
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map(TWO).join(':')
+}
+
+const MOMENT = { weekday: 'short', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const
+
+/** `Sat 21 Nov, 20:00` or `11月21日周六 20:00`, on the clocks of the zone; of the reader, where none is given. */
+export function momentText(moment: Date, language: string, timeZone?: string): string {
+  const locale = language === 'zh-CN' ? 'zh-CN' : 'en-GB'
+  return new Intl.DateTimeFormat(locale, { ...MOMENT, timeZone }).format(moment)
 }
 
 /** Seconds with one decimal: `4.2 s`. */

@@ -4,7 +4,7 @@ import { ref, shallowRef } from 'vue'
 import * as api from '@/api/client'
 import { toApiError, type ApiError } from '@/api/errors'
 import { newId } from '@/api/ids'
-import type { Broadcast, Output, Show } from '@/api/schema'
+import type { Broadcast, NextAiring, Output, Show } from '@/api/schema'
 
 /** A broadcast that starts or recovers is as much "running" as a live one. */
 const RUNNING = ['live', 'starting', 'recovering', 'stopping'] as const
@@ -14,6 +14,7 @@ export const useDirectoryStore = defineStore('directory', () => {
   const shows = ref<Show[]>([])
   const broadcasts = ref<Broadcast[]>([])
   const outputs = ref<Output[]>([])
+  const airings = ref<NextAiring[]>([])
   const isLoaded = ref(false)
   const error = shallowRef<ApiError | null>(null)
 
@@ -26,6 +27,15 @@ export const useDirectoryStore = defineStore('directory', () => {
       error.value = toApiError(failure)
     } finally {
       isLoaded.value = true
+    }
+  }
+
+  async function loadAirings(): Promise<void> {
+    try {
+      airings.value = await api.listNextAirings()
+    } catch {
+      // An hour that nobody could check is worse than none: `load` says what is wrong.
+      airings.value = []
     }
   }
 
@@ -48,9 +58,26 @@ export const useDirectoryStore = defineStore('directory', () => {
     shows.value = shows.value.map((item) => (item.id === show ? saved : item))
   }
 
+  const airingOf = (show: string) => airings.value.find((item) => item.show === show)
+
   const titleOf = (show: string) => shows.value.find((item) => item.id === show)?.title ?? ''
 
   const nameOf = (output: string) => outputs.value.find((item) => item.id === output)?.name ?? ''
 
-  return { shows, broadcasts, outputs, isLoaded, error, load, loadOutputs, start, markCommercial, titleOf, nameOf }
+  return {
+    shows,
+    broadcasts,
+    outputs,
+    airings,
+    isLoaded,
+    error,
+    load,
+    loadAirings,
+    loadOutputs,
+    start,
+    markCommercial,
+    airingOf,
+    titleOf,
+    nameOf,
+  }
 })

@@ -6,6 +6,7 @@ import { IDS } from '../../tests/fake-server/server.mjs'
 import { mountApp } from '../../tests/mount'
 import { eventually, useFakeServer } from '../../tests/useFakeServer'
 
+import { useDirectoryStore } from '@/stores/directory'
 import { useSessionStore } from '@/stores/session'
 
 import StudioView from './StudioView.vue'
@@ -56,6 +57,29 @@ describe('StudioView', () => {
 
     await eventually(() => expect(wrapper.get('[role=alert]').text()).toBe('Add a cue first.'))
     expect(router.currentRoute.value.name).not.toBe('console')
+  })
+
+  it('tells what airs next, what was missed, and since when a show is on air', async () => {
+    const { wrapper } = await mountStudio()
+
+    const [running, planned] = [IDS.show, IDS.secondShow].map((id) => wrapper.get(`[data-id="${id}"]`))
+    await eventually(() => expect(planned?.find('[data-testid=next-airing]').exists()).toBe(true))
+    expect(planned?.get('[data-testid=next-airing]').text()).toContain('20:00')
+    expect(planned?.get('[data-testid=missed-airing]').text()).toContain('was not running')
+    expect(running?.find('[data-testid=next-airing]').exists()).toBe(false)
+    expect(running?.get('[data-testid=on-air-since]').text()).toMatch(/^On air since .*\d\d:\d\d$/)
+  })
+
+  it('asks anew what airs next when an airing has ended', async () => {
+    const { wrapper } = await mountStudio()
+    const planned = wrapper.get(`[data-id="${IDS.secondShow}"]`)
+    await eventually(() => expect(planned.find('[data-testid=next-airing]').exists()).toBe(true))
+    Object.assign(server.current.state.world, { airings: [] })
+
+    server.current.state.world.broadcast.state = 'ended'
+    await useDirectoryStore().load()
+
+    await eventually(() => expect(planned.find('[data-testid=next-airing]').exists()).toBe(false))
   })
 
   it('marks a show that sells, and says whose consent does not allow it', async () => {

@@ -91,6 +91,7 @@ function lists(state, path, url) {
   const { world } = state
   if (path === 'me/') return { body: world.me }
   if (path === 'shows/') return { body: page(world.shows) }
+  if (path === 'airings/') return { body: page(world.airings) }
   if (path === 'outputs/') return { body: page(world.outputs) }
   if (path === 'voices/') return { body: page(world.voices) }
   if (path === 'pictures/') return { body: page(world.pictures) }

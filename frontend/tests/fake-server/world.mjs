@@ -127,6 +127,17 @@ function events() {
   return list.map(([kind, data, ago], index) => ({ sequence: index + 1, kind, at: at(ago), data }))
 }
 
+/** The second show airs in two days at 20:00 in Shanghai and missed yesterday's airing. */
+function airings() {
+  const at = (days, more) => {
+    const date = new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
+    return { starts_at: `${date}T12:00:00.000Z`, starts_at_local: `${date}T20:00:00`, broadcast: null, ...more }
+  }
+  const next = at(2, { state: 'scheduled', reason: '' })
+  const missed = at(-1, { state: 'missed', reason: 'The system was not running in time.' })
+  return [{ show: IDS.secondShow, next, missed }]
+}
+
 function voices() {
   const blank = { engine: 'espeak', settings: {}, has_api_key: false, fallbacks: [], state: 'ready', failure_reason: '' }
   return [
@@ -157,9 +168,14 @@ export function createWorld() {
         rundown_mode: 'once',
         visibility: 'unlisted',
         outputs: [],
+        schedule: {
+          starts_at_local: '2026-01-01T20:00:00', timezone: 'Asia/Shanghai', rrule: 'FREQ=DAILY;INTERVAL=3',
+          exdates: [], catch_up: 'skip',
+        },
       }),
       show(IDS.emptyShow, '周末美食探店', RUNDOWN.slice(0, 3), { visibility: 'private', outputs: [OUTPUTS[1].id] }),
     ],
+    airings: airings(),
     voices: voices(),
     words: words(),
     ...createPresenters(),
