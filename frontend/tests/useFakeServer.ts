@@ -15,6 +15,7 @@ export function useFakeServer(): { current: FakeServer } {
     holder.current = await createFakeServer()
     jsdom.reconfigure({ url: `${holder.current.origin}/studio/` })
     localStorage.clear()
+    sessionStorage.clear()
   })
   afterEach(async () => {
     forgetAccess()

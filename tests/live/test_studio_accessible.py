@@ -22,6 +22,14 @@ _RUN = """async () => {
     where: rule.nodes.slice(0, 4).map((node) => [node.target.join(' '), node.failureSummary]),
   }));
 }"""
+# What lies over the corners and the middle of the sides of a picture: one of them has the AI label.
+_COVERS = """(picture) => {
+  const {left, top, width, height} = picture.getBoundingClientRect();
+  const shares = [0.05, 0.12, 0.5, 0.88, 0.95];
+  const at = (x, y) => document.elementFromPoint(left + x * width, top + y * height);
+  return shares.flatMap((x) => shares.map((y) => at(x, y))).filter((found) => found !== picture)
+    .map((found) => found?.outerHTML.slice(0, 80));
+}"""
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 
 
@@ -85,6 +93,9 @@ def test_studio_and_watch_page_are_accessible(
     page.get_by_test_id("sign-in").click()
     page.get_by_test_id("show-card").first.wait_for()
     faults["studio"] = check(page)
+    thumbnail = page.get_by_test_id("thumbnail")
+    thumbnail.scroll_into_view_if_needed()
+    assert thumbnail.evaluate(_COVERS) == []
     page.goto(f"{base}/studio/voices/")
     page.get_by_test_id("voice").first.wait_for()
     faults["voices"] = check(page)

@@ -10,6 +10,8 @@ import { useReasonText } from '@/composables/useReasonText'
 export interface FieldRule {
   isRequired?: boolean
   maxCharacters?: number
+  /** What else is wrong with it, in the words of the page; '' for nothing. */
+  problem?: () => string
 }
 
 interface Form<N extends string> {
@@ -41,12 +43,12 @@ export function useForm<N extends string>({ form, values, rules }: Form<N>) {
   function check(): Partial<Record<string, string>> {
     const found: Partial<Record<string, string>> = {}
     for (const [name, value] of Object.entries<string | readonly string[]>(values())) {
-      const { isRequired, maxCharacters } = rules[name as N] ?? {}
+      const { isRequired, maxCharacters, problem } = rules[name as N] ?? {}
       const count = typeof value === 'string' ? [...value].length : value.length
       if (isRequired && count === 0) found[name] = t('errors.required')
       else if (maxCharacters && count > maxCharacters) {
         found[name] = t('errors.tooLong', { max: maxCharacters, count })
-      }
+      } else if (problem?.()) found[name] = problem()
     }
     return found
   }
@@ -90,6 +92,8 @@ export function useForm<N extends string>({ form, values, rules }: Form<N>) {
       const refusal = toApiError(failure)
       if (!isOpen(refusal)) intent = ''
       tell(refusal)
+      // Before the focus moves: a field that is disabled meanwhile takes none.
+      isBusy.value = false
       await goToFirst()
       return false
     } finally {

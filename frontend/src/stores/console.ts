@@ -242,9 +242,11 @@ export const useConsoleStore = defineStore('console', () => {
     return commands.track(`output_${verb}`, run)
   }
 
-  function replaceOutputKey(output: string, streamKey: string): Promise<boolean> {
-    const run = () => api.replaceOutputKey(broadcastId.value, output, streamKey)
-    return commands.track('output_key', run)
+  /** Throws what it was refused with: that is said beside the field of the key. */
+  async function replaceOutputKey(output: string, streamKey: string): Promise<void> {
+    const sent = api.replaceOutputKey(broadcastId.value, output, streamKey)
+    await commands.track('output_key', () => sent)
+    await sent
   }
 
   return {

@@ -4,6 +4,8 @@ import { computed, ref } from 'vue'
 import * as api from '@/api/client'
 import type { Organization } from '@/api/schema'
 
+import { forgetDrafts } from './drafts'
+
 const HINT = 'livestudio.signed-in'
 const CHOSEN = 'livestudio.organization'
 
@@ -42,6 +44,7 @@ export const useSessionStore = defineStore('session', () => {
     organizations.value = []
     chooseOrganization(null)
     storage((store) => store.removeItem(HINT))
+    forgetDrafts()
   }
 
   function chooseOrganization(id: string | null): void {

@@ -37,6 +37,9 @@ async function fillIn(page: Page): Promise<void> {
   await give(page, 'upload-file', new File(['film'], 'mei.mp4'))
 }
 
+const posted = () => server.current.state.requests.filter((item) => item.method === 'POST' && item.path === 'avatars/')
+const errorsOf = (page: Page) => page.findAll('[data-testid=upload-form] [data-testid=field-error]').map((item) => item.text())
+
 const cardOf = (page: Page, id: string) => page.get(`[data-testid=presenter][data-id="${id}"]`)
 
 describe('PresentersView', () => {
@@ -173,7 +176,52 @@ describe('PresentersView', () => {
     await give(page, 'upload-file', file)
 
     expect(page.get('[data-testid=upload-form] [role=alert]').text()).toContain('larger than 300 MB')
-    expect(page.get('[data-testid=upload]').attributes()).toHaveProperty('disabled')
+    await page.get('[data-testid=upload-form]').trigger('submit')
+    expect(posted()).toEqual([])
+  })
+
+  it('says beside each field what is missing, in the language of the page', async () => {
+    const page = await mountPresenters()
+    i18n.global.locale.value = 'zh-CN'
+    await page.get('[data-testid=upload-form]').trigger('submit')
+
+    expect(errorsOf(page)).toEqual(['请填写此项。', '请填写此项。'])
+    expect(document.activeElement).toBe(page.get('[data-testid=upload-name]').element)
+    expect(posted()).toEqual([])
+  })
+
+  it('keeps a name that is too long as it was typed', async () => {
+    const page = await mountPresenters()
+    await fillIn(page)
+    await page.get('[data-testid=upload-name]').setValue('美'.repeat(101))
+    await page.get('[data-testid=upload-form]').trigger('submit')
+
+    expect(errorsOf(page)).toEqual(['At most 100 characters; this has 101.'])
+    expect(page.get<HTMLInputElement>('[data-testid=upload-name]').element.value).toHaveLength(101)
+    expect(posted()).toEqual([])
+  })
+
+  it.each([
+    [new File(['%PDF'], 'cv.pdf', { type: 'application/pdf' }), 'Choose a film'],
+    [new File([], 'mei.mp4', { type: 'video/mp4' }), 'This file is empty.'],
+  ])('refuses what is no picture or film before it is sent', async (file, reason) => {
+    const page = await mountPresenters()
+    await page.get('[data-testid=upload-name]').setValue('Mei')
+    await give(page, 'upload-file', file)
+
+    expect(errorsOf(page).join()).toContain(reason)
+    await page.get('[data-testid=upload-form]').trigger('submit')
+    expect(posted()).toEqual([])
+  })
+
+  it('sends a double click once', async () => {
+    server.current.state.overrides.set('POST avatars/', new Promise(() => undefined))
+    const page = await mountPresenters()
+    await fillIn(page)
+    await Promise.all([1, 2].map(() => page.get('[data-testid=upload-form]').trigger('submit')))
+
+    await eventually(() => expect(posted()).toHaveLength(1))
+    expect(page.find('[data-testid=upload]').exists()).toBe(false)
   })
 
   it('shows the reason of a refused upload', async () => {
@@ -183,7 +231,8 @@ describe('PresentersView', () => {
     await fillIn(page)
     await page.get('[data-testid=upload-form]').trigger('submit')
 
-    await eventually(() => expect(page.get('[data-testid=upload-form] [role=alert]').text()).toContain('has this name'))
+    await eventually(() => expect(errorsOf(page).join()).toContain('has this name'))
+    expect(document.activeElement).toBe(page.get('[data-testid=upload-name]').element)
   })
 
   it('lets operators look and not upload', async () => {

@@ -1,5 +1,7 @@
 import { flushPromises } from '@vue/test-utils'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+
+import { i18n } from '@/i18n'
 
 import { mountApp } from '../../tests/mount'
 import { eventually, useFakeServer } from '../../tests/useFakeServer'
@@ -34,6 +36,29 @@ describe('SignInView', () => {
     const { router } = await signIn('correct-horse', next)
 
     await eventually(() => expect(router.currentRoute.value.path).toBe('/studio/'))
+  })
+
+  it('says beside each field that it is empty, in the language of the page', async () => {
+    const { wrapper } = mountApp(SignInView)
+    i18n.global.locale.value = 'zh-CN'
+    await wrapper.get('form').trigger('submit')
+
+    expect(wrapper.findAll('[data-testid=field-error]').map((item) => item.text())).toEqual(['请填写此项。', '请填写此项。'])
+    expect(document.activeElement).toBe(wrapper.get('[data-testid=username]').element)
+    expect(server.current.state.requests).toEqual([])
+  })
+
+  it('tells that the server cannot be reached, and keeps what was typed', async () => {
+    server.current.state.secondFactor = '123456'
+    const { wrapper } = await signIn('correct-horse')
+    await eventually(() => expect(wrapper.find('[data-testid=code]').exists()).toBe(true))
+    await wrapper.get('[data-testid=code]').setValue('123456')
+    vi.spyOn(window, 'fetch').mockRejectedValue(new TypeError('Failed to fetch'))
+    await wrapper.get('form').trigger('submit')
+
+    await eventually(() => expect(wrapper.get('[data-testid=sign-in-error]').text()).toContain('cannot be reached'))
+    const typed = ['username', 'password', 'code'].map((name) => wrapper.get<HTMLInputElement>(`[data-testid=${name}]`).element.value)
+    expect(typed).toEqual(['alice', 'correct-horse', '123456'])
   })
 
   it('tells a wrong password and keeps the name', async () => {

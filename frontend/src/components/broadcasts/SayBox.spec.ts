@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { mountApp } from '../../../tests/mount'
 import { eventually } from '../../../tests/useFakeServer'
@@ -6,11 +6,13 @@ import { eventually } from '../../../tests/useFakeServer'
 import SayBox from './SayBox.vue'
 
 function mountBox(say = vi.fn().mockResolvedValue(true), isDisabled = false) {
-  const { wrapper } = mountApp(SayBox, { props: { say, isDisabled } })
+  const { wrapper } = mountApp(SayBox, { props: { id: 'b1', say, isDisabled } })
   return { wrapper, say, text: wrapper.get<HTMLTextAreaElement>('[data-testid=say-text]') }
 }
 
 describe('SayBox', () => {
+  beforeEach(() => sessionStorage.clear())
+
   it('says the line next on Enter and clears it once accepted', async () => {
     const { say, text } = mountBox()
     await text.setValue('  欢迎新朋友  ')
@@ -31,6 +33,31 @@ describe('SayBox', () => {
 
     const args = { text: '限时五分钟', interrupt: true, expression: 'laugh', gesture: 'wave' }
     expect(say).toHaveBeenCalledWith(args)
+  })
+
+  it('says how long a line may be, and keeps all of it', async () => {
+    const { wrapper, say, text } = mountBox()
+    await text.setValue('啊'.repeat(2001))
+
+    await text.trigger('keydown', { key: 'Enter' })
+
+    expect(wrapper.get('[role=alert]').text()).toBe('At most 2000 characters; this has 2001.')
+    expect(say).not.toHaveBeenCalled()
+    expect(text.element.value).toHaveLength(2001)
+  })
+
+  it('keeps a line that is not said yet while the page is left, for its broadcast only', async () => {
+    const first = mountBox()
+    await first.text.setValue('限时五分钟')
+    first.wrapper.unmount()
+
+    const other = mountApp(SayBox, { props: { id: 'b2', say: vi.fn(), isDisabled: false } }).wrapper
+    expect(other.get<HTMLTextAreaElement>('[data-testid=say-text]').element.value).toBe('')
+    const { text } = mountBox()
+    expect(text.element.value).toBe('限时五分钟')
+    await text.trigger('keydown', { key: 'Enter' })
+    await eventually(() => expect(text.element.value).toBe(''))
+    expect(mountBox().text.element.value).toBe('')
   })
 
   it('keeps the line when the server refuses it', async () => {

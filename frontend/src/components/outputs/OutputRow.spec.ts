@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 
+import { ApiError } from '@/api/errors'
 import type { BroadcastOutput } from '@/api/schema'
 
 import { mountApp } from '../../../tests/mount'
@@ -39,15 +40,32 @@ describe('OutputRow', () => {
     await eventually(() => expect((row.get('[data-testid=output-key]').element as HTMLInputElement).value).toBe(''))
   })
 
-  it('hides the key while it is typed and keeps a refused one', async () => {
-    const { row } = mountRow({ state: 'waiting_for_key' }, { saveKey: vi.fn().mockResolvedValue(false) })
+  it('says beside its field why a key is refused, hides it while it is typed and keeps it', async () => {
+    const details = [{ field: 'stream_key', code: 'invalid', message: 'This is not a stream key.' }]
+    const refusal = new ApiError({ code: 'invalid', message: 'x', details }, 400)
+    const { row } = mountRow({ state: 'waiting_for_key' }, { saveKey: vi.fn().mockRejectedValue(refusal) })
     const input = row.get<HTMLInputElement>('[data-testid=output-key]')
     await input.setValue('live_123')
 
     await row.get('form').trigger('submit')
 
+    await eventually(() => expect(row.get('[data-testid=field-error]').text()).toBe('This is not a stream key.'))
+    expect(document.activeElement).toBe(input.element)
     expect(input.element.type).toBe('password')
     expect(input.element.value).toBe('live_123')
+  })
+
+  it.each([
+    ['', 'Fill this in.'],
+    ['k'.repeat(401), 'At most 400 characters; this has 401.'],
+  ])('sends no key that cannot be one', async (key, reason) => {
+    const { row, saveKey } = mountRow({ state: 'waiting_for_key' })
+    await row.get('[data-testid=output-key]').setValue(key)
+
+    await row.get('form').trigger('submit')
+
+    expect(row.get('[data-testid=field-error]').text()).toBe(reason)
+    expect(saveKey).not.toHaveBeenCalled()
   })
 
   it('opens the key form on demand and closes it when saved', async () => {
