@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
 
-import { amountText, clockText, numberText, secondsText, timeText } from './formatting'
+import { amountText, clockText, localText, momentText, numberText, secondsText, timeText } from './formatting'
 
 describe('formatting', () => {
   it.each([
@@ -27,6 +27,15 @@ describe('formatting', () => {
     ['avatars', 3, '3'],
   ])('reads an amount of %s', (meter, amount, text) => {
     expect(amountText(meter, amount)).toBe(text)
+  })
+
+  it('tells a moment by its clock alone on its day, else with the date', () => {
+    const moment = new Date(2026, 10, 21, 20, 5)
+
+    expect(localText(moment, 'en', '2026-11-21')).toBe('20:05')
+    expect(localText(moment, 'zh-CN', '2026-11-20')).toBe('11月21日周六 20:05')
+    expect(localText(moment, 'en', '2026-11-20')).toMatch(/^Sat,? 21 Nov,? 20:05$/)
+    expect(momentText(new Date('2026-11-21T20:05:00Z'), 'zh-CN', 'UTC')).toBe('11月21日周六 20:05')
   })
 
   it('reads seconds and times of day', () => {

@@ -25,6 +25,16 @@ export function momentText(moment: Date, language: string, timeZone?: string): s
   return new Intl.DateTimeFormat(locale, { ...MOMENT, timeZone }).format(moment)
 }
 
+/** On the reader's clocks: `20:00` on the given day (today, unless told), else with its date. */
+export function localText(moment: Date, language: string, day = dayOf(new Date())): string {
+  return dayOf(moment) === day ? `${TWO(moment.getHours())}:${TWO(moment.getMinutes())}` : momentText(moment, language)
+}
+
+/** `2026-11-21`, on the reader's clocks. */
+function dayOf(moment: Date): string {
+  return `${moment.getFullYear()}-${TWO(moment.getMonth() + 1)}-${TWO(moment.getDate())}`
+}
+
 /** Seconds with one decimal: `4.2 s`. */
 export function secondsText(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`
