@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts import hooks
-from accounts.models import ApiKey, DeviceSession
+from accounts.models import ApiKey, DeviceSession, User
 
 
 def credential_of(auth: Any) -> str:
@@ -33,8 +33,13 @@ def is_live(credential: str) -> bool:
     return not credential
 
 
-def tell_ended(auth: Any) -> None:
-    """Have everything closed that is open with it, once the transaction is committed."""
-    credential = credential_of(auth)
-    for hook in hooks.SIGN_IN_ENDED:
-        transaction.on_commit(partial(hook, credential))
+def tell_changed(*auths: ApiKey | DeviceSession) -> None:
+    """Have what is open with these ask for its right again, once the transaction is committed."""
+    credentials = [credential_of(auth) for auth in auths]
+    for hook in hooks.SIGN_INS_CHANGED:
+        transaction.on_commit(partial(hook, credentials))
+
+
+def tell_lost_right(user: User) -> None:
+    """The same for all that this user has signed in with; before the user is deleted."""
+    tell_changed(*DeviceSession.objects.filter(user=user, revoked_at=None))

@@ -5,7 +5,7 @@ Plain lists of functions instead of signals: reading `wiring.py` tells all that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -66,8 +66,9 @@ class NamedShow:
 # The shows of these organizations by title, archived ones too.
 LIST_SHOWS: list[Callable[[Iterable[Organization]], list[NamedShow]]] = []
 
-# Called with a credential (see `accounts.credentials`) after the commit that ended it.
-SIGN_IN_ENDED: list[Callable[[str], None]] = []
+# Called with credentials (see `accounts.credentials`) after the commit that ended them, or took a
+# right from who signed in with them: whatever is open with one asks for its right again.
+SIGN_INS_CHANGED: list[Callable[[Collection[str]], None]] = []
 
 # Called by `accounts.events.emit`, inside the transaction that makes it happen.
 EVENT_HAPPENED: list[Callable[[Happening], None]] = []

@@ -21,7 +21,7 @@ from streams.organizations import (
     list_shows,
     what_is_on_air,
 )
-from streams.poke import close_sockets
+from streams.poke import poke_sockets
 from streams.services.consents import end_broadcasts_of
 from streams.services.quotas import count_on_air, tell_broadcasts
 from streams.services.storage import stored_pictures, stored_recordings
@@ -63,7 +63,7 @@ def connect() -> None:
     hooks.CONSENT_REVOKED[:] = [end_broadcasts_of]
     hooks.FIND_SHOWS[:] = [find_shows]
     hooks.LIST_SHOWS[:] = [list_shows]
-    hooks.SIGN_IN_ENDED[:] = [close_sockets, look_again]
+    hooks.SIGN_INS_CHANGED[:] = [poke_sockets, look_again]
     hooks.EVENT_HAPPENED[:] = [enqueue]
     runner_events.set_handlers(RUNNER_EVENTS)
     metering_hooks.QUOTA_WARNED[:] = metering_hooks.QUOTA_REACHED[:] = [tell_broadcasts]

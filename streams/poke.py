@@ -7,6 +7,7 @@ doorbell finds the row at its next look.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -66,9 +67,10 @@ def poke_consoles(broadcast_id: UUID | str) -> None:
     ring(broadcast_group(broadcast_id), {"type": "broadcast.changed"})
 
 
-def close_sockets(credential: str) -> None:
-    """Close what a sign-in opened: it has been ended. Message type `credential.ended`."""
-    ring(credential_group(credential), {"type": "credential.ended"})
+def poke_sockets(credentials: Collection[str]) -> None:
+    """Have the right of the sockets that these opened asked now. Type `credential.changed`."""
+    for credential in credentials:
+        ring(credential_group(credential), {"type": "credential.changed"})
 
 
 def ring(group: str, message: dict[str, Any]) -> None:

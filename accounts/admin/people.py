@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UsernameField
 from django.contrib.auth.models import Group
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest
 from django.urls import path
 from django.utils.translation import gettext
@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.actor import signed_in
 from accounts.admin.audit_words import ActionFilter, describe_action
 from accounts.admin.organization_life import organization_life_view
+from accounts.credentials import tell_lost_right
 from accounts.errors import TwoFactorOffError
 from accounts.models import AuditEntry, Membership, Organization, User
 from accounts.services import members, two_factor
@@ -81,6 +82,23 @@ class AccountAdmin(_UserAdmin):
             with contextlib.suppress(TwoFactorOffError):
                 two_factor.switch_off(user=user, actor=signed_in(request))
         self.message_user(request, gettext("They sign in with their password alone now."))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and {"is_active", "is_superuser"} & set(form.changed_data):
+            tell_lost_right(obj)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        # What is told is told after the commit, also of the action for many.
+        with transaction.atomic():
+            tell_lost_right(obj)
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        with transaction.atomic():
+            for user in queryset:
+                tell_lost_right(user)
+            super().delete_queryset(request, queryset)
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return studio_site().hashing(

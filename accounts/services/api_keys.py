@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.audit import record
-from accounts.credentials import tell_ended
+from accounts.credentials import tell_changed
 from accounts.errors import ApiKeyInvalidError
 from accounts.models import ApiKey, Membership, Organization, User
 from accounts.roles import SCOPES, Role, SystemActor, require_permission
@@ -69,7 +69,7 @@ def revoke_api_key(*, key: ApiKey, actor: User | SystemActor) -> None:
             return
         User.objects.filter(pk=key.membership.user_id).update(is_active=False)
         record(actor, "accounts.api_key.revoked", key, data={"prefix": key.prefix})
-        tell_ended(key)
+        tell_changed(key)
 
 
 def use_api_key(plain: str) -> ApiKey:

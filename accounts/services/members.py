@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import hooks
 from accounts.audit import record
+from accounts.credentials import tell_lost_right
 from accounts.models import IdempotencyRecord, Membership, Organization, User
 from accounts.roles import STAFF_ROLES, SYSTEM, Role, SystemActor, require_permission
 from accounts.services.hashing import password_work
@@ -86,6 +87,7 @@ def remove_member(*, membership: Membership, actor: User | SystemActor) -> None:
         # Answers that are kept to be given again: they tell of what is theirs no longer.
         IdempotencyRecord.objects.filter(user=membership.user).delete()
         update_staff(membership.user)
+        tell_lost_right(membership.user)
 
 
 def update_staff(user: User) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import tokens
 from accounts.audit import record
-from accounts.credentials import tell_ended
+from accounts.credentials import tell_changed
 from accounts.errors import (
     CredentialsInvalidError,
     DeviceMismatchError,
@@ -171,8 +171,7 @@ def _end(rows: QuerySet[DeviceSession]) -> int:
     if not open_now:
         return 0
     ended = rows.filter(revoked_at=None).update(revoked_at=timezone.now())
-    for session in open_now:
-        tell_ended(session)
+    tell_changed(*open_now)
     return ended
 
 

@@ -25,7 +25,6 @@ from streams.api.parsers import CandidatesParser, SdpParser
 from streams.errors import SignInRequiredError
 from streams.fields import ChoiceField
 from streams.models import Broadcast
-from streams.models.show import Visibility
 from streams.models.ticket import TicketPurpose
 from streams.services import whep
 from streams.services.ice import ice_servers
@@ -120,15 +119,12 @@ class TicketsView(Endpoint):
         """A single-use ticket, good for 30 s from the same origin."""
         values = self.valid(TicketBody)
         broadcast = self._broadcast(values["purpose"], values["broadcast"])
-        is_signed_in = request.user.is_authenticated
-        is_private = broadcast.show.visibility == Visibility.PRIVATE
-        needs_sign_in = values["purpose"] == TicketPurpose.CONSOLE or is_private
         ticket = create_ticket(
             broadcast=broadcast,
             purpose=values["purpose"],
-            user=self.user if is_signed_in else None,
+            user=self.user if request.user.is_authenticated else None,
             origin=request.headers.get("Origin", ""),
-            credential=credential_of(request.auth) if needs_sign_in else "",
+            credential=credential_of(request.auth),
         )
         body = {
             "ticket": ticket,

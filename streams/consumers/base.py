@@ -161,9 +161,10 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
             raw = _parse(text)
         await self.refuse(_id_of(raw), TooManyRequestsError(message, retry_after_seconds=1))
 
-    async def credential_ended(self, event: Json) -> None:
-        """The sign-in that opened this socket was ended."""
-        await self.close(CLOSE_BAD_TOKEN)
+    async def credential_changed(self, event: Json) -> None:
+        """The sign-in that opened this socket was ended, or its user lost a right."""
+        if self.grant is not None:
+            await self.may_stay()
 
     def require_sign_in(self) -> None:
         """Look at the row of the sign-in that opened this socket. Raises TicketRefusedError."""
@@ -187,11 +188,10 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
         """Look at the rows that allow this socket. Raises DomainError."""
 
     async def _follow(self, credential: str) -> None:
-        """Hear of the end of the sign-in; one that ended since it asked opens nothing."""
+        """Hear of the end of the sign-in. Before `open`, which looks whether it holds still."""
         self.credential = credential
         if credential:
             await self.channel_layer.group_add(credential_group(credential), self.channel_name)
-            await database_sync_to_async(self.require_sign_in)()
 
     @abstractmethod
     async def open(self, grant: TicketGrant) -> None:

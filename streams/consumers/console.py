@@ -134,9 +134,10 @@ class ConsoleConsumer(TicketConsumer):
 
     async def broadcast_changed(self, event: Json) -> None:
         """The row was changed by a service: read it again."""
-        if self.grant is not None:
-            for message in await database_sync_to_async(self._changes)():
-                await self.tell_json(message)
+        if self.grant is None or not await self.may_stay(after_seconds=RECHECK_SECONDS):
+            return
+        for message in await database_sync_to_async(self._changes)():
+            await self.tell_json(message)
 
     # --- rows ------------------------------------------------------------------------------------
 

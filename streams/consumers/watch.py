@@ -34,6 +34,8 @@ from streams.socket_messages import (
 # A page offers anew when its connection is lost.
 OFFERS_BURST: Final = 5.0
 OFFERS_PER_SECOND: Final = 0.2
+# Of a public show there may be thousands.
+RECHECK_PUBLIC_SECONDS: Final = 60.0
 HEARD: Final = frozenset({"state", "caption", "viseme"})
 
 
@@ -158,8 +160,10 @@ class WatchConsumer(TicketConsumer):
         """State, captions and lips; nothing else of what consoles hear."""
         if self.grant is None:
             return
-        # What was private may cease to be this viewer's; what was not tells of its change.
-        if self.is_private and not await self.may_stay(after_seconds=RECHECK_SECONDS):
+        # What was private may cease to be this viewer's; what was not tells of its change, which
+        # is looked for at times in case that was not heard.
+        seconds = RECHECK_SECONDS if self.is_private else RECHECK_PUBLIC_SECONDS
+        if not await self.may_stay(after_seconds=seconds):
             return
         for kind, text in event["texts"]:
             if kind == "state":
@@ -180,12 +184,13 @@ class WatchConsumer(TicketConsumer):
         self._watchable()
 
     def _watchable(self) -> Broadcast:
-        self.require_sign_in()
         viewer = None
         if self.user_id is not None:
             viewer = User.objects.filter(pk=self.user_id, is_active=True).first()
         broadcast = get_watchable_broadcast(viewer, self.broadcast_id)
         self.is_private = broadcast.show.visibility == Visibility.PRIVATE
+        if self.is_private:
+            self.require_sign_in()
         return broadcast
 
     async def _tell_state(self, broadcast: Broadcast) -> None:

@@ -6,7 +6,7 @@ consumer of the runner link, which also tells the runner who has to go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -109,9 +109,9 @@ def unwelcome(broadcast_id: UUID | str) -> set[str]:
     return {row.viewer for row in rows if not may_stay(row)}
 
 
-def look_again(credential: str) -> None:
-    """A sign-in has ended: ask at once about those who watch by it, not seconds later."""
-    watched = WhepViewer.objects.filter(credential=credential).values_list("broadcast_id")
+def look_again(credentials: Collection[str]) -> None:
+    """Ask at once about those who watch by these sign-ins, not seconds later."""
+    watched = WhepViewer.objects.filter(credential__in=credentials).values_list("broadcast_id")
     for (broadcast_id,) in watched.distinct():
         poke_whep_viewers(broadcast_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -54,6 +55,7 @@ class Socket:
                 output = await self.communicator.receive_output(seconds)
                 if output["type"] == "websocket.close":
                     return int(output["code"])
+                self.kept.append(json.loads(output["text"]))
 
 
 class RunnerPeer(Socket):

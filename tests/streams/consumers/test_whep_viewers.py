@@ -28,14 +28,18 @@ OFFER = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\
 QUIET_SECONDS = 0.3
 
 
-@pytest.fixture(autouse=True)
-def _answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def answer_every_offer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A runner that takes each offer: a request that waits would hold the thread of the link."""
 
     async def answer(_: Any, viewer: str, *__: Any, **___: Any) -> Signal:
         return Signal(viewer, "1", "answer", {"sdp": OFFER})
 
     monkeypatch.setattr(signalling, "request", answer)
+
+
+@pytest.fixture(autouse=True)
+def _answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer_every_offer(monkeypatch)
 
 
 @pytest.fixture
