@@ -6,6 +6,7 @@ A few threads, each with one request at a time; a receiver that hangs holds at m
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -112,7 +113,10 @@ def post(delivery: WebhookDelivery) -> Outcome:
     except TimeoutError:
         return _failure(began, f"No answer within {TOTAL_SECONDS:.0f} s.")
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return _failure(began, f"{type(error).__name__}: {error}")
+        return _failure(began, _trouble(error))
+    except Exception as error:  # noqa: BLE001 - the edge: unnoted, it would be sent each minute
+        log.exception("delivery failed in an unforeseen way", delivery_id=str(delivery.pk))
+        return _failure(began, type(error).__name__)
 
 
 async def _post(delivery: WebhookDelivery, began: float) -> Outcome:
@@ -159,6 +163,25 @@ def _reason(status: int) -> str:
     if 300 <= status < 400:
         return f"It sends us elsewhere ({status}); give the address that answers itself."
     return f"It answered {status}."
+
+
+def _trouble(error: Exception) -> str:
+    """Why there was no answer, in words of ours: what a stranger's server says stays out."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = getattr(error.certificate_error, "verify_message", "")
+        return f"Its certificate is not valid: {reason or 'not trusted'}."
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return "It does not speak TLS, or none that we do."
+    if isinstance(error, aiohttp.ClientConnectorError):
+        # Of several addresses there is no one reason.
+        code = error.os_error.errno
+        reason = os.strerror(code) if code and code > 0 else "refused or unreachable"
+        return f"{error.host}:{error.port} cannot be connected to: {reason}."
+    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError):
+        return "It hung up without an answer."
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "What it answered is not HTTP."
+    return type(error).__name__
 
 
 def _failure(began: float, error: str) -> Outcome:
