@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -18,6 +19,7 @@ from avatars.models import Avatar, AvatarBuild
 from avatars.services import create_avatar
 from avatars.uploads import Uploads, check_uploads
 from avatars.validators import check_avatar
+from metering.services.counting import require_room
 
 # What may wait at once in an organization: each upload is hundreds of megabytes.
 WAITING_MAX: Final = 5
@@ -36,7 +38,7 @@ def create_filmed_avatar(
     """A presenter in `building` whose first version is made of the upload.
 
     uploads: file, landmarks (or None), options. is_local: the operator gives a file of this
-    machine, of any size. Raises InvalidInputError, BuildNotPossibleError.
+    machine, of any size. Raises InvalidInputError, BuildNotPossibleError, QuotaExceededError.
     """
     require_permission(actor, "avatar.edit", organization)
     engine, settings = str(values.get("engine", "")), values.get("settings") or {}
@@ -44,6 +46,7 @@ def create_filmed_avatar(
     # Before the transaction: nobody else may have to wait for a look into a file.
     check_uploads(engine=engine, settings=settings, uploads=uploads, is_local=is_local)
     with transaction.atomic():
+        _wait_for_turn(organization.pk)
         avatar = create_avatar(
             organization=organization, values=values, actor=actor, is_filmed=True
         )
@@ -65,7 +68,10 @@ def start_build(
 
 def _queue_build(avatar: Avatar, uploads: Uploads, actor: Actor) -> AvatarBuild:
     with transaction.atomic():
+        _wait_for_turn(avatar.organization_id)
         _check_may_wait(avatar)
+        # What it will take is known when it is built: like a recording it may run over.
+        require_room(avatar.organization_id, "storage_bytes", 1)
         locked = Avatar.objects.select_for_update().get(pk=avatar.pk)
         newest = locked.builds.first()
         build = AvatarBuild(
@@ -127,6 +133,7 @@ def retry_build(*, build: AvatarBuild, actor: Actor) -> AvatarBuild:
     require_permission(actor, "avatar.edit", organization)
     failed = AvatarBuild.objects.filter(pk=build.pk, state=AvatarBuild.State.FAILED)
     with transaction.atomic():
+        _wait_for_turn(organization.pk)
         Avatar.objects.select_for_update().get(pk=build.avatar_id)
         _check_may_wait(build.avatar)
         queued = {
@@ -144,6 +151,14 @@ def retry_build(*, build: AvatarBuild, actor: Actor) -> AvatarBuild:
         record(actor, "avatars.build.started", build, organization=organization, data=data)
     build.refresh_from_db()
     return build
+
+
+def _wait_for_turn(organization_id: UUID) -> None:
+    """One upload after the other: those that come at once must not pass the limit together.
+
+    First in the transaction: whoever has written a row of the organization shares its lock already.
+    """
+    Organization.objects.select_for_update().get(pk=organization_id)
 
 
 def _check_may_wait(avatar: Avatar) -> None:

@@ -58,7 +58,7 @@ METERS: Final[dict[str, Meter]] = {
         # Rows of the organization, the built-in ones included while they are kept.
         Meter("avatars", "now", _("Presenters"), "presenters"),
         Meter("voices", "now", _("Voices"), "voices"),
-        # Recordings, uploaded pictures, pictures of presenters: bytes on the disk.
+        # Recordings, uploaded pictures, pictures and versions of presenters: bytes on the disk.
         Meter("storage_bytes", "now", _("Storage (bytes)"), "bytes of storage"),
         # Sent to a voice server, each time a sentence is made anew; previews too.
         Meter(
