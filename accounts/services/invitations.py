@@ -85,7 +85,7 @@ def find_invitation(token: str) -> Invitation:
 def _may_still_invite(invitation: Invitation) -> bool:
     """Who was removed must not come back by a link of their own."""
     inviter = invitation.invited_by
-    return inviter is None or has_permission(
+    return inviter is not None and has_permission(
         inviter, "organization.manage", invitation.organization
     )
 

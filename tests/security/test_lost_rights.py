@@ -44,7 +44,11 @@ def disable(cast: Cast, user: User) -> None:
     User.objects.filter(pk=user.pk).update(is_active=False)
 
 
-@pytest.mark.parametrize("lose", [remove, demote, disable])
+def delete(cast: Cast, user: User) -> None:
+    user.delete()
+
+
+@pytest.mark.parametrize("lose", [remove, demote, disable, delete])
 def test_invitation_ends_with_the_right_of_who_invites(cast: Cast, eve: User, lose: Any) -> None:
     path = f"/api/v1/organizations/{cast.organization.pk}/invitations/"
     body = {"email": "own@example.org", "role": "owner"}
@@ -59,7 +63,7 @@ def test_invitation_ends_with_the_right_of_who_invites(cast: Cast, eve: User, lo
     assert not Membership.objects.filter(user=cast.charlie, organization=cast.organization)
 
 
-@pytest.mark.parametrize("lose", [remove, demote, disable])
+@pytest.mark.parametrize("lose", [remove, demote, disable, delete])
 def test_calendar_address_ends_with_the_right_of_who_made_it(
     cast: Cast, eve: User, lose: Any
 ) -> None:
