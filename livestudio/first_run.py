@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import Organization, User
-from accounts.services.members import Registration, create_organization, create_user
+from accounts.services.members import Registration, create_organization, prepare_user, save_user
 
 ADMIN_NAME: Final = "admin"
 ORGANIZATION_NAME: Final = "LiveStudio"
@@ -53,8 +53,9 @@ def write_private(path: Path, text: str) -> None:
 def _create() -> Administrator:
     password = secrets.token_urlsafe(12)
     registration = Registration(ADMIN_NAME, "", password, ORGANIZATION_NAME)
+    user = prepare_user(registration=registration)
     with transaction.atomic():
-        user = create_user(registration=registration)
+        save_user(user)
         user.is_superuser = user.is_staff = True
         user.save(update_fields=["is_superuser", "is_staff", "updated_at"])
         organization = create_organization(name=ORGANIZATION_NAME, owner=user)

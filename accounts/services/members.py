@@ -27,10 +27,11 @@ class Registration:
     organization: str
 
 
-def create_user(*, registration: Registration, address: str = "") -> User:
-    """A user without any organization. address: who asks, for `password_work`.
+def prepare_user(*, registration: Registration, address: str = "") -> User:
+    """A user with a password, to be saved. address: who asks, for `password_work`.
 
-    Raises InvalidInputError naming each wrong field.
+    Call it outside of transactions: the hash takes its time, and on SQLite everybody waits for
+    whoever writes. Raises InvalidInputError naming each wrong field.
     """
     user = User(
         username=User.normalize_username(registration.username),
@@ -39,6 +40,11 @@ def create_user(*, registration: Registration, address: str = "") -> User:
     _check_user(user, registration.password)
     with password_work(address):
         user.set_password(registration.password)
+    return user
+
+
+def save_user(user: User) -> User:
+    """Save one that was prepared, without any organization. Raises InvalidInputError."""
     try:
         with transaction.atomic():
             user.save(force_insert=True)

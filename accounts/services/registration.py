@@ -22,9 +22,10 @@ def register(
     RegistrationClosedError, InvalidInputError, LinkInvalidError.
     """
     _require_open(invitation)
+    found = invitations.find_invitation(invitation) if invitation else None
+    user = members.prepare_user(registration=registration, address=address)
     with transaction.atomic():
-        found = invitations.find_invitation(invitation) if invitation else None
-        user = members.create_user(registration=registration, address=address)
+        members.save_user(user)
         if found is not None:
             organization = invitations.accept(token=invitation, user=user).organization
         else:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.contrib.auth.tokens import default_token_generator
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client as Browser
 from django.utils.http import urlsafe_base64_encode
 
@@ -54,6 +55,35 @@ def taken_share() -> Iterator[None]:
     yield
     for _ in range(hashing.SHARES.each):
         hashing.SHARES.leave(network_of(SAME_NETWORK))
+
+
+class Watched:
+    """In place of the processors: whether each hash was computed with a transaction open."""
+
+    def __init__(self) -> None:
+        self.in_transaction: list[bool] = []
+
+    def __enter__(self) -> None:
+        self.in_transaction.append(connection.in_atomic_block)
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was held."""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("door", DOORS)
+def test_nobody_waits_for_the_database_while_a_password_is_hashed(
+    cast: Cast, door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched()
+    monkeypatch.setattr(hashing, "_AT_WORK", watched)
+    client = api_client(cast.alice if door in ("password/", "totp/") else None)
+
+    answer = client.post(f"/api/v1/auth/{door}", DOORS[door](cast))
+
+    assert answer.status_code in (200, 201, 204), answer.content
+    assert watched.in_transaction
+    assert not any(watched.in_transaction)
 
 
 @pytest.mark.parametrize("door", DOORS)
