@@ -145,6 +145,7 @@ async def test_show_is_started_steered_and_watched_through_different_web_process
             async with console(operator, two, broadcast) as socket:
                 await steer(socket)
                 await eventually(lambda: len(peer.pictures) > 15 and peer.sounds > 25, "it plays")
+                await watch_through_two(viewer, operator, path)
                 await send(socket, "stop", {"when": "now"})
                 await told(socket, lambda m: m["type"] == "state" and m["state"] == "ended")
             await peer.close()
@@ -167,6 +168,50 @@ def test_no_log_of_any_process_holds_a_secret(
 
 
 LINE = "这是导播说的一句话。"
+CANDIDATES = ("a=candidate:", "a=end-of-candidates")
+TRICKLE = {"Content-Type": "application/trickle-ice-sdpfrag"}
+
+
+async def watch_through_two(
+    first: aiohttp.ClientSession, second: aiohttp.ClientSession, path: str
+) -> None:
+    """WHEP whose requests meet different web processes: joined here, trickled and left there."""
+    peer = Peer()
+    offer = await peer.offer()
+    sdp = {"Content-Type": "application/sdp"}
+    async with first.post(path, data=without_candidates(offer), headers=sdp) as answer:
+        assert answer.status == 201
+        viewer = answer.headers["Location"]
+        # Neither side has an address of the other's: only what is trickled can connect them.
+        await peer.accept(without_candidates(await answer.text()))
+    async with second.patch(viewer, data=fragment_of(offer), headers=TRICKLE) as trickled:
+        assert trickled.status == 204
+    await eventually(lambda: len(peer.pictures) > 15, "it plays by what was trickled")
+
+    async with second.delete(viewer) as left:
+        assert left.status == 204
+    await eventually(lambda: has_ended(peer), "the runner has hung up")
+    async with (
+        first.delete(viewer) as again,
+        first.patch(viewer, data=fragment_of(offer), headers=TRICKLE) as late,
+    ):
+        assert (again.status, late.status) == (404, 404)
+    await peer.close()
+
+
+def without_candidates(sdp: str) -> str:
+    lines = (line for line in sdp.splitlines() if not line.startswith(CANDIDATES))
+    return "\r\n".join(lines) + "\r\n"
+
+
+def fragment_of(sdp: str) -> str:
+    """The candidates of an offer, as a browser trickles them (RFC 8840)."""
+    kept = (line for line in sdp.splitlines() if line.startswith(("m=", "a=mid:", *CANDIDATES)))
+    return "\r\n".join(kept) + "\r\n"
+
+
+def has_ended(peer: Peer) -> bool:
+    return peer.connection.connectionState in ("closed", "failed", "disconnected")
 
 
 def make_real_show(platform: Platform) -> str:
