@@ -71,7 +71,7 @@ class Script:
         self._jump = 0
         self._timer: asyncio.TimerHandle | None = None
         self._ending: str | None = None
-        self._has_ended = False
+        self._has_begun = self._has_ended = False
         self._awaited: asyncio.TimerHandle | None = None
         self.delays = Delays()
         self.position: Cursor | None = None
@@ -89,8 +89,11 @@ class Script:
         self._says.extend(map(self._lines.operator_line, says))
         for line in self._says:
             self._tell(line, "queued")  # the one that was cut too: a second crash must not lose it
+        if self._ending is not None:
+            self._drop_says()
         self._tell_cursor()
         self._tell_state("")
+        self._has_begun = True
         self._plan()
 
     def await_presenter(self, seconds: float) -> None:
@@ -270,7 +273,7 @@ class Script:
         self._plan()
 
     def _plan(self) -> None:
-        if self._has_ended:
+        if self._has_ended or not self._has_begun:
             return
         wanted = self._wanted()
         if self._waiting is not None and self._waiting.line is not wanted:
@@ -432,14 +435,9 @@ class Script:
         self._emit("cursor", cursor_data(self.position))
 
     def _tell(
-        self,
-        line: Line,
-        state: str,
-        entry: OnClock | None = None,
-        *,
-        played: int | None = None,
-        reason: str = "",
-    ) -> None:
+        self, line: Line, state: str, entry: OnClock | None = None,
+        *, played: int | None = None, reason: str = "",
+    ) -> None:  # fmt: skip
         data = utterance_data(line, state, entry, played)
         data["reason"] = reason
         if entry is None:

@@ -144,20 +144,25 @@ class Session:
     # --- on air -----------------------------------------------------------------------------
 
     async def _broadcast(self) -> None:
-        # What asks a driver may take seconds, in which the link has to be heard.
+        # What asks a driver may take seconds, in which a signal to end has to be heard.
         self._build(await asyncio.to_thread(choose_encoder, self.spec.video_encoder))
+        if self._has_to_load():
+            self.script.await_presenter(PRESENTER_SECONDS)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(self.speech.worker.run(), name="speech"),
                 tasks.create_task(self.face.worker.run(), name="face"),
-                tasks.create_task(self.link.run(self._handlers()), name="link"),
-                tasks.create_task(self._report_for_ever(), name="report"),
-                tasks.create_task(self.viewers.watch(), name="viewers"),
             ]
             overlays = tasks.create_task(self.director.show_overlays(), name="overlays")
             # The AI label is there from the first picture on.
             await asyncio.wait({overlays}, timeout=OVERLAY_SECONDS)
             self._go_on_air()
+            # From here on: what an operator asked for meanwhile finds a script that has begun.
+            running += [
+                tasks.create_task(self.link.run(self._handlers()), name="link"),
+                tasks.create_task(self._report_for_ever(), name="report"),
+                tasks.create_task(self.viewers.watch(), name="viewers"),
+            ]
             if self._lacks_loop:
                 tasks.create_task(show_room(self.core, self._setup, self.spec.avatar.engine))
             await self._ended.wait()
@@ -252,8 +257,6 @@ class Session:
         self.script.warm(cursor)
         self.core.start()
         self.outputs.open()
-        if self._has_to_load():
-            self.script.await_presenter(PRESENTER_SECONDS)
         self.script.start(cursor, state, self.spec.says)
 
     def _has_to_load(self) -> bool:
@@ -436,11 +439,8 @@ class Session:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._asked_to_leave, "the runner was asked to end")
         if self._arguments.life_fd is not None:
-            life = LifePipe(
-                self._arguments.life_fd,
-                lambda: self._asked_to_leave("the platform was shut down"),
-            )
-            life.watch()
+            reason = "the platform was shut down"
+            LifePipe(self._arguments.life_fd, lambda: self._asked_to_leave(reason)).watch()
 
     def _asked_to_leave(self, reason: str) -> None:
         if hasattr(self, "script"):

@@ -84,6 +84,28 @@ async def test_broadcast_that_waits_for_its_presenter_can_be_stopped() -> None:
     assert show.texts("said") == []
 
 
+async def test_presenter_that_is_there_before_the_start_holds_up_nothing() -> None:
+    show = Show("One.")
+    show.script.await_presenter(3600)
+    show.script.presenter_is_there()
+    assert (show.events, show.ended) == ([], [])  # nothing is over that has not begun
+
+    show.start()
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One."]
+
+
+async def test_broadcast_that_is_ended_before_its_start_says_nothing() -> None:
+    show = Show("One.")
+    show.script.end("the runner was asked to end", now=True)
+
+    show.start(None, "running", Say("u1", "News."))
+
+    assert show.ended == ["the runner was asked to end"]
+    assert (show.texts("dropped"), show.texts("speaking")) == (["News."], [])
+
+
 async def test_say_comes_at_the_sentence_end_and_the_script_goes_on() -> None:
     show = Show("One.", "Two.").start()
     await show.speak("One.")

@@ -122,6 +122,20 @@ async def test_interrupt_and_say_then_the_cut_sentence_again(tmp_path: Path) -> 
     assert [generation for _, generation in tags] == [0, 1, 1, 1]
 
 
+async def test_command_that_waited_for_the_runner_finds_a_script_that_has_begun(
+    tmp_path: Path,
+) -> None:
+    """One is told all that was asked for meanwhile before its first picture is ready."""
+    spec = make_spec(tmp_path, ("First.",), voices=TONE)
+    async with web_side(spec) as side, running(side) as process:
+        await side.until(lambda: side.hellos)
+        resumed = await side.command("resume")
+        assert await ended(side, process) == 0
+
+    assert resumed.ok
+    assert [data["text"] for data in side.utterances("said")] == ["First."]
+
+
 async def test_refused_commands_say_why(tmp_path: Path) -> None:
     spec = make_spec(tmp_path, ("First.",), voices=TONE, ends="manual")
     async with web_side(spec) as side, running(side) as process:
