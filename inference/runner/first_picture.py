@@ -40,9 +40,13 @@ class Stage(Protocol):
 
 async def show_room(stage: Stage, setup: FaceSetup, engine: str) -> None:
     """Where nobody can be shown yet, the studio waits for them, not a plain picture."""
-    room = await asyncio.to_thread(empty_room, setup, engine)
-    if room is not None:
-        stage.set_still(room)
+    try:
+        room = await asyncio.to_thread(empty_room, setup, engine)
+        if room is not None:
+            stage.set_still(room)
+    except Exception:
+        # The edge of a task: what is only nicer to look at must not end the show.
+        logger.exception("no background, a plain one instead")
 
 
 def empty_room(setup: FaceSetup, engine: str) -> Picture | None:

@@ -14,6 +14,7 @@ from inference.engines.face.musetalk.bundle import open_bundle
 from inference.engines.face.musetalk.prepared import open_prepared
 from inference.media.picture import plain_background
 from inference.media.ring import Picture
+from inference.runner.compose import WrongSizeError
 from inference.runner.first_picture import first_picture, show_room
 from tests.inference.face.musetalk.films import HEIGHT, WIDTH, write_bundle
 
@@ -75,6 +76,18 @@ async def test_studio_waits_for_a_drawn_presenter(tmp_path: Path) -> None:
     (room,) = stage.stills
     assert room.shape == (240, 90)
     assert np.abs(room.astype(int) - plain_background(90, 160)).mean() > 30
+
+
+async def test_background_that_cannot_be_shown_costs_no_show(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Refusing(Stage):
+        def set_still(self, picture: Picture) -> None:
+            raise WrongSizeError("another size")
+
+    await show_room(Refusing(), setup_of(tmp_path, {}, (90, 160)), "puppet")
+
+    assert "no background" in caplog.text
 
 
 async def test_a_background_of_their_own_is_not_covered(tmp_path: Path) -> None:
