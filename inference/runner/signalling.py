@@ -72,6 +72,8 @@ class Viewers:
         self._joining = asyncio.Lock()
         self._joins: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        # Apart: a goodbye that is cut short leaves its sockets open.
+        self._leaving: set[asyncio.Task[None]] = set()
         self._is_closed = False
         ice.limit_gathering()
         ice.use_addresses(spec)
@@ -86,7 +88,7 @@ class Viewers:
         if signal.kind == "offer":
             self._offer(signal)
         elif signal.kind == "bye":
-            self._in_background(self._say_bye(signal.viewer))
+            _keep(self._leaving, self._say_bye(signal.viewer))
         elif signal.kind == "candidate" and viewer is not None:
             try:
                 await viewer.add_candidate(signal.data)
@@ -115,7 +117,8 @@ class Viewers:
         self._is_closed = True
         for task in (*self._joins.values(), *self._tasks):
             task.cancel()
-        await asyncio.gather(*(self._leave(viewer) for viewer in list(self._viewers)))
+        leaving = (self._leave(viewer) for viewer in list(self._viewers))
+        await asyncio.gather(*leaving, *self._leaving)
 
     # --- joining and leaving --------------------------------------------------------------------
 
@@ -184,11 +187,11 @@ class Viewers:
             viewer = self._viewers[signal.viewer] = self._make(signal.viewer)
             self._ladders[signal.viewer] = Ladder((self._core.spec.id, LOW_RENDITION, SOUND_ONLY))
             # From here on, so that a join which is cut short leaves no place taken.
-            self._in_background(self._give_up_unconnected(viewer))
+            _keep(self._tasks, self._give_up_unconnected(viewer))
             if not await self._answer(viewer, signal):
                 await self._leave(signal.viewer)
                 return
-            self._in_background(viewer.add_hidden_candidates())
+            _keep(self._tasks, viewer.add_hidden_candidates())
             if self._has_handshakes(signal.viewer):
                 return
             with contextlib.suppress(TimeoutError):
@@ -242,7 +245,7 @@ class Viewers:
             self._emit("viewer.failed", {"viewer": viewer_id, "step": step, "reason": reason})
         data = {"code": f"{step}_failed" if step != "closed" else "closed", "message": reason}
         self._send(Signal(viewer_id, "", "error", data))
-        self._in_background(self._leave(viewer_id))
+        _keep(self._leaving, self._leave(viewer_id))
 
     def _make(self, viewer_id: str) -> Viewer:
         main = self._core.spec
@@ -321,7 +324,9 @@ class Viewers:
         data: Json = {"code": code, "message": message, "retry_after_seconds": retry}
         self._send(Signal(signal.viewer, signal.id, "error", data))
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+    """Run it as one of these tasks."""
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)

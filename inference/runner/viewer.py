@@ -251,9 +251,10 @@ class Viewer:
             await self._connected.wait()
 
     def set_bitrate(self, kbps: int) -> None:
-        """After a switch to another rendition."""
+        """After a switch to another rendition; 0: to sound alone."""
         self.health.reset()
-        self._pacer.bytes_per_second = max(kbps, 1) * PACE_FACTOR * 125
+        if kbps:  # what still waits of a picture leaves as before, not in minutes
+            self._pacer.bytes_per_second = kbps * PACE_FACTOR * 125
 
     async def close(self) -> None:
         """Say goodbye; a connection that hangs is left behind."""

@@ -21,7 +21,7 @@ from inference.runner import signalling
 from inference.runner import viewer as viewer_module
 from inference.runner.fanout import SubscriptionStats
 from inference.runner.rungs import CLIMB_SECONDS, Ladder
-from inference.runner.viewer import Health, Pacer
+from inference.runner.viewer import Health
 from tests.inference.runner.passing_time import Time
 from tests.inference.runner.viewer_peer import LOOPBACK, Peer, Stage, eventually, on_air
 
@@ -94,30 +94,6 @@ def test_nobody_is_weak_while_the_browser_feels_its_way_up(health: Health, time:
     health.lost(0.5)
     time.now += 4
     assert not health.is_weak
-
-
-def test_pacer_spreads_what_is_more_than_a_burst() -> None:
-    pacer = Pacer(800)
-
-    waits = [pacer.spend(1200) for _ in range(22)]
-
-    assert waits[:20] == [0.0] * 20
-    assert waits[20] < waits[21] <= 0.024
-
-
-def test_packets_that_leave_together_wait_for_the_first_of_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """One by one it would leave as soon; what comes after them waits for all."""
-    monkeypatch.setattr("inference.runner.viewer.time.monotonic", lambda: 1000.0)
-    pacer, alone = Pacer(800), Pacer(800)
-    for bucket in (pacer, alone):
-        assert [bucket.spend(1200) for _ in range(20)] == [0.0] * 20  # the burst
-
-    together = [pacer.spend(1200, 3600), pacer.spend(1200, 0)]
-    one_by_one = [alone.spend(1200) for _ in range(5)]
-
-    assert together == pytest.approx([one_by_one[0], one_by_one[4]])
 
 
 # --- the places of aiortc that we use ------------------------------------------------------------
@@ -203,6 +179,19 @@ async def test_viewer_that_vanishes_frees_its_place() -> None:
         await eventually(lambda: len(stage.viewers) == 0, "the place is free", seconds=60)
 
     assert [data["code"] for data in stage.told("a", "error")] == ["closed"]
+
+
+@pytest.mark.live
+async def test_viewer_who_leaves_as_the_show_ends_is_seen_out() -> None:
+    async with on_air() as stage:
+        peer = await stage.join("a")
+        await eventually(lambda: peer.pictures, "a picture")
+        connection = stage.viewers._viewers["a"]._connection
+        await stage.tell("a", "bye")
+        while len(stage.viewers):
+            await asyncio.sleep(0)
+
+    assert connection.connectionState == "closed"
 
 
 @pytest.mark.live
