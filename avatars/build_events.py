@@ -99,7 +99,7 @@ def _end(build: AvatarBuild, state: str, reason: str) -> None:
     if state != AvatarBuild.State.READY:
         # An avatar that has another version goes on with it.
         waiting = Avatar.objects.filter(pk=build.avatar_id, state=Avatar.State.BUILDING)
-        words = reason or "The build was cancelled."
+        words = build.reason or "The build was cancelled."
         waiting.update(state=Avatar.State.FAILED, failure_reason=words)
 
 

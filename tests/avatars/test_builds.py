@@ -191,6 +191,17 @@ def test_failed_second_version_leaves_the_first_in_use(cast: Cast) -> None:
     assert error_of(answer)["code"] == "build_not_possible"
 
 
+def test_reason_that_is_longer_than_its_column_is_cut(cast: Cast) -> None:
+    upload(cast)
+    build = AvatarBuild.objects.get()
+    words = "The folder lacks weights. " * 100
+
+    build_events.apply_event(build, BuildEvent("refused", {"code": "x", "message": words}))
+
+    avatar = Avatar.objects.get(pk=build.avatar_id)
+    assert (avatar.state, avatar.failure_reason) == ("failed", words[:1000])
+
+
 def test_waiting_build_is_cancelled_at_once_and_a_running_one_soon(cast: Cast) -> None:
     client = api_client(cast.alice)
     upload(cast)
