@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -171,6 +172,9 @@ def run_parts(parts: Sequence[Part], names: Sequence[str] = ()) -> int:
             if part.is_alone:
                 failed += _end_all(beside)
             say(f"\n== {part.name}")
+            if part.cache:
+                # Tests that failed in a run before, and are gone now, would be counted too.
+                shutil.rmtree(part.cache, ignore_errors=True)
             ended = _run(part)
             if part.cache and ended.code == TESTS_FAILED:
                 ended = _try_again(part, part.cache, ended)

@@ -360,6 +360,18 @@ def test_test_that_failed_is_tried_again_and_told(
     assert "1 passed" in told.splitlines()[-1]
 
 
+def test_what_failed_in_a_run_before_is_not_counted(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    before = tmp_path / "cache" / "v" / "cache" / "lastfailed"
+    before.parent.mkdir(parents=True)
+    before.write_text('{"test_gone.py::test_1": true, "test_gone.py::test_2": true}')
+
+    assert checks.run_parts([failing_part(tmp_path, FAILS_ONCE)]) == 0
+
+    assert "test_gone" not in capfd.readouterr().out
+
+
 @pytest.mark.parametrize(("count", "tries"), [(1, 2), (AGAIN_MAX + 1, 1)])
 def test_what_fails_twice_has_failed_and_much_that_fails_is_no_accident(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, count: int, tries: int
