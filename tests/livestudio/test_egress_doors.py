@@ -111,7 +111,7 @@ def test_a_saved_output_is_checked_again_by_its_pusher(canary: Canary, cast: Cas
         input=json.dumps(job).encode() + b"\n",
         capture_output=True,
         cwd=ROOT,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

@@ -16,14 +16,17 @@ from livestudio.handler import ThreadedHandler
 
 seen: list[int] = []
 at_once: list[int] = [0, 0]
+counting = threading.Lock()
 
 
 def slow(request: HttpRequest) -> HttpResponse:
-    at_once[0] += 1
-    at_once[1] = max(at_once)
-    seen.append(threading.get_ident())
+    with counting:
+        at_once[0] += 1
+        at_once[1] = max(at_once)
+        seen.append(threading.get_ident())
     time.sleep(0.05)
-    at_once[0] -= 1
+    with counting:
+        at_once[0] -= 1
     return HttpResponse("done")
 
 
@@ -50,9 +53,9 @@ async def get(handler: ThreadedHandler, path: str) -> int:
     }  # fmt: skip
     browser = ApplicationCommunicator(handler, scope)
     await browser.send_input({"type": "http.request"})
-    answer = await browser.receive_output(5)
-    body = await browser.receive_output(5)
-    await browser.wait(5)
+    answer = await browser.receive_output(60)
+    body = await browser.receive_output(60)
+    await browser.wait(60)
     assert not body.get("more_body")
     return int(answer["status"])
 

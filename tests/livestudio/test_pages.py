@@ -163,6 +163,7 @@ def test_metrics_tell_since_when_no_control_loop_was_seen() -> None:
     assert 0 <= float(line.split()[1]) < 60
 
 
+@pytest.mark.usefixtures("still_clock")  # what is used up is so until midnight
 def test_metrics_tell_what_waits_and_which_quotas_are_used_up(settings: Any) -> None:
     settings.EGRESS_ALLOW = ("loopback",)
     cast, now = make_cast(), timezone.now()

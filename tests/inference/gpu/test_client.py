@@ -22,8 +22,13 @@ from tests.inference.face.musetalk.films import HEIGHT, WIDTH
 from tests.inference.gpu import serving
 from tests.inference.gpu.serving import DEADLINE_SECONDS, FACE_PX, RecordingPainter, Serving
 
-# A picture every second: a face is waited for two seconds, which no slow machine misses.
+# A picture every second.
 FRAME = 48_000
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    serving.wait_long(monkeypatch)
 
 
 class Running:
@@ -154,7 +159,7 @@ def test_film_is_shown_while_the_server_is_away_and_the_mouth_comes_back(
     for frame, picture in enumerate(shown, 4):
         np.testing.assert_array_equal(picture, film[frame])
     assert session.late_frames == 4
-    assert took < 2.0, "nobody waits for a server that is not there"
+    assert took < serving.PATIENCE_SECONDS, "nobody waits for a server that is not there"
     start()
     wait_for(lambda: renderer.is_connected)
     assert not np.array_equal(draw(session, 8), film[8])

@@ -124,8 +124,9 @@ def paint_one(link: ServerLink, frame: int) -> int:
 
 def test_worker_that_is_killed_or_stopped_touches_no_other(processes: Processes) -> None:
     processes.start_server()
-    link = processes.connect()
+    processes.connect().close()
     killed, stopped = processes.start_busy(), processes.start_busy()
+    link = processes.connect()  # the last one: who says nothing for long loses its room
     wait_for(lambda: processes.has(3, link))
 
     killed.kill()
@@ -137,7 +138,10 @@ def test_worker_that_is_killed_or_stopped_touches_no_other(processes: Processes)
     link.close()
 
 
-def test_server_that_is_killed_is_replaced_and_its_broadcasts_go_on(processes: Processes) -> None:
+def test_server_that_is_killed_is_replaced_and_its_broadcasts_go_on(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving.wait_long(monkeypatch)
     first = processes.start_server()
     processes.connect().close()
     renderer = RemoteRenderer(

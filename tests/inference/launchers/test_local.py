@@ -185,7 +185,11 @@ def test_launch_into_an_impossible_folder_says_why(launcher: LocalLauncher, tmp_
         launcher.start(request_in(blocker / "run"), lambda _: None)
 
 
-def test_spare_is_taken_by_the_next_start(launcher: LocalLauncher, tmp_path: Path) -> None:
+def test_spare_is_taken_by_the_next_start(
+    launcher: LocalLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However long this machine takes to start a process.
+    monkeypatch.setattr(local_module, "SPARE_PAUSE_SECONDS", 3600.0)
     launcher.prepare()
     launcher.prepare()
     spare = launcher._spare

@@ -26,6 +26,12 @@ _SEARCH_CHILDREN = 1
 
 
 @pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe has answered, however slow the machine is."""
+    monkeypatch.setattr(encoder_choice, "PROBE_SECONDS", 60.0)
+
+
+@pytest.fixture(autouse=True)
 def _probe_anew() -> Iterator[None]:
     probe_nvenc.cache_clear()
     yield

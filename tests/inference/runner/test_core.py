@@ -412,11 +412,12 @@ def test_broken_listener_is_told_as_failure_of_the_clock() -> None:
             self.over.set()
 
     listener = Broken()
-    core = MediaCore([RenditionSpec("main", 320, 180, 1920, 600)], listener)
+    spec = RenditionSpec("main", 320, 180, 1920, 600)
+    core = MediaCore([spec], listener, time_source=FakeTime())
     core.mixer.schedule(Segment.complete("a", beep()))
     core.start()
 
-    assert listener.over.wait(10)
+    assert listener.over.wait(60)
     assert core.stop(60)
     assert [call[:2] for call in listener.calls if call[0] == "failed"] == [("failed", "tick")]
 
@@ -425,7 +426,7 @@ def test_missing_idle_loop_leaves_a_plain_background(tmp_path: Path) -> None:
     spec = RenditionSpec("main", 320, 180, 1920, 600)
     core = MediaCore([spec], QuietCoreListener(), idle_path=tmp_path / "none.i420")
     core.start()
-    picture = cv2.imdecode(np.frombuffer(core.thumbnail(10) or b"", np.uint8), cv2.IMREAD_COLOR)
+    picture = cv2.imdecode(np.frombuffer(core.thumbnail(60) or b"", np.uint8), cv2.IMREAD_COLOR)
 
     assert core.stop(60)
     assert picture is not None

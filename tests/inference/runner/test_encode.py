@@ -95,20 +95,23 @@ def test_late_pictures_are_skipped_but_the_newest_two(gate: Gate) -> None:
         gate.put(picture=frame)
     gate.open.set()
 
-    assert gate.thread.stop(10)
+    assert gate.thread.stop(60)
     assert gate.pictures.done == [0, 3, 4]
     assert gate.thread.pictures_dropped == 2
     assert gate.sound.done == [0, 1, 2, 3, 4]
 
 
-def test_full_queue_makes_the_tick_wait_and_loses_no_sound(gate: Gate) -> None:
+def test_full_queue_makes_the_tick_wait_and_loses_no_sound(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode, "SOUND_WAIT_SECONDS", 600.0)
     producer = threading.Thread(target=lambda: [gate.put() for _ in range(80)])
     producer.start()
     gate.sound.entered.wait()
     gate.open.set()
     producer.join()
 
-    assert gate.thread.stop(10)
+    assert gate.thread.stop(60)
     assert gate.sound.done == list(range(80))
     assert gate.thread.sound_dropped == 0
 
@@ -124,7 +127,7 @@ def test_sound_that_waits_too_long_is_given_up_and_counted(
     gate.put(picture=2)
     gate.open.set()
 
-    assert gate.thread.stop(10)
+    assert gate.thread.stop(60)
     assert gate.sound.done == [0, 1]
     assert gate.thread.sound_dropped == 1
 
@@ -134,7 +137,7 @@ def test_stop_works_off_what_waits_and_finishes(gate: Gate) -> None:
     for _ in range(3):
         gate.put()
 
-    assert gate.thread.stop(10)
+    assert gate.thread.stop(60)
     assert gate.sound.done == [0, 1, 2]
     assert gate.sound.finished
     assert gate.pictures.finished
@@ -145,7 +148,7 @@ def test_stop_leaves_a_thread_that_hangs(gate: Gate) -> None:
 
     assert not gate.thread.stop(0.01)
     gate.open.set()
-    assert gate.thread.stop(10)
+    assert gate.thread.stop(60)
 
 
 @pytest.mark.parametrize(("name", "told"), [("sound", 4), ("pictures", 7)])
@@ -157,7 +160,7 @@ def test_failure_is_told_once_and_blocks_nobody(gate: Gate, name: str, told: int
         gate.put(picture=frame)
         gate.thread.settle()
 
-    assert gate.thread.stop(10)
+    assert gate.thread.stop(60)
     assert gate.failures == [(part.name, "a wrong item")]
     assert told not in part.done
 

@@ -135,6 +135,7 @@ def test_served_faces_are_those_of_local_mode(
 ) -> None:
     """The whole way: sound and film frames in, over the shared memory, faces out."""
     monkeypatch.setenv("TEST_ENGINES", "1")
+    serving.wait_long(monkeypatch)
     named = Named(engine, *networks_of(engine, "v1.5", "kl"))
     painter = open_painter(named, tmp_path, "cpu", 2, None)
     monkeypatch.setattr(painter, "measure", lambda: ({1: 0.01, 2: 0.01}, {1: 0.01, 2: 0.01}))

@@ -361,14 +361,19 @@ def test_tool_tells_its_progress_and_leaves_a_bundle_with_previews(tmp_path: Pat
 def test_cancelled_build_leaves_nothing_behind(tmp_path: Path) -> None:
     portrait.write_film(tmp_path / "film.mp4", frames=50)
     portrait.write_landmarks(tmp_path / "landmarks.json")
-    tool = start_tool(tmp_path)
+    # However late it is cancelled, it has not ended by itself.
+    program = (
+        "import time, inference.tool as t, inference.engines.face.avatar_build as b;"
+        "b.write_preview_film = lambda *_, **__: time.sleep(3600); t.main(['build'])"
+    )
+    tool = start_tool(tmp_path, program=program)
     assert tool.stdout is not None
     assert tool.stdin is not None
     tool.stdout.readline()
 
     tool.stdin.close()
 
-    assert tool.wait(120) == 143  # to its end it would have said 0
+    assert tool.wait(120) == 143
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "landmarks.json"]
     tool.stdout.close()
     assert tool.stderr is not None
