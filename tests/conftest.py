@@ -14,7 +14,7 @@ import time_machine
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 
-from inference import background
+from inference import background, tool_client
 from scripts.provision.checks import NO_DATABASE
 from scripts.provision.paths import ROOT
 from scripts.provision.tools import Tool, find_chromium
@@ -25,6 +25,15 @@ settings.register_profile(
     "tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_tools() -> Iterator[None]:
+    """Children of `run_tool` are given ten times as long: to load alone takes a busy machine."""
+    run = tool_client._run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tool_client, "_run", lambda name, asked, limit: run(name, asked, 10 * limit))
+        yield
 
 
 @pytest.fixture

@@ -217,7 +217,7 @@ async def test_late_answer_is_not_taken_for_another_request(live: Broadcast) -> 
     async with runner_peer(live) as runner:
         await runner.hello()
         with pytest.raises(signalling.RunnerUnreachableError):
-            await request(live.pk, "viewer-1", "offer", {"sdp": "1"}, timeout_seconds=0.05)
+            await request(live.pk, "viewer-1", "offer", {"sdp": "1"}, timeout_seconds=0.5)
         late = await runner.receive("signal")
         await tell(live.pk, "viewer-1", "candidate", {})
         later = [(await runner.receive("signal"))["kind"] for _ in range(2)]
