@@ -21,12 +21,14 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def free_port(settings: Any) -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    settings.HOST = settings.LOCAL_ADDRESS = "127.0.0.1"
-    settings.PORT = port
-    return port
+def free_port(settings: Any) -> Iterator[int]:
+    """A port that a server can have, and nobody else is given meanwhile: it is held, unheard."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        settings.HOST = settings.LOCAL_ADDRESS = "127.0.0.1"
+        settings.PORT = held.getsockname()[1]
+        yield settings.PORT
 
 
 def only(check: Any) -> Finding:
