@@ -186,12 +186,12 @@ async def test_viewer_who_leaves_as_the_show_ends_is_seen_out() -> None:
     async with on_air() as stage:
         peer = await stage.join("a")
         await eventually(lambda: peer.pictures, "a picture")
-        connection = stage.viewers._viewers["a"]._connection
+        sender, *_ = stage.viewers._viewers["a"]._connection.getSenders()
         await stage.tell("a", "bye")
         while len(stage.viewers):
             await asyncio.sleep(0)
 
-    assert connection.connectionState == "closed"
+    assert sender.transport.transport.state == "closed"
 
 
 @pytest.mark.live
