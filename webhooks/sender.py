@@ -1,6 +1,7 @@
 """The sender: takes what is due from the outbox and posts it. Any number of them may run.
 
-A few threads, each with one request at a time; a receiver that hangs holds at most two of them.
+A few threads, each with one request at a time; a receiver that hangs holds at most two of them,
+an organization's receivers together at most half.
 """
 
 from __future__ import annotations

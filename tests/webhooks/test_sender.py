@@ -21,7 +21,7 @@ from tests.webhooks.receiver import Receiver, receiving
 from webhooks import sender
 from webhooks.models import Webhook, WebhookAttempt, WebhookDelivery
 from webhooks.services import deliveries
-from webhooks.services.endpoints import open_secrets, rotate_secret
+from webhooks.services.endpoints import create_webhook, open_secrets, rotate_secret
 
 pytestmark = pytest.mark.django_db
 
@@ -270,6 +270,24 @@ def test_a_receiver_that_hangs_does_not_hold_up_the_others(cast: Cast, webhook: 
 
     ids = [row.webhook_id for row in claimed if row is not None]
     assert sorted(ids) == sorted([webhook.pk, webhook.pk, other.pk])
+
+
+def test_receivers_of_one_organization_that_hang_do_not_hold_up_those_of_another(
+    cast: Cast,
+) -> None:
+    for _ in range(sender.AT_ONCE):
+        make_webhook(cast)
+    emit(cast.organization, "show.created", SHOW)
+    values = {"url": "http://127.0.0.1:9/"}
+    charlies, _ = create_webhook(organization=cast.elsewhere, values=values, actor=cast.charlie)
+    emit(cast.elsewhere, "show.created", SHOW)
+    now = timezone.now()
+
+    claimed = [deliveries.claim_due(now) for _ in range(sender.AT_ONCE)]
+
+    ids = [row.webhook_id for row in claimed if row is not None]
+    assert len(ids) == deliveries.AT_ONCE_PER_ORGANIZATION + 1
+    assert charlies.pk in ids
 
 
 def test_a_secret_that_cannot_be_read_is_told_in_the_log(cast: Cast, webhook: Webhook) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts.audit import record
@@ -36,6 +38,8 @@ RETRY_AFTER_MAX_SECONDS: Final = 3600
 # A sender that holds a delivery longer has died: its own limit is a quarter of this.
 CLAIM_SECONDS: Final = 60
 AT_ONCE_PER_WEBHOOK: Final = 2
+# Half of what a sender does at once: it may have twenty webhooks, and none of them answers.
+AT_ONCE_PER_ORGANIZATION: Final = 4
 CANDIDATES: Final = 20
 DISABLE_AFTER: Final = timedelta(days=5)
 LOG_KEPT_FOR: Final = timedelta(days=30)
@@ -64,10 +68,8 @@ def claim_due(now: datetime) -> WebhookDelivery | None:
     middle has made it: the receiver may see that message twice, with the same id.
     """
     waiting = WebhookDelivery.objects.filter(state=DeliveryState.WAITING, webhook__is_active=True)
-    held = waiting.filter(claimed_until__gt=now).values("webhook").annotate(number=Count("pk"))
-    busy = [row["webhook"] for row in held if row["number"] >= AT_ONCE_PER_WEBHOOK]
     free = Q(claimed_until=None) | Q(claimed_until__lte=now)
-    due = waiting.filter(free, next_try_at__lte=now).exclude(webhook__in=busy)
+    due = waiting.filter(free, next_try_at__lte=now).exclude(_has_its_share(waiting, now))
     until = now + timedelta(seconds=CLAIM_SECONDS)
     for row in due.order_by("next_try_at").select_related("webhook")[:CANDIDATES]:
         mine = waiting.filter(pk=row.pk, attempts=row.attempts, claimed_until=row.claimed_until)
@@ -76,6 +78,19 @@ def claim_due(now: datetime) -> WebhookDelivery | None:
             found: WebhookDelivery = row
             return found
     return None
+
+
+def _has_its_share(waiting: QuerySet[WebhookDelivery], now: datetime) -> Q:
+    """The rows of receivers and organizations for which as many are under way as may be."""
+    held = waiting.filter(claimed_until__gt=now).values_list("webhook", "webhook__organization")
+    webhooks, organizations = Counter(row[0] for row in held), Counter(row[1] for row in held)
+    return Q(webhook__in=_at_least(webhooks, AT_ONCE_PER_WEBHOOK)) | Q(
+        webhook__organization__in=_at_least(organizations, AT_ONCE_PER_ORGANIZATION)
+    )
+
+
+def _at_least(counted: Counter[UUID], number: int) -> list[UUID]:
+    return [key for key, count in counted.items() if count >= number]
 
 
 def is_anything_due(now: datetime) -> bool:
