@@ -12,7 +12,7 @@ from typing import Final
 
 CLIMB_SECONDS: Final = 15.0
 MOST_SECONDS: Final = 240.0
-# A fall within this time after a climb says that the climb was wrong.
+# Who stood for so long on a rung is judged anew; a fall sooner after a climb says it was wrong.
 _RELAPSE_SECONDS: Final = 60.0
 
 
@@ -25,7 +25,7 @@ class Ladder:
         self._number = 0
         self._wait_seconds = CLIMB_SECONDS
         self._moved_at = clock()
-        self._climbed_at: float | None = None
+        self._has_climbed = False
 
     @property
     def rung(self) -> str:
@@ -48,12 +48,13 @@ class Ladder:
     def fall(self) -> None:
         """Go down a rung, where there is one."""
         now = self._clock()
-        is_relapse = self._climbed_at is not None and now - self._climbed_at < _RELAPSE_SECONDS
-        self._wait_seconds = (
-            min(2 * self._wait_seconds, MOST_SECONDS) if is_relapse else CLIMB_SECONDS
-        )
-        self._number, self._moved_at, self._climbed_at = self._number + 1, now, None
+        if now - self._moved_at >= _RELAPSE_SECONDS:
+            self._wait_seconds = CLIMB_SECONDS
+        elif self._has_climbed:
+            self._wait_seconds = min(2 * self._wait_seconds, MOST_SECONDS)
+        # Else it fell a moment ago, and falls on: one trouble, which is counted once.
+        self._number, self._moved_at, self._has_climbed = self._number + 1, now, False
 
     def climb(self) -> None:
         now = self._clock()
-        self._number, self._moved_at, self._climbed_at = self._number - 1, now, now
+        self._number, self._moved_at, self._has_climbed = self._number - 1, now, True

@@ -66,3 +66,17 @@ def test_who_stood_for_a_minute_is_judged_anew(ladder: Ladder, time: Time) -> No
     ladder.fall()
 
     assert _wait_to_climb(ladder, time) == CLIMB_SECONDS
+
+
+def test_who_falls_to_the_last_rung_each_time_waits_longer_too(ladder: Ladder, time: Time) -> None:
+    waits = []
+    for _ in range(4):
+        ladder.fall()
+        time.now += 3
+        ladder.fall()
+        for _ in ("low", "main"):
+            waits.append(_wait_to_climb(ladder, time))
+            ladder.climb()
+        time.now += 10
+
+    assert waits == [15, 15, 30, 30, 60, 60, 120, 120]
