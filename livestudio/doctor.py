@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.error import URLError
@@ -206,14 +207,18 @@ def check_gpu() -> Iterator[Finding]:
         yield Finding("gpu", "note", "none found", advice)
 
 
-def _gpus() -> list[str]:
+def _gpus() -> tuple[str, ...]:
     """What the driver says of each GPU; nothing where there is no driver."""
     program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
+    return _ask_driver(program) if program is not None else ()
+
+
+@cache
+def _ask_driver(program: str) -> tuple[str, ...]:
+    """Once in a process: a driver that has to wake its GPUs takes seconds."""
     query = [program, "--query-gpu=name,memory.total", "--format=csv,noheader"]
     done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=False)
-    return done.stdout.strip().splitlines() if done.returncode == 0 else []
+    return tuple(done.stdout.strip().splitlines()) if done.returncode == 0 else ()
 
 
 def check_model_servers() -> Iterator[Finding]:

@@ -156,7 +156,7 @@ def test_studio_that_is_not_built_is_told(settings: Any, tmp_path: Path) -> None
 def test_networks_that_cannot_run_here_are_a_gap(
     monkeypatch: pytest.MonkeyPatch, gpus: list[str], has_torch: bool, level: str, words: str
 ) -> None:
-    monkeypatch.setattr(doctor, "_gpus", lambda: gpus)
+    monkeypatch.setattr(doctor, "_gpus", lambda: tuple(gpus))
     monkeypatch.setattr(doctor, "_is_there", lambda module: module != "torch" or has_torch)
 
     found = {finding.part: finding for finding in doctor.check_engines()}
@@ -178,6 +178,20 @@ def test_gpu_is_named_when_the_driver_names_one(
     finding = only(doctor.check_gpu)
 
     assert (finding.level, finding.text) == ("ok", "NVIDIA H100, 81559 MiB")
+
+
+def test_driver_is_asked_once_for_all_engines(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program, asked = tmp_path / "nvidia-smi", tmp_path / "asked"
+    program.write_text(f"#!/bin/sh\necho asked >> {asked}\necho 'NVIDIA H100, 81559 MiB'\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    findings = [*doctor.check_engines(), *doctor.check_gpu()]
+
+    assert [finding.text for finding in findings if finding.part == "gpu"]
+    assert asked.read_text().splitlines() == ["asked"]
 
 
 @pytest.mark.parametrize(
