@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.utils import translation
 from django.utils.translation import gettext as translate
 
@@ -24,6 +26,8 @@ APPS = (
     "livestudio",
 )
 FOLDER = ROOT / "livestudio" / "locale" / "zh_Hans" / "LC_MESSAGES"
+# Its catalog calls the null character an empty string.
+WRONG_IN_DJANGO = frozenset({"Null characters are not allowed."})
 FUNCTIONS = frozenset({"_", "gettext", "gettext_lazy"})
 # Texts of Django's admin that its own catalog lacks.
 LEFT_BY_DJANGO = frozenset({
@@ -64,7 +68,7 @@ def test_every_text_is_translated() -> None:
 
 
 def test_no_translation_is_left_over() -> None:
-    left_over = catalog().keys() - texts() - LEFT_BY_DJANGO - {""}
+    left_over = catalog().keys() - texts() - LEFT_BY_DJANGO - WRONG_IN_DJANGO - {""}
 
     assert left_over == set()
 
@@ -86,3 +90,10 @@ def test_placeholders_survive_translation() -> None:
 def test_django_finds_the_translation(language: str, expected: str) -> None:
     with translation.override(language):
         assert translate("avatar") == expected
+
+
+def test_null_character_is_not_called_an_empty_string() -> None:
+    with translation.override("zh-hans"), pytest.raises(ValidationError) as refused:
+        ProhibitNullCharactersValidator()("a\x00b")
+
+    assert refused.value.messages == ["内容里有看不见的空字符（NUL），请删除后重新输入。"]
