@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from django.db import models
 
 from accounts.models import Consent, Membership, Organization, OrganizationExport, User
-from accounts.roles import require_permission
+from accounts.roles import ALL_PERMISSIONS, require_permission
 from accounts.scope import every_organization
 from livestudio.common.errors import ForbiddenError, NotFoundError, OrganizationRequiredError
 
@@ -28,6 +29,16 @@ def get_membership(user: User, organization: Organization) -> Membership:
     if membership is None:
         raise NotFoundError("There is no such organization.")
     return membership
+
+
+def permissions_of(
+    users: Iterable[User], organization_id: uuid.UUID
+) -> dict[uuid.UUID, frozenset[str]]:
+    """What each of these active users may do there, in one query; who is no member is left out."""
+    asked = list(users)
+    members = Membership.objects.filter(user__in=asked, organization=organization_id)
+    found = {member.user_id: member.permissions for member in members}
+    return found | {user.pk: ALL_PERMISSIONS for user in asked if user.is_superuser}
 
 
 def resolve_organization(user: User, wanted: str | None) -> Organization:

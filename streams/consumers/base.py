@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Final
 
@@ -32,7 +33,8 @@ from livestudio.common.networks import network_of
 from livestudio.common.parsers import has_half_a_character
 from livestudio.common.places import Places
 from livestudio.common.reasons import translate_reason
-from streams.poke import broadcast_group, credential_group
+from streams.consumers import audience
+from streams.poke import credential_group
 from streams.services.tickets import TicketGrant, TicketRefusedError, consume_ticket
 from streams.socket_messages import (
     SUBPROTOCOL,
@@ -42,6 +44,7 @@ from streams.socket_messages import (
     json_text,
     to_json,
 )
+from streams.socket_rights import Holder, refusals
 
 log = get_logger(__name__)
 
@@ -52,8 +55,6 @@ MESSAGES_BURST: Final = 60.0
 REFUSED_IN_A_ROW: Final = 200
 # A page opens two at most; many viewers may share an address.
 SOCKETS: Final = Places(each=500, total=5000)
-# The right to be here is asked again this often, and whenever the row was changed.
-RECHECK_SECONDS: Final = 10.0
 _CLOSE_POLICY: Final = 1008
 _CLOSE_TRY_AGAIN: Final = 1013
 
@@ -80,14 +81,18 @@ class RateLimit:
 
 
 class TicketConsumer(AsyncWebsocketConsumer, ABC):
-    """A websocket of a browser. Subclasses: `purpose`, `kinds`, `open`, `take`, `refuse`."""
+    """A websocket of a browser, one of an `Audience`.
+
+    Subclasses: `purpose`, `kinds`, `version_of`, `open`, `take`, `refuse`.
+    """
 
     purpose: ClassVar[str]
     kinds: ClassVar[dict[str, type]]
     grant: TicketGrant | None = None
+    holder: Holder
     credential: str = ""
-    checked_at: float = 0.0
     _has_place = False
+    _is_busy = _is_closed = False
 
     @property
     def broadcast_id(self) -> str:
@@ -95,6 +100,8 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
         return str(self.scope["url_route"]["kwargs"]["broadcast_id"])
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        # What is told while the socket is busy, in its order.
+        self._held: deque[Json] = deque()
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -102,6 +109,15 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
             # each page that tries again would take a place for good.
             if self._has_place:
                 SOCKETS.leave(self.address)
+            await audience.leave(self.broadcast_id, self)
+
+    async def dispatch(self, message: Any) -> None:
+        """What is told meanwhile is heard afterwards: after the welcome, and after an answer."""
+        self._is_busy = True
+        await super().dispatch(message)
+        while self._held:
+            await self.base_send(self._held.popleft())
+        self._is_busy = False
 
     async def connect(self) -> None:
         # Accepted before it is judged: only then does a browser see the close code.
@@ -119,7 +135,9 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
             )
             if grant.purpose != self.purpose or str(grant.broadcast_id) != self.broadcast_id:
                 raise TicketRefusedError
-            await self.channel_layer.group_add(self._group, self.channel_name)
+            user_id = grant.user.pk if grant.user is not None else None
+            self.holder = Holder(grant.purpose, user_id, grant.credential)
+            await audience.join(self.broadcast_id, self)
             await self._follow(grant.credential)
             await self.open(grant)
         except DomainError as error:
@@ -128,7 +146,6 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
         self.grant = grant
 
     async def disconnect(self, code: int) -> None:
-        await self.channel_layer.group_discard(self._group, self.channel_name)
         if self.credential:
             group = credential_group(self.credential)
             await self.channel_layer.group_discard(group, self.channel_name)
@@ -171,21 +188,38 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
         if not is_live(self.credential):
             raise TicketRefusedError
 
-    async def may_stay(self, *, after_seconds: float = 0.0) -> bool:
-        """Ask again for the right to be here, unless that was done so lately; else close."""
-        if time.monotonic() - self.checked_at < after_seconds:
-            return True
-        self.checked_at = time.monotonic()
-        try:
-            await database_sync_to_async(self.require_right)()
-        except DomainError as error:
-            await self.close(close_code(error))
-            return False
-        return True
+    async def may_stay(self) -> bool:
+        """Ask again for the right to be here; who has lost it is sent away."""
+        refused = await database_sync_to_async(refusals)(self.broadcast_id, [self.holder])
+        for error in refused.values():
+            await self.send_away(error)
+        return not refused
 
+    async def send_away(self, error: DomainError) -> None:
+        """The right to be here is lost."""
+        await self.close(close_code(error))
+
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Nothing is said after it."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._held.clear()
+            await super().close(code, reason)
+
+    async def hear(self, text: str) -> None:
+        """What the audience is told; a server that waits for slow readers would hold all up."""
+        message = {"type": "websocket.send", "text": text}
+        if self._is_closed:
+            return
+        if self._is_busy:
+            self._held.append(message)
+        else:
+            await self.base_send(message)
+
+    @classmethod
     @abstractmethod
-    def require_right(self) -> None:
-        """Look at the rows that allow this socket. Raises DomainError."""
+    def version_of(cls, kind: str, text: str) -> str | None:
+        """What a socket of this class hears of a text told to all; None: nothing."""
 
     async def _follow(self, credential: str) -> None:
         """Hear of the end of the sign-in. Before `open`, which looks whether it holds still."""
@@ -223,11 +257,8 @@ class TicketConsumer(AsyncWebsocketConsumer, ABC):
 
     async def tell_json(self, message: Json) -> None:
         """Send one message in its JSON form."""
-        await self.send(text_data=json_text(message))
-
-    @property
-    def _group(self) -> str:
-        return broadcast_group(self.broadcast_id)
+        if not self._is_closed:
+            await self.send(text_data=json_text(message))
 
 
 class NoSuchSocket(AsyncWebsocketConsumer):

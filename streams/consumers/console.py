@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import Any, ClassVar, Final
 
@@ -14,8 +13,8 @@ from accounts.scope import enter
 from inference.protocol import Json
 from livestudio.common.errors import DomainError, ForbiddenError, NotFoundError
 from livestudio.common.log import get_logger
-from streams.access import get_any_broadcast, get_broadcast_for
-from streams.consumers.base import RECHECK_SECONDS, TicketConsumer
+from streams.access import get_broadcast_for
+from streams.consumers.base import TicketConsumer
 from streams.messages import VERSION, broadcast_json, event_json
 from streams.models import Broadcast, BroadcastEvent
 from streams.services.commands import await_result
@@ -28,9 +27,6 @@ from streams.socket_messages import (
     Replay,
     Result,
     Welcome,
-    cursor_message,
-    output_message,
-    state_message,
 )
 from streams.verbs import Answer, perform
 
@@ -52,7 +48,6 @@ class ConsoleConsumer(TicketConsumer):
             raise ForbiddenError
         self.user_id = grant.user.pk
         enter(grant.user)
-        self.checked_at = time.monotonic()
         await self.tell(await database_sync_to_async(self._welcome)())
 
     async def take(self, message: Any) -> None:
@@ -120,29 +115,14 @@ class ConsoleConsumer(TicketConsumer):
         data = {"last_sequence": last, "is_complete": len(events) < REPLAY_MAX_EVENTS}
         await self.tell(Result(replay.id, ok=True, data=data))
 
-    # --- from the channel layer ------------------------------------------------------------------
+    # --- from the audience -----------------------------------------------------------------------
 
-    async def broadcast_told(self, event: Json) -> None:
-        """What the runner's link tells; the right to hear it is asked again every few seconds."""
-        if self.grant is None:
-            return
-        if not await self.may_stay(after_seconds=RECHECK_SECONDS):
-            return
-        for kind, text in event["texts"]:
-            if kind in CONSOLE_SERVER:
-                await self.send(text_data=text)
-
-    async def broadcast_changed(self, event: Json) -> None:
-        """The row was changed by a service: read it again."""
-        if self.grant is None or not await self.may_stay(after_seconds=RECHECK_SECONDS):
-            return
-        for message in await database_sync_to_async(self._changes)():
-            await self.tell_json(message)
+    @classmethod
+    def version_of(cls, kind: str, text: str) -> str | None:
+        """All that the protocol knows."""
+        return text if kind in CONSOLE_SERVER else None
 
     # --- rows ------------------------------------------------------------------------------------
-
-    def require_right(self) -> None:
-        self._broadcast()
 
     def _user(self) -> User:
         self.require_sign_in()
@@ -167,11 +147,3 @@ class ConsoleConsumer(TicketConsumer):
     def _events_after(self, sequence: int) -> list[Json]:
         rows = BroadcastEvent.objects.filter(broadcast__pk=self.broadcast_id, sequence__gt=sequence)
         return [event_json(row) for row in rows.order_by("sequence")[:REPLAY_MAX_EVENTS]]
-
-    def _changes(self) -> list[Json]:
-        try:
-            broadcast = get_any_broadcast(self.broadcast_id)
-        except NotFoundError:
-            return []
-        outputs = [output_message(row) for row in broadcast.outputs.order_by("created_at")]
-        return [state_message(broadcast), cursor_message(broadcast), *outputs]

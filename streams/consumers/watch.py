@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import math
-import time
 from typing import Any, ClassVar, Final
 
 from channels.db import database_sync_to_async
 
 from accounts.models import User
 from inference.protocol import Json, Signal, decode
-from livestudio.common.errors import DomainError, NotFoundError, TooManyRequestsError
+from livestudio.common.errors import DomainError, TooManyRequestsError
 from streams.access import get_any_broadcast, get_watchable_broadcast
-from streams.consumers.base import RECHECK_SECONDS, RateLimit, TicketConsumer
+from streams.consumers.base import RateLimit, TicketConsumer
 from streams.errors import NotLiveError
 from streams.models import Broadcast
 from streams.models.show import Visibility
@@ -29,13 +27,13 @@ from streams.socket_messages import (
     Failure,
     Offer,
     State,
+    json_text,
+    to_json,
 )
 
 # A page offers anew when its connection is lost.
 OFFERS_BURST: Final = 5.0
 OFFERS_PER_SECOND: Final = 0.2
-# Of a public show there may be thousands.
-RECHECK_PUBLIC_SECONDS: Final = 60.0
 HEARD: Final = frozenset({"state", "caption", "viseme"})
 
 
@@ -54,7 +52,6 @@ class WatchConsumer(TicketConsumer):
         self.offering: asyncio.Task[None] | None = None
         self.user_id = grant.user.pk if grant.user is not None else None
         broadcast = await database_sync_to_async(self._watchable)()
-        self.checked_at = time.monotonic()
         group = signalling.viewer_group(self.broadcast_id, self.viewer)
         await self.channel_layer.group_add(group, self.channel_name)
         await self._tell_state(broadcast)
@@ -156,40 +153,24 @@ class WatchConsumer(TicketConsumer):
         if code != "closed":
             await self.tell(Failure(code, str(signal.data.get("message", ""))))
 
-    async def broadcast_told(self, event: Json) -> None:
+    # --- from the audience -----------------------------------------------------------------------
+
+    @classmethod
+    def version_of(cls, kind: str, text: str) -> str | None:
         """State, captions and lips; nothing else of what consoles hear."""
-        if self.grant is None:
-            return
-        # What was private may cease to be this viewer's; what was not tells of its change, which
-        # is looked for at times in case that was not heard.
-        seconds = RECHECK_SECONDS if self.is_private else RECHECK_PUBLIC_SECONDS
-        if not await self.may_stay(after_seconds=seconds):
-            return
-        for kind, text in event["texts"]:
-            if kind == "state":
-                message = json.loads(text)
-                await self.tell(State(message["state"], message["reason"]))
-            elif kind in HEARD:
-                await self.send(text_data=text)
+        if kind == "state":
+            message = json.loads(text)
+            return json_text(to_json(State(message["state"], message["reason"])))
+        return text if kind in HEARD else None
 
-    async def broadcast_changed(self, event: Json) -> None:
-        """A service changed the row, or who may watch: ask and read it again."""
-        if self.grant is None or not await self.may_stay():
-            return
-        with contextlib.suppress(NotFoundError):
-            read = database_sync_to_async(get_any_broadcast)
-            await self._tell_state(await read(self.broadcast_id))
-
-    def require_right(self) -> None:
-        self._watchable()
+    # --- rows ------------------------------------------------------------------------------------
 
     def _watchable(self) -> Broadcast:
         viewer = None
         if self.user_id is not None:
             viewer = User.objects.filter(pk=self.user_id, is_active=True).first()
         broadcast = get_watchable_broadcast(viewer, self.broadcast_id)
-        self.is_private = broadcast.show.visibility == Visibility.PRIVATE
-        if self.is_private:
+        if broadcast.show.visibility == Visibility.PRIVATE:
             self.require_sign_in()
         return broadcast
 

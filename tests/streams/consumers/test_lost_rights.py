@@ -11,9 +11,8 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from accounts.models import Membership, User
-from streams.consumers import console as console_module
+from streams.consumers import audience as audience_module
 from streams.consumers import runner_link as runner_link_module
-from streams.consumers import watch as watch_module
 from streams.models import Broadcast, Show
 from streams.poke import poke_consoles
 from tests.factories import PASSWORD, Cast, UserFactory, api_client
@@ -30,9 +29,7 @@ PHONE = "lost-phone"
 @pytest.fixture(autouse=True)
 def _only_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks by the clock: who is sent away has been told."""
-    for module in (watch_module, console_module):
-        monkeypatch.setattr(module, "RECHECK_SECONDS", 1e9)
-    monkeypatch.setattr(watch_module, "RECHECK_PUBLIC_SECONDS", 1e9)
+    monkeypatch.setattr(audience_module, "RECHECK_SECONDS", 1e9)
     monkeypatch.setattr(runner_link_module, "VIEWERS_SECONDS", 1e9)
     answer_every_offer(monkeypatch)
 
@@ -207,21 +204,18 @@ async def test_public_show_goes_on_for_who_was_removed(live: Broadcast, cast: Ca
 async def test_lost_doorbell_of_a_show_made_private_is_made_up_for(
     live: Broadcast, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch_module, "RECHECK_PUBLIC_SECONDS", -1.0)
-    async with runner_peer(live) as runner, browser(live, "watch", cast.charlie) as outsider:
-        await runner.hello()
+    monkeypatch.setattr(audience_module, "RECHECK_SECONDS", 0.05)
+    async with browser(live, "watch", cast.charlie) as outsider:
         await outsider.receive("state")
-        await Show.objects.filter(pk=live.show_id).aupdate(visibility="private")
 
-        await runner.emit(runner.event("broadcast.state", state="live", reason=""))
+        await Show.objects.filter(pk=live.show_id).aupdate(visibility="private")
 
         assert await outsider.close_code() == 4404
 
 
 async def test_console_hears_no_change_of_a_row_without_the_right(
-    live: Broadcast, cast: Cast, monkeypatch: pytest.MonkeyPatch
+    live: Broadcast, cast: Cast
 ) -> None:
-    monkeypatch.setattr(console_module, "RECHECK_SECONDS", -1.0)
     async with browser(live, "console", cast.bob) as former:
         await former.receive("welcome")
         await Membership.objects.filter(user=cast.bob).adelete()

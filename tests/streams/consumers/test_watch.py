@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import Membership
 from inference.protocol import Live, Signal
-from streams.consumers import watch as watch_module
+from streams.consumers import audience as audience_module
 from streams.models import Broadcast, Show
 from streams.services import signalling
 from streams.services.offers import source_of
@@ -194,17 +194,18 @@ async def test_show_made_private_leaves_no_picture_to_who_is_no_member(
 async def test_viewer_who_is_no_member_any_more_hears_nothing_of_a_private_show(
     live: Broadcast, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch_module, "RECHECK_SECONDS", -1.0)
+    monkeypatch.setattr(audience_module, "RECHECK_SECONDS", 0.05)
     await Show.objects.filter(pk=live.show_id).aupdate(visibility="private")
     async with runner_peer(live) as runner, browser(live, "watch", cast.bob) as former:
         await runner.hello()
         await former.receive("state")
         await Membership.objects.filter(user=cast.bob).adelete()
+        assert await former.close_code() == 4404
 
         await runner.tell(Live("caption", {"utterance": "u", "text": "hi", "start_ms": 0,
                                            "end_ms": 9}))  # fmt: skip
 
-        assert await former.close_code() == 4404
+        assert await former.communicator.receive_nothing(0.05)
 
 
 def set_visibility_by_api(cast: Cast, broadcast: Broadcast, visibility: str) -> None:
