@@ -241,6 +241,21 @@ def test_build_of_a_loop_that_died_is_begun_again_and_given_up_in_the_end(cast: 
     assert "again and again" in build.reason
 
 
+def test_organizations_have_their_builds_in_turn(cast: Cast) -> None:
+    for name in ("Lin", "Lan"):
+        upload(cast, name=name)
+    api_client(cast.charlie).post("/api/v1/avatars/", form(name="Yu"), format="multipart")
+    builder, begun = AvatarBuilder(), []
+
+    while AvatarBuild.objects.filter(state="queued").exists():
+        builder.look()
+        building = AvatarBuild.objects.get(state="building")
+        begun.append(building.avatar.name)
+        run_builder(builder, building)
+
+    assert begun == ["Lin", "Yu", "Lan"]
+
+
 def test_loop_that_ends_gives_its_build_back(cast: Cast) -> None:
     upload(cast)
     builder = AvatarBuilder()
