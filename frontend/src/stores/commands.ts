@@ -19,11 +19,10 @@ const KEPT = 20
 export const useCommandsStore = defineStore('commands', () => {
   const entries = ref<CommandEntry[]>([])
 
-  /** Run one command and keep its outcome in view; true when it was carried out. */
-  async function track(label: string, run: (id: string) => Promise<unknown>): Promise<boolean> {
-    const id = newId()
+  /** Run one command and keep its outcome in view; true when it was carried out. id: a second try has that of the first. */
+  async function track(label: string, run: (id: string) => Promise<unknown>, id = newId()): Promise<boolean> {
     const entry: CommandEntry = { id, label, state: 'sending', error: null, atMs: Date.now() }
-    entries.value = [entry, ...entries.value].slice(0, KEPT)
+    entries.value = [entry, ...entries.value.filter((item) => item.id !== id)].slice(0, KEPT)
     try {
       await run(id)
       change(id, { state: 'done' })

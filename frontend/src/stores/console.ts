@@ -228,6 +228,13 @@ export const useConsoleStore = defineStore('console', () => {
     return commands.track(label, (id) => deliver(id, name, args))
   }
 
+  /** Throws what it was refused with: that is said beside the box. id: of this line, at every try. */
+  async function say(args: CommandArguments['say'], id: string): Promise<void> {
+    const sent = deliver(id, 'say', args)
+    await commands.track('say', () => sent, id)
+    await sent
+  }
+
   async function deliver<N extends CommandName>(id: string, name: N, args: CommandArguments[N]) {
     try {
       if (socket?.isOpen) return await socket.send(id, name, args)
@@ -270,6 +277,7 @@ export const useConsoleStore = defineStore('console', () => {
     close,
     patch,
     run,
+    say,
     switchOutput,
     replaceOutputKey,
   }

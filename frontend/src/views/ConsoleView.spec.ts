@@ -80,6 +80,7 @@ describe('ConsoleView', () => {
 
     const strip = page.get('[data-testid=command-result]')
     await eventually(() => expect(strip.text()).toBe('Say: At most 2000 characters.'))
+    expect(page.get('[data-testid=say-error]').text()).toBe('At most 2000 characters.')
     expect(box.element.value).toBe('too long')
   })
 

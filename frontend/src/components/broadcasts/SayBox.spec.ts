@@ -1,11 +1,13 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 
+import { ApiError } from '@/api/errors'
+
 import { mountApp } from '../../../tests/mount'
 import { eventually } from '../../../tests/useFakeServer'
 
 import SayBox from './SayBox.vue'
 
-function mountBox(say = vi.fn().mockResolvedValue(true), isDisabled = false) {
+function mountBox(say = vi.fn().mockResolvedValue(undefined), isDisabled = false) {
   const { wrapper } = mountApp(SayBox, { props: { id: 'b1', say, isDisabled } })
   return { wrapper, say, text: wrapper.get<HTMLTextAreaElement>('[data-testid=say-text]') }
 }
@@ -19,7 +21,7 @@ describe('SayBox', () => {
 
     await text.trigger('keydown', { key: 'Enter' })
 
-    expect(say).toHaveBeenCalledWith({ text: '欢迎新朋友', interrupt: false })
+    expect(say).toHaveBeenCalledWith({ text: '欢迎新朋友', interrupt: false }, expect.any(String))
     await eventually(() => expect(text.element.value).toBe(''))
   })
 
@@ -32,7 +34,7 @@ describe('SayBox', () => {
     await text.trigger('keydown', { key: 'Enter', ctrlKey: true })
 
     const args = { text: '限时五分钟', interrupt: true, expression: 'laugh', gesture: 'wave' }
-    expect(say).toHaveBeenCalledWith(args)
+    expect(say).toHaveBeenCalledWith(args, expect.any(String))
   })
 
   it('says how long a line may be, and keeps all of it', async () => {
@@ -60,24 +62,48 @@ describe('SayBox', () => {
     expect(mountBox().text.element.value).toBe('')
   })
 
-  it('keeps the line when the server refuses it', async () => {
-    const { say, text } = mountBox(vi.fn().mockResolvedValue(false))
+  it('keeps the line when the server refuses it, and says why where it was typed', async () => {
+    const refused = new ApiError({ code: 'too_many_lines', message: 'Too many lines wait.' }, 409)
+    const { wrapper, text } = mountBox(vi.fn().mockRejectedValue(refused))
     await text.setValue('a long line')
 
     await text.trigger('keydown', { key: 'Enter' })
-    await eventually(() => expect(say).toHaveBeenCalled())
 
+    await eventually(() => expect(wrapper.get('[role=alert]').text()).toBe('Too many lines wait.'))
+    expect(text.attributes('aria-describedby')).toBe(wrapper.get('[role=alert]').attributes('id'))
     expect(text.element.value).toBe('a long line')
+    await text.setValue('a shorter line')
+    expect(wrapper.find('[role=alert]').exists()).toBe(false)
+    expect(wrapper.get('[data-testid=say-next]').attributes('disabled')).toBeUndefined()
+  })
+
+  it('asks with the same id again after a lost answer, so that the line is not said twice', async () => {
+    const lost = new ApiError({ code: 'link_lost', message: '' }, 0)
+    const say = vi.fn().mockRejectedValueOnce(lost).mockResolvedValue(undefined)
+    const { wrapper, text } = mountBox(say)
+    const id = (call: number) => (say.mock.calls[call] as [unknown, string])[1]
+    await text.setValue('限时五分钟')
+    await text.trigger('keydown', { key: 'Enter' })
+    await eventually(() => expect(wrapper.find('[role=alert]').exists()).toBe(true))
+    await text.trigger('keydown', { key: 'Enter' })
+    await eventually(() => expect(text.element.value).toBe(''))
+
+    await text.setValue('限时五分钟')
+    await text.trigger('keydown', { key: 'Enter' })
+
+    await eventually(() => expect(say).toHaveBeenCalledTimes(3))
+    expect(id(1)).toBe(id(0))
+    expect(id(2)).not.toBe(id(1))
   })
 
   it('keeps what was typed while the line was on its way', async () => {
-    let accept = (_: boolean) => undefined as void
-    const { text } = mountBox(vi.fn(() => new Promise<boolean>((resolve) => (accept = resolve))))
+    let accept = () => undefined as void
+    const { text } = mountBox(vi.fn(() => new Promise<void>((resolve) => (accept = resolve))))
     await text.setValue('first')
     await text.trigger('keydown', { key: 'Enter' })
     await text.setValue('second')
 
-    accept(true)
+    accept()
     await Promise.resolve()
 
     expect(text.element.value).toBe('second')
