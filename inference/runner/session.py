@@ -409,6 +409,7 @@ class Session:
             "outputs": self.outputs.metrics(),
             "viewers": len(self.viewers),
             "faces_late": self.face.late_frames,
+            "presenter_loads": self._has_to_load() and not self.face.worker.is_ready,
             "first_audio_ms": self.script.delays.first_audio_ms,
             "interrupt_ms": self.script.delays.interrupt_ms,
             "memory_mib": self._memory,

@@ -49,6 +49,8 @@ export const useConsoleStore = defineStore('console', () => {
   /** Before the welcome the rights are not known: the server decides anyway. */
   const canSteer = computed(() => allows('broadcast.steer'))
   const canReplaceKey = computed(() => allows('broadcast.replace_key'))
+  /** The runner says so: the picture is empty, and the rundown waits. */
+  const isPresenterLoading = computed(() => metrics.value.presenter_loads === true && !isOver.value)
   const title = computed(() => broadcast.value?.title || show.value?.title || '')
   /** The rundown on air is the one the broadcast started with, even if the show was edited since. */
   const cues = computed<Cue[]>(() => broadcast.value?.rundown ?? show.value?.cues ?? [])
@@ -271,6 +273,7 @@ export const useConsoleStore = defineStore('console', () => {
     isOver,
     canSteer,
     canReplaceKey,
+    isPresenterLoading,
     title,
     cues,
     open,

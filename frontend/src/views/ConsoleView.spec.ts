@@ -96,6 +96,17 @@ describe('ConsoleView', () => {
     expect(server.current.state.commands[0]).toMatchObject({ via: 'http', name: 'interrupt' })
   })
 
+  it('says that the presenter is not there yet, and that the rundown waits for it', async () => {
+    const page = await openConsole()
+    const chip = () => page.get('[data-testid=script-state]').attributes('data-state')
+
+    server.current.push({ type: 'metrics', metrics: { fps: 25, presenter_loads: true } })
+    await eventually(() => expect(chip()).toBe('waiting'))
+    server.current.push({ type: 'metrics', metrics: { fps: 25, presenter_loads: false } })
+
+    await eventually(() => expect(chip()).toBe('running'))
+  })
+
   it('follows what the server tells', async () => {
     const page = await openConsole()
 

@@ -57,10 +57,12 @@ async def test_size_that_is_new_to_the_host_says_nothing_before_its_presenter_is
     renditions = (RenditionSpec("main", 180, 320, 1920, 600),)
     spec = make_spec(tmp_path, ("大家好。",), renditions=renditions, record=True)
     async with web_side(spec) as side, running(side) as process:
+        await side.until(lambda: side.metrics.get("presenter_loads"))
         assert await ended(side, process) == 0
 
     told = [event.data.get("kind", event.kind) for event in side.events]
     assert told.index("face") < told.index("utterance")
+    assert side.metrics["presenter_loads"] is False
     with av.open(str(recording(side))) as container:
         first = next(container.decode(video=0)).to_ndarray(format="gray")
     # An empty picture is a dark gradient; what is bright are letters.

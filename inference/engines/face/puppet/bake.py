@@ -220,10 +220,10 @@ def _bake_layer(drawing: str, placement: Placement) -> Layer:
     svg = drawing.replace(
         'viewBox="0 0 1280 1000"', f'viewBox="{-shift_x:.4f} {-shift_y:.4f} 1280 1000"'
     )
-    pixels = _yuva(_render(svg, round(1280 * scale), round(1000 * scale)))
-    box = cv2.boundingRect(np.ascontiguousarray(pixels[:, :, 3]))
-    x, y, width, height = box
-    cut = pixels[y : y + height, x : x + width]
+    sheet = _render(svg, round(1280 * scale), round(1000 * scale))
+    x, y, width, height = cv2.boundingRect(np.ascontiguousarray(sheet[:, :, 3]))
+    # Cut first: most of a sheet is empty, and to convert all of it took a quarter of the time.
+    cut = _yuva(sheet[y : y + height, x : x + width])
     rim = cv2.copyMakeBorder(
         cut, _RIM_PX, _RIM_PX, _RIM_PX, _RIM_PX, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)
     )
