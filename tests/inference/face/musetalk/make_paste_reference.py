@@ -85,6 +85,8 @@ def main(name: str, out: str = "") -> None:
         arrays |= {
             f"crop_{label}": np.array(crop), f"mask_{label}": mask,
             f"pasted_{label}": blending.get_image_blending(body, face, box, mask, crop)[::3, ::3],
+            # Of a script that is given all the sound beforehand: the mask is made less soft.
+            f"offline_{label}": blending.get_image(body, face, box, fp=skin)[::3, ::3],
         }  # fmt: skip
     np.savez_compressed(
         Path(out) if out else Path(__file__).with_name("paste_reference.npz"), **arrays

@@ -11,13 +11,14 @@ from inference.engines.face.musetalk.faces import FacePainter
 from inference.engines.face.musetalk.networks import NetworkLoader
 from inference.engines.face.musetalk.settings import MuseTalkSettings
 from inference.engines.weights import WeightsFolder
+from tests.inference.face import references
 from tests.inference.face.musetalk import full_size, tiny
 
 pytestmark = pytest.mark.long
 
 
 def test_full_networks_paint_what_musetalk_paints(tmp_path: Path) -> None:
-    reference = np.load(Path(__file__).with_name("full_reference.npz"), allow_pickle=False)
+    reference = references.reference("tests.inference.face.musetalk.make_full_reference")
     full_size.write(tmp_path)
     settings = MuseTalkSettings(device="cpu", precision="fp32")
     loader = NetworkLoader(WeightsFolder(tmp_path), settings, tiny.unpublished())

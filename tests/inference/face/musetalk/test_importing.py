@@ -23,7 +23,6 @@ from inference.engines.face import archives, avatar_build
 from inference.engines.face.archives import unpack_archive
 from inference.engines.face.avatar_build import BuildRequest, build_avatar
 from inference.engines.face.musetalk.bundle import Bundle, open_bundle
-from inference.engines.face.musetalk.cycle import mirrored
 from inference.engines.face.musetalk.pickles import read_boxes
 from tests.inference.face.musetalk import films, foreign
 from tests.inference.face.musetalk.foreign import BOXES, COUNT, write_folder, zipped
@@ -91,18 +90,6 @@ def _same_mask(bundle: Bundle, number: int) -> None:
     x0, y0, x1, y1 = (bundle.film.rois[number] + 80).tolist()
     after[y0:y1, x0:x1] = bundle.film.mask(number)
     np.testing.assert_array_equal(after, inside)
-
-
-@pytest.mark.parametrize("count", [1, 2, 5, 8])
-def test_pictures_follow_each_other_as_in_musetalk_and_livetalking(count: int) -> None:
-    """P9. MuseTalk counts through its list of there and back; LiveTalking turns at each end."""
-    there_and_back = [*range(count), *reversed(range(count))]
-    for position in range(5 * count):
-        turn, rest = divmod(position, count)
-        of_livetalking = rest if turn % 2 == 0 else count - 1 - rest
-
-        assert mirrored(position, count) == there_and_back[position % (2 * count)]
-        assert mirrored(position, count) == of_livetalking
 
 
 def test_bundle_is_moved_as_a_zip(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from inference.engines.face.musetalk.bundle import Bundle, make_film
 from inference.engines.face.musetalk.paste import paste_face
 from inference.engines.face.musetalk.prepared import crop_for, open_prepared
 from inference.media.picture import planes
+from tests.inference.face import references
 from tests.inference.face.musetalk import films
+from tests.inference.face.musetalk.make_livetalking_reference import square_around
 from tests.inference.face.musetalk.make_paste_reference import (
     BOX,
     LOW_BOX,
@@ -31,7 +33,7 @@ BOXES = {"whole": BOX, "low": LOW_BOX}
 
 @pytest.fixture(scope="module")
 def reference() -> Any:
-    return np.load(Path(__file__).with_name("paste_reference.npz"), allow_pickle=False)
+    return references.reference("tests.inference.face.musetalk.make_paste_reference")
 
 
 def mask_of(box: geometry.Box, blur: float = geometry.BLUR_LIVE) -> Any:
@@ -82,26 +84,41 @@ def test_mask_has_no_more_than_the_lower_half_of_the_face() -> None:
     assert mask.max() == 255
 
 
-@pytest.mark.parametrize("label", BOXES)
-def test_pasted_faces_are_those_of_musetalk_and_livetalking(reference: Any, label: str) -> None:
-    """MuseTalk pastes with Pillow, LiveTalking with OpenCV's blendLinear on whole crops."""
-    box = BOXES[label]
+def pasted(box: geometry.Box, mask: Any, crop: geometry.Box | None = None) -> Any:
+    """Every third pixel of the picture with the face in `box`. mask: in `crop`, or its crop box."""
     body = picture(*PICTURE_PX, 1)
     face = picture(box[2] - box[0], box[3] - box[1], 2)
-    (x0, y0, x1, y1), mask = geometry.roi_of_mask(mask_of(box), box, *PICTURE_PX)
-    ours = body.copy()
+    (x0, y0, x1, y1), mask = geometry.roi_of_mask(mask, box, *PICTURE_PX, crop=crop)
     shifted = np.zeros_like(body)
     bottom = min(box[3], body.shape[0])
     shifted[box[1] : bottom, box[0] : box[2]] = face[: bottom - box[1]]
     weights = mask.astype(np.float32) / 255
-    blended = cv2.blendLinear(
+    body[y0:y1, x0:x1] = cv2.blendLinear(
         shifted[y0:y1, x0:x1], body[y0:y1, x0:x1].copy(), weights, 1 - weights
     )
-    ours[y0:y1, x0:x1] = blended
+    return body[::3, ::3].astype(int)
 
-    # Pillow clips the crop box that reaches out of the picture; so does ours.
-    expected = reference[f"pasted_{label}"].astype(int)
-    assert np.abs(ours[::3, ::3].astype(int) - expected).max() <= 1
+
+@pytest.mark.parametrize("label", BOXES)
+@pytest.mark.parametrize(("script", "blur"), [("pasted", geometry.BLUR_LIVE), ("offline", 0.05)])
+def test_pasted_faces_are_those_of_musetalk(
+    reference: Any, label: str, script: str, blur: float
+) -> None:
+    """It pastes with Pillow, which clips a crop box that reaches out of the picture; so do we."""
+    box = BOXES[label]
+
+    ours = pasted(box, mask_of(box, blur))
+
+    assert np.abs(ours - reference[f"{script}_{label}"].astype(int)).max() <= 1
+
+
+def test_pasted_faces_are_those_of_livetalking() -> None:
+    """It pastes with OpenCV's blendLinear, whole crops."""
+    theirs = references.reference("tests.inference.face.musetalk.make_livetalking_reference")
+
+    ours = pasted(BOX, theirs["mask"], square_around(BOX))
+
+    assert np.abs(ours - theirs["pasted"].astype(int)).max() <= 1
 
 
 @pytest.mark.parametrize("share", [1.0, 0.4])

@@ -17,6 +17,7 @@ from inference.engines.face.musetalk.session import TalkingSession
 from inference.engines.face.musetalk.soundtrack import SoundTrack
 from inference.engines.face.musetalk.spans import heard_span
 from inference.engines.face.musetalk.windows import cut_prompts
+from tests.inference.face import references
 from tests.inference.face.musetalk import films
 from tests.inference.face.musetalk.films import HEIGHT, WIDTH, GreenRenderer
 
@@ -69,14 +70,17 @@ def test_silence_shows_the_film_to_and_fro_at_every_rate(rate: int) -> None:
     assert renderer.painted == []
 
 
-def test_mirror_is_musetalks_doubled_list_and_livetalkings_turns() -> None:
+@pytest.mark.parametrize(("whose", "name"), [("avatar", "order"), ("livetalking", "turns")])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_mirror_is_musetalks_doubled_list_and_livetalkings_turns(
+    whose: str, name: str, count: int
+) -> None:
     """P9. MuseTalk keeps frames + reversed frames; LiveTalking counts turns."""
-    for count in (1, 2, 7):
-        doubled = [*range(count), *reversed(range(count))]
-        for position in range(5 * count):
-            turn, rest = divmod(position, count)
-            assert mirrored(position, count) == doubled[position % (2 * count)]
-            assert mirrored(position, count) == (count - 1 - rest if turn % 2 else rest)
+    theirs = references.reference(f"tests.inference.face.musetalk.make_{whose}_reference")
+
+    ours = [mirrored(position, count) for position in range(5 * count)]
+
+    assert ours == theirs[f"{name}_{count}"].tolist()
 
 
 def test_mouth_comes_and_goes_in_110_ms_with_120_ms_of_hangover() -> None:

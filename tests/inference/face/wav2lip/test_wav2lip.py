@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +28,14 @@ from inference.engines.face.wav2lip.mel import (
 from inference.engines.face.wav2lip.modeling import Wav2Lip256
 from inference.engines.face.wav2lip.renderer import Wav2LipPasses, Wav2LipRenderer, load_network
 from inference.engines.weights import WeightsError, WeightsFolder
+from tests.inference.face import references
 from tests.inference.face.musetalk import films
 from tests.inference.face.portrait import drawn
 from tests.inference.face.wav2lip import make_reference
 
-REFERENCE = Path(__file__).with_name("reference.npz")
+RECIPE = make_reference.__name__
 FRAME = 1920
 LEFT, WIDTH, HEIGHT = 480, 960, 720
-CHECKOUT = os.environ.get("LIVETALKING_CHECKOUT")
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +45,7 @@ def _test_engines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, Any]:
-    with np.load(REFERENCE) as arrays:
-        return dict(arrays)
+    return references.reference(RECIPE)
 
 
 def small_network() -> Wav2Lip256:
@@ -132,19 +128,14 @@ def test_full_network_paints_what_the_reference_paints(reference: dict[str, Any]
     np.testing.assert_allclose(kept, reference["painted"], atol=1e-5)
 
 
-if CHECKOUT:
+if references.checkout_for(RECIPE):
 
-    @pytest.mark.long
-    def test_reference_of_today_is_the_one_that_was_kept(
-        tmp_path: Path, reference: dict[str, Any]
-    ) -> None:
-        name, out = "tests.inference.face.wav2lip.make_reference", tmp_path / "made.npz"
-        subprocess.run([sys.executable, "-m", name, str(CHECKOUT), str(out)], check=True)
+    def test_committed_results_are_those_of_the_checkout() -> None:
+        committed, made = references.kept(RECIPE), references.fresh(RECIPE)
 
-        with np.load(out) as made:
-            assert sorted(made["names"]) == sorted(reference["names"])
-            for key in ("mel", "painted"):
-                np.testing.assert_allclose(made[key], reference[key], atol=1e-5)
+        assert sorted(made["names"]) == sorted(committed["names"])
+        for key in ("mel", "painted"):
+            np.testing.assert_allclose(made[key], committed[key], atol=1e-5)
 
 
 def test_faces_of_a_batch_do_not_touch_each_other() -> None:
