@@ -2,8 +2,9 @@
 
 50 simulated runners at 25 pictures a second ask one server for faces, and for the features of each
 four frames by sending 30 s of sound, over the real sockets and memory. The stub paints nothing, so
-what is measured is the hop. Beside it, in the same run: one runner alone, and how late this machine
-wakes a process that has nothing to do.
+what is measured is the hop; with `--pass-ms` it takes time, as a device does, and what counts is
+how soon a face is taken after its pass. Beside it, in the same run: a process that sends back what
+it gets, and how late this machine wakes one that has nothing to do.
 
 On a GPU, how many broadcasts it holds, with networks of the official sizes and random weights:
     python -m benchmarks.neural_server --networks kl --device cuda
@@ -66,6 +67,9 @@ class Seen:
 
     faces: list[float] = field(default_factory=list)
     sounds: list[float] = field(default_factory=list)
+    # Of each face of the stub: until its pass was over, and from then until it was taken.
+    there: list[float] = field(default_factory=list)
+    back: list[float] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
     answered: int = 0
     late: int = 0
@@ -74,6 +78,8 @@ class Seen:
     def add(self, other: Seen) -> None:
         self.faces += other.faces
         self.sounds += other.sounds
+        self.there += other.there
+        self.back += other.back
         self.wakes += other.wakes
         self.answered += other.answered
         self.late += other.late
@@ -115,8 +121,13 @@ class Runner:
             self.link.release(answer)
 
     def _take(self, answer: Any, began: float, *, is_sound: bool) -> None:
-        (self.link.take_features if is_sound else self.link.take_face)(answer)
-        took = time.monotonic() - began
+        taken = (self.link.take_features if is_sound else self.link.take_face)(answer)
+        now = time.monotonic()
+        took = now - began
+        if not is_sound:
+            over = float(taken[FIRST_ROW].reshape(-1)[:8].view(np.float64)[0])
+            self.seen.there.append((over - began) * 1000)
+            self.seen.back.append((now - over) * 1000)
         (self.seen.sounds if is_sound else self.seen.faces).append(took * 1000)
         # It was begun in time and came too late: the picture has gone without it.
         self.seen.late += took > patience_seconds(FRAME_SAMPLES)
@@ -201,8 +212,9 @@ def measure_wakes(seconds: float) -> list[float]:
 def server(folder: Path, given: argparse.Namespace, number: int) -> Iterator[Path]:
     """A model server process of this benchmark's networks; yields its socket."""
     path = folder / f"{number}.sock"
+    what = f"stamps:{given.pass_ms}" if given.networks == "stub" else given.networks
     command = [
-        sys.executable, "-m", "benchmarks.weightless_server", given.networks,
+        sys.executable, "-m", "benchmarks.weightless_server", what,
         "--socket", str(path), "--device", given.device, "--life-fd", "0",
     ]  # fmt: skip
     if given.own_models:
@@ -313,6 +325,8 @@ def _report_crowd(report: Report, kind: str, runners: int, crowd: Seen) -> None:
     name = f"{runners} runners, {what}: a face there and back, P99"
     report.at_most(name, p99, TARGET_MS, "ms", f"{extra}, n {len(crowd.faces)}")
     report.at_most(f"{kind}: late or without a slot", crowd.late + crowd.missing, 0, "")
+    report.state(f"{kind}: until its pass is over", _spread(crowd.there))
+    report.state(f"{kind}: from then until it is taken", _spread(crowd.back))
     report.details[kind] = _deciles(crowd.faces)
 
 
@@ -395,6 +409,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--processes", type=int, default=0, help="that the runners share")
     parser.add_argument("--networks", choices=("stub", "kl", "tiny"), default="stub")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--pass-ms", type=float, default=0.0, help="what the stub takes for one")
     parser.add_argument("--own-models", action="store_true", help="a server for each runner")
 
 

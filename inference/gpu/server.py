@@ -30,6 +30,7 @@ from inference.gpu.clients import (
 from inference.gpu.figures import Counters, Load
 from inference.gpu.painters import FaceOrder, Networks, Painter, SoundOrder
 from inference.gpu.schedule import Flight, Job, JobQueue, Timings
+from inference.gpu.waiting import FineSelector
 from inference.gpu.wire import (
     MAX_MESSAGE_BYTES,
     Kind,
@@ -99,7 +100,7 @@ class ModelServer:
         self._failures = 0
         self._listener = listener
         listener.setblocking(False)
-        self._selector = selectors.DefaultSelector()
+        self._selector = FineSelector()
         self._selector.register(listener, selectors.EVENT_READ, self._welcome_next)
 
     @property
@@ -134,9 +135,10 @@ class ModelServer:
         self._start_passes()
         while self._flights and self._flights[0].is_over:
             self._deliver(self._flights.popleft())
+            # Before the next pass is begun, which takes its time: another one is on the device.
+            self._flush_all()
             self._start_passes()
-        for client in [client for client in self._clients if client.answers]:
-            self._flush(client)
+        self._flush_all()
         if time.monotonic() - self._reported_at >= REPORT_SECONDS:
             self._look_around(time.monotonic())
 
@@ -314,6 +316,10 @@ class ModelServer:
             if not film.users:
                 del self._films[client.film_key]
         client.film = None
+
+    def _flush_all(self) -> None:
+        for client in [client for client in self._clients if client.answers]:
+            self._flush(client)
 
     def _flush(self, client: Client) -> None:
         try:
