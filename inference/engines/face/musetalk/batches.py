@@ -54,13 +54,12 @@ class FaceBatches(Passes):
             for each, order in zip(tokens, orders, strict=False)
         ]
 
-    def measure(self, rounds: int = 3) -> tuple[dict[int, float], dict[int, float]]:
-        """Seconds of a pass of each bucket, of faces and of sounds. First calls are paid here."""
+    def measure_sounds(self, rounds: int = 3) -> dict[int, float]:
+        """Seconds until a pass of each bucket is heard. First calls are paid here."""
         silence = Heard(np.zeros(HISTORY_SAMPLES, np.float32), 0, range(4), 1920)
-        heard = {
+        return {
             bucket: seconds_of(
                 lambda size=bucket: [part.cpu() for part in self.hear([silence] * size)], rounds
             )
             for bucket in self.buckets
         }
-        return self.measure_faces(rounds), heard

@@ -176,7 +176,10 @@ class Passes:
 
 
 class _Staging:
-    """Page-locked memory of one pass: copies to and from it run beside the GPU's work."""
+    """Page-locked memory of one pass: this process does not wait for copies to and from it.
+
+    They have their turn between two passes: 4 MB of 32 faces, tenths of a millisecond.
+    """
 
     def __init__(self) -> None:
         self._prompts = torch.empty(0)
