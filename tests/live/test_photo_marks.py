@@ -29,7 +29,7 @@ def marks() -> list[tuple[float, float]]:
 
 
 def drag_marks(page: Page) -> None:
-    dots = page.locator(".face-marks circle")
+    dots = page.locator(".face-marks circle.mark")
     dots.nth(len(MARKS) - 1).wait_for()
     for number, (x, y) in enumerate(marks()):
         dots.nth(number).scroll_into_view_if_needed()
@@ -64,7 +64,7 @@ def test_host_marks_a_photo_and_has_a_presenter(
     drag_marks(page)
     # The keyboard does it too, px by px.
     before = page.locator("[name=marks]").input_value()
-    page.locator(".face-marks circle").nth(8).focus()
+    page.locator(".face-marks circle.mark").nth(8).focus()
     page.keyboard.press("ArrowDown")
     assert page.locator("[name=marks]").input_value() != before
     page.locator("[name=_save]").click()

@@ -80,7 +80,7 @@ def test_file_that_is_no_picture_is_told_before_and_after_it_is_sent(
 
 
 def _drag(page: Page) -> None:
-    dots = page.get_by_test_id("marks").locator("circle")
+    dots = page.get_by_test_id("marks").locator("circle.mark")
     for number, (x, y) in enumerate(marks()):
         # Beside its place: the keyboard moves it there.
         y = y - 2 * STEP_PX if number == NOSE else y
@@ -98,7 +98,7 @@ def _drag(page: Page) -> None:
 
 
 def _nudge_nose(page: Page) -> None:
-    nose = page.get_by_test_id("marks").locator("circle").nth(NOSE)
+    nose = page.get_by_test_id("marks").locator("circle.mark").nth(NOSE)
     before = float(nose.get_attribute("cy") or 0)
     nose.focus()
     page.keyboard.press("ArrowDown")

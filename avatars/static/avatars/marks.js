@@ -22,6 +22,7 @@ class MarkedPhoto {
     this.said = document.createElement('p')
     this.said.setAttribute('aria-live', 'polite')
     this.drawing = element('svg', { viewBox: `0 0 ${this.width} ${this.height}` })
+    this.grips = this.marks.map(() => this.makeGrip())
     this.dots = this.marks.map((mark, number) => this.makeDot(mark, number))
     const frame = document.createElement('div')
     frame.className = 'face-marks-photo'
@@ -31,29 +32,48 @@ class MarkedPhoto {
     this.points.forEach((_, number) => this.show(number))
   }
 
+  // What a finger needs around a mark, whatever the size in which the photo is shown: a dot of a
+  // line, since the stroke of a circle smaller than itself has a hole.
+  makeGrip() {
+    const grip = element('path', { class: 'grip' })
+    grip.addEventListener('pointerdown', (event) => this.drag(event))
+    this.drawing.append(grip)
+    return grip
+  }
+
   makeDot(mark, number) {
     const radius = Math.max(3, this.width / 160)
-    const dot = element('circle', { r: radius, tabindex: 0, role: 'button', 'aria-label': mark.label })
+    const dot = element('circle', { r: radius, class: 'mark', tabindex: 0, role: 'button', 'aria-label': mark.label })
     const title = element('title', {})
     title.textContent = mark.label
     dot.append(title)
-    dot.addEventListener('pointerdown', (event) => this.drag(event, number))
+    dot.addEventListener('pointerdown', (event) => this.drag(event))
     dot.addEventListener('keydown', (event) => this.nudge(event, number))
     dot.addEventListener('focus', () => this.say(number))
     this.drawing.append(dot)
     return dot
   }
 
-  drag(event, number) {
+  // Where a pointer is, in px of the photo.
+  place(event) {
+    const area = this.drawing.getBoundingClientRect()
+    const share = this.width / area.width
+    return [(event.clientX - area.left) * share, (event.clientY - area.top) * share]
+  }
+
+  // A finger covers several marks: it takes the nearest, which then stays beside it and in view.
+  drag(event) {
+    const [x, y] = this.place(event)
+    const distances = this.points.map((point) => Math.hypot(point[0] - x, point[1] - y))
+    const number = distances.indexOf(Math.min(...distances))
+    const held = [this.points[number][0] - x, this.points[number][1] - y]
     const dot = this.dots[number]
     event.preventDefault()
     dot.focus()
     dot.setPointerCapture(event.pointerId)
     const move = (moved) => {
-      const area = this.drawing.getBoundingClientRect()
-      const x = ((moved.clientX - area.left) / area.width) * this.width
-      const y = ((moved.clientY - area.top) / area.height) * this.height
-      this.move(number, x, y)
+      const at = this.place(moved)
+      this.move(number, at[0] + held[0], at[1] + held[1])
     }
     dot.addEventListener('pointermove', move)
     dot.addEventListener('lostpointercapture', () => dot.removeEventListener('pointermove', move), {
@@ -80,6 +100,7 @@ class MarkedPhoto {
 
   show(number) {
     const [x, y] = this.points[number]
+    this.grips[number].setAttribute('d', `M${x.toFixed(1)} ${y.toFixed(1)}h0.01`)
     this.dots[number].setAttribute('cx', x.toFixed(1))
     this.dots[number].setAttribute('cy', y.toFixed(1))
   }

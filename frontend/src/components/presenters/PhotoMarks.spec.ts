@@ -27,6 +27,15 @@ type Marks = Awaited<ReturnType<typeof mountMarks>>
 
 const markOf = (page: Marks, name: string) => page.get(`[data-mark=${name}]`)
 
+/** As a phone shows it; the pointer is held by the drawing. */
+function photoAtHalfSize(page: Marks) {
+  const drawing = page.get('svg')
+  const area = { left: 10, top: 20, width: WIDTH / 2, height: HEIGHT / 2 } as DOMRect
+  vi.spyOn(drawing.element, 'getBoundingClientRect').mockReturnValue(area)
+  Object.assign(drawing.element, { setPointerCapture: () => undefined, hasPointerCapture: () => true })
+  return drawing
+}
+
 async function toldBy(page: Marks): Promise<{ width_px: number; height_px: number; frames: { faces: number[][][] }[] }> {
   const file = page.emitted('marked')?.at(-1)?.[0] as File
   const text = await new Promise<string>((resolve) => {
@@ -41,7 +50,7 @@ describe('PhotoMarks', () => {
   it('tells nothing before a mark is set: marks that nobody moved are no face', async () => {
     const page = await mountMarks()
 
-    expect(page.findAll('circle')).toHaveLength(17)
+    expect(page.findAll('circle.mark')).toHaveLength(17)
     expect(page.emitted('marked')?.at(-1)).toEqual([null])
     expect(page.get('[role=status]').text()).toContain('Not set yet')
   })
@@ -63,18 +72,26 @@ describe('PhotoMarks', () => {
 
   it('drags a mark, and no further than the photo reaches', async () => {
     const page = await mountMarks()
-    const nose = markOf(page, 'nose_tip')
-    const area = { left: 10, top: 20, width: WIDTH / 2, height: HEIGHT / 2 } as DOMRect
-    vi.spyOn(page.get('svg').element, 'getBoundingClientRect').mockReturnValue(area)
-    Object.assign(nose.element, { setPointerCapture: () => undefined, hasPointerCapture: () => true })
+    const drawing = photoAtHalfSize(page)
 
-    await nose.trigger('pointerdown', { pointerId: 1 })
-    await nose.trigger('pointermove', { clientX: 110, clientY: 120, pointerId: 1 })
+    // The nose is at 500, 384: the finger a little beside it, and so it stays.
+    await page.get('.grip').trigger('pointerdown', { clientX: 10 + 255, clientY: 20 + 190, pointerId: 1 })
+    await drawing.trigger('pointermove', { clientX: 110 + 5, clientY: 120 - 2, pointerId: 1 })
     const inside = (await toldBy(page)).frames[0]?.faces[0]?.[8]
-    await nose.trigger('pointermove', { clientX: 9000, clientY: -40, pointerId: 1 })
+    await drawing.trigger('pointermove', { clientX: 9000, clientY: -40, pointerId: 1 })
 
     expect(inside).toEqual([200, 200])
     expect((await toldBy(page)).frames[0]?.faces[0]?.[8]).toEqual([WIDTH - 1, 0])
+  })
+
+  it('takes the nearest mark where a finger covers several', async () => {
+    const page = await mountMarks()
+    photoAtHalfSize(page)
+
+    await page.get('.grip').trigger('pointerdown', { clientX: 10 + 210, clientY: 20 + 160, pointerId: 1 })
+
+    // Between the lids, at 420, 308 and 420, 332 of the photo: a hair nearer to the upper one.
+    expect(page.get('[role=status]').text()).toContain('upper lid')
   })
 
   it('begins anew with another photo', async () => {

@@ -35,6 +35,12 @@ export function stepOf(event: KeyboardEvent, width_px: number): Point | null {
   return way ? [way[0] * step, way[1] * step] : null
 }
 
+/** Number of the point that is nearest to a place. */
+export function nearestTo([x, y]: Point, points: Point[]): number {
+  const distances = points.map((point) => Math.hypot(point[0] - x, point[1] - y))
+  return distances.indexOf(Math.min(...distances))
+}
+
 /** Face points in the form that the builder reads. points: px of a photo of this size. */
 export function landmarksOf(width_px: number, height_px: number, points: Point[]): File {
   const rounded = points.map((point) => point.map((value) => Number(value.toFixed(1))))
