@@ -29,6 +29,7 @@ from inference.runner.bootstrap import Arguments
 from inference.runner.commands import CommandDesk
 from inference.runner.core import MediaCore
 from inference.runner.director import Director
+from inference.runner.face_watch import FaceWatch
 from inference.runner.first_picture import first_picture, show_room
 from inference.runner.journal import CommandJournal
 from inference.runner.life import LifePipe
@@ -55,8 +56,6 @@ EXIT_CRASHED: Final = 5
 TAIL_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 5.0
 METRICS_SECONDS: Final = 1.0
-# A face worker that is ready and draws nothing for so long hangs.
-FACE_SILENCE_SECONDS: Final = 5.0
 # How long a show that begins waits for its presenter, and its clock for label and title.
 PRESENTER_SECONDS: Final = 60.0
 OVERLAY_SECONDS: Final = 1.0
@@ -111,8 +110,7 @@ class Session:
         self._end_reason = ""
         self._exit_status = EXIT_OK
         self._thumbnail_until = 0.0
-        self._face_drawn = 0
-        self._face_drew_at = 0.0
+        self._face_watch = FaceWatch()
         self._memory: Json = {}
         self._memory_at = 0.0
 
@@ -380,11 +378,7 @@ class Session:
 
     def _watch_face(self) -> None:
         """Replace a face worker that is ready and draws no picture any more."""
-        drawn, now = self.core.pictures_drawn, time.monotonic()
-        if drawn != self._face_drawn or not self.face.worker.is_ready:
-            self._face_drawn, self._face_drew_at = drawn, now
-        elif now - self._face_drew_at > FACE_SILENCE_SECONDS:
-            self._face_drew_at = now
+        if self._face_watch.hangs(self.core.pictures_drawn, is_ready=self.face.worker.is_ready):
             self.face.worker.kill("it draws no pictures")
 
     async def _measure_memory(self) -> None:

@@ -65,6 +65,7 @@ class WorkerProcess:
         self._closing = asyncio.Event()
         self._is_ready = False
         self._has_hung = False
+        self._killed_for = ""
 
     @property
     def has_hung(self) -> bool:
@@ -105,6 +106,7 @@ class WorkerProcess:
     def kill(self, reason: str) -> None:
         """End a worker that hangs; `run` starts the next one."""
         if self._process is not None and self._process.returncode is None:
+            self._killed_for = reason
             logger.warning("worker killed", extra={"worker": self.kind, "reason": reason})
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL)
@@ -140,7 +142,8 @@ class WorkerProcess:
         self._is_ready = False
         code = await self._process.wait()
         self._has_hung = self._unanswered >= UNANSWERED_PINGS
-        reason = reason or f"exit status {code}"
+        reason = reason or self._killed_for or f"exit status {code}"
+        self._killed_for = ""
         state = "ended" if self._closing.is_set() else "died"
         self._on_state(state, self._process.pid, reason)
         return reason

@@ -245,7 +245,7 @@ async def test_a_worker_that_stands_still_is_found_by_its_pings(
     assert stage.ready == list(TEXTS)
     assert second.is_ready
     assert stage.failures == []
-    assert stage.states == ["started", "died exit status -9", "started", "ended exit status 0"]
+    assert stage.states == ["started", "died it answers no pings", "started", "ended exit status 0"]
 
 
 @pytest.fixture
