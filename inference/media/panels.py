@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 import numpy as np
@@ -28,6 +29,18 @@ def panel(width_px: int, height_px: int, colour: Colour, radius_px: int) -> Imag
 
 def rounded_mask(width_px: int, height_px: int, radius_px: int) -> Image.Image:
     """(width, height) L: 255 inside a rounded rectangle, smooth at its edge."""
+    side_px = radius_px + 1
+    if min(width_px, height_px) < 2 * side_px:
+        return _drawn_mask(width_px, height_px, radius_px)
+    # Only the corners are not full: a panel that is all corners has them.
+    corners = np.asarray(_drawn_mask(2 * side_px, 2 * side_px, radius_px))
+    mask = np.full((height_px, width_px), 255, np.uint8)
+    for corner in itertools.product((slice(side_px), slice(-side_px, None)), repeat=2):
+        mask[corner] = corners[corner]
+    return Image.fromarray(mask)
+
+
+def _drawn_mask(width_px: int, height_px: int, radius_px: int) -> Image.Image:
     factor = _OVERSAMPLING
     large = Image.new("L", (width_px * factor, height_px * factor), 0)
     shape = (0, 0, large.width - 1, large.height - 1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Final
 
 from PIL import ImageFont
@@ -17,18 +20,15 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, limit_px: int) -> list[str]:
 
     Their join is the text; a space at the end of a line is not counted.
     """
+    text = " ".join(text.split())
+    ends = list(itertools.accumulate(map(len, _words(text))))
     lines: list[str] = []
-    line = ""
-    for word in _words(" ".join(text.split())):
-        if line and font.getlength((line + word).rstrip()) > limit_px:
-            lines.append(line)
-            line = ""
-        line += word
-        while font.getlength(line.rstrip()) > limit_px:  # one word wider than a line
-            fitting = _fitting(line, font, limit_px)
-            lines.append(line[:fitting])
-            line = line[fitting:]
-    return [*lines, line] if line.strip() else lines
+    start = 0
+    while start < len(text):
+        end = _line_end(text, start, ends, font, limit_px)
+        lines.append(text[start:end])
+        start = end
+    return lines
 
 
 def wrap_to(text: str, font: ImageFont.FreeTypeFont, limit_px: int, lines: int) -> list[str]:
@@ -43,6 +43,8 @@ def wrap_to(text: str, font: ImageFont.FreeTypeFont, limit_px: int, lines: int) 
 
 def balance(lines: list[str], font: ImageFont.FreeTypeFont) -> list[str]:
     """The same text in as many lines of about one length: no lone last word."""
+    if len(lines) < 2:
+        return lines
     text = "".join(lines)
     longest = max(font.getlength(line.rstrip()) for line in lines)
     for share in (0.55, 0.65, 0.75, 0.85, 0.95):
@@ -85,8 +87,22 @@ def _may_break(before: str, after: str) -> bool:
     return before == " " or is_wide(before) or is_wide(after)
 
 
-def _fitting(line: str, font: ImageFont.FreeTypeFont, limit_px: int) -> int:
-    count = 1
-    while count < len(line) and font.getlength(line[: count + 1]) <= limit_px:
-        count += 1
-    return count
+def _line_end(
+    text: str, start: int, ends: Sequence[int], font: ImageFont.FreeTypeFont, limit_px: float
+) -> int:
+    """Where the line that begins at `start` ends: behind a word, or within one wider than a line.
+
+    ends: of the words. A line is wider the longer it is, so that few have to be measured.
+    """
+
+    def width(end: int) -> float:
+        return font.getlength(text[start:end].rstrip())
+
+    first = bisect_right(ends, start)
+    if width(len(text)) <= limit_px:
+        return len(text)
+    fitting = bisect_right(ends, limit_px, lo=first, key=width)
+    if fitting > first:
+        return ends[fitting - 1]
+    signs = range(start + 1, ends[first])
+    return max(start + 1, start + bisect_right(signs, limit_px, key=width))
