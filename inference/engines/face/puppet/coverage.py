@@ -84,7 +84,7 @@ class Coverage:
         """
         reach = _reach_px(nodes)
         middles = _middles(nodes)
-        middles += np.float32(_MARGIN_PX + 0.5)
+        middles += np.float32(_MARGIN_PX)
         np.maximum(middles, 0, out=middles)
         np.minimum(middles, self._last, out=middles)
         # Whole numbers before the product: 32-bit floats would not hold it.
@@ -93,8 +93,8 @@ class Coverage:
         rows += columns
         rows += self._offsets
         near = self._distances.take(rows).view(np.uint8)
-        shows = near[..., ::2] <= reach
-        covers = near[..., 1::2] > reach
+        shows = near[..., ::2] < reach
+        covers = near[..., 1::2] >= reach
         kinds: Kinds = shows.view(np.uint8) + covers.view(np.uint8)
         return kinds
 
@@ -122,7 +122,8 @@ def _middles(nodes: Floats) -> Floats:
 
 
 def _reach_px(nodes: Floats) -> Floats:
-    """How far from the middle of each tile, along either axis, its pixels may take their colour.
+    """Less far than this from the middle of each tile, along either axis, lies what its pixels take
+    their colour from.
 
     Returns (poses, rows, columns).
     """
@@ -131,9 +132,9 @@ def _reach_px(nodes: Floats) -> Floats:
     np.maximum(falling, rising, out=falling)
     longest: Floats = np.maximum(*falling)
     longest *= np.float32(0.5)
-    # Half a px for what the tile is bent, one for the neighbour a colour is mixed with, half
-    # a one for rounding the middle.
-    longest += np.float32(2.0)
+    # A tenth for what a tile is bent out of a parallelogram, one for the neighbour that a colour is
+    # mixed with; the middle is rounded down, as the place of a colour is.
+    longest += np.float32(1.1)
     return longest
 
 

@@ -105,6 +105,7 @@ def _as_numbers(pixels: Any) -> Any:
     return pixels.view("<u4")[..., 0]
 
 
+_BYTE_BITS: Final = np.uint32(8)
 _ALPHA_BITS: Final = np.uint32(24)
 _ALL_BYTES: Final = np.uint32(0x01010101)
 _PER_ALPHA: Final = 1 / 255
@@ -170,13 +171,18 @@ class TilePicture:
         grid, side = self._grid, self._grid.side_px
         places = np.divmod(numbers, grid.columns)
         luma = self._luma[: len(numbers) * side * side].reshape(-1, side * side)
-        cv2.extractChannel(tiles, 0, dst=luma)
-        # Whole pixels of four bytes move at once: chroma is that of every second one.
-        half = tiles.view(np.uint32).reshape(-1, side, side)[:, ::2, ::2]
-        colours = np.ascontiguousarray(half).view(np.uint8).reshape(-1, side * side // 4, 4)
-        sources = (luma, cv2.extractChannel(colours, 1), cv2.extractChannel(colours, 2))
+        # The number of a pixel, cut to a byte, is its first one: four times as quick as OpenCV's
+        # `extractChannel`. Chroma is that of every second pixel.
+        pixels = _as_numbers(tiles)
+        np.copyto(luma, pixels, casting="unsafe")
+        half = np.ascontiguousarray(pixels.reshape(-1, side, side)[:, ::2, ::2])
+        colours = []
+        for _ in ("U", "V"):
+            np.right_shift(half, _BYTE_BITS, out=half)
+            colours.append(half.astype(np.uint8).reshape(-1, side * side // 4))
+        sources = (luma, *colours)
         for plane, source in zip(_planes(picture), sources, strict=True):
-            _scatter(plane, grid, places, np.asarray(source))
+            _scatter(plane, grid, places, source)
 
 
 def _planes(picture: Picture) -> tuple[Picture, Picture, Picture]:
