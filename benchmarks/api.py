@@ -24,6 +24,7 @@ from benchmarks.platform import ROOT, BenchmarkError
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 # Settings are read when it is imported.
 from tests.live.cluster import Cluster, production_cluster  # noqa: E402 - see above
+from tests.services import HOST  # noqa: E402 - see above
 
 ORGANIZATIONS: Final = 100
 SHOWS: Final = 1000
@@ -47,7 +48,8 @@ def measure(given: argparse.Namespace) -> Report:
             if "reads" in given.only:
                 measure_reads(report, webs, rows, given.seconds)
             if "consoles" in given.only:
-                measure_consoles(report, webs, rows, given.seconds)
+                pids = {f"http://{HOST}:{port}": web.pid for port, web in cluster.webs.items()}
+                measure_consoles(report, pids, rows, given.seconds)
         except (BenchmarkError, aiohttp.ClientError, aiohttp.WSMessageTypeError):
             tell(cluster.logs()[-3000:])
             raise
@@ -116,7 +118,7 @@ def measure_reads(report: Report, webs: list[str], rows: Rows, seconds: float) -
     report.state("  a view that does nothing (/livez)", f"{spread(reference.milliseconds)} ms")
 
 
-def measure_consoles(report: Report, webs: list[str], rows: Rows, seconds: float) -> None:
+def measure_consoles(report: Report, webs: dict[str, int], rows: Rows, seconds: float) -> None:
     """From the runner's socket to each console's."""
     tell(f"{CONSOLES} consoles at 5 Hz for {seconds:.0f} s")
     token = rows["customers"][0]["token"]
@@ -125,6 +127,8 @@ def measure_consoles(report: Report, webs: list[str], rows: Rows, seconds: float
     times = heard.milliseconds
     label = f"{CONSOLES} consoles at 5 Hz, runner -> console: P99"
     report.at_most(label, percentile(times, 0.99), 150, "ms", spread(times))
+    label = "  a processor's time of both web processes for a message to all"
+    report.state(label, f"{heard.web_seconds * 1000:.1f} ms")
     report.at_least("messages that arrived", 100 * len(times) / heard.expected, 100, "%")
 
 

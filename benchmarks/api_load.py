@@ -16,6 +16,7 @@ from typing import Any, Final
 import aiohttp
 
 from benchmarks.platform import BenchmarkError
+from benchmarks.processes import cpu_seconds
 from inference.protocol import PROTOCOL_VERSION, Heartbeat, Hello, Metrics, encode_message
 
 # As nginx says it: the site answers nobody who came without TLS.
@@ -80,16 +81,24 @@ async def _ask(session: aiohttp.ClientSession, ask: Ask, due: float, answers: An
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """What consoles have heard: milliseconds of each message, and how many should have come."""
+    """What consoles have heard: milliseconds of each message, and how many should have come.
+
+    web_seconds: of a processor, of the web processes together, for one message to all.
+    """
 
     milliseconds: list[float]
     expected: int
+    web_seconds: float
 
 
 async def follow(
-    web_urls: list[str], run: dict[str, str], token: str, *, consoles: int, seconds: float
+    webs: dict[str, int], run: dict[str, str], token: str, *, consoles: int, seconds: float
 ) -> Following:
-    """Consoles on all web processes, and a runner that tells numbers five times a second."""
+    """Consoles on all web processes, and a runner that tells numbers five times a second.
+
+    webs: the process at each address.
+    """
+    web_urls = list(webs)
     heard: list[list[float]] = [[] for _ in range(consoles)]
     # Consoles stay connected to the end: their connections are closed with the session.
     connector = aiohttp.TCPConnector(limit=0)
@@ -103,14 +112,17 @@ async def follow(
             asyncio.create_task(_hear(socket, times.append))
             for socket, times in zip(sockets, heard, strict=True)
         ]
+        before = sum(map(cpu_seconds, webs.values()))
         await _tell(runner, seconds)
         await asyncio.sleep(2.0)
+        spent = sum(map(cpu_seconds, webs.values())) - before
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     # The web passes on 5 a second at most, the newest: what one console heard all should have.
     most = max(len(times) for times in heard)
-    return Following([time for times in heard for time in times], most * consoles)
+    milliseconds = [time for times in heard for time in times]
+    return Following(milliseconds, most * consoles, spent / max(1, most))
 
 
 @asynccontextmanager

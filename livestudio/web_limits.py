@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Final
 
 from daphne import server
 from daphne.http_protocol import HTTPFactory, WebRequest
-from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.web import http
 
 from avatars.uploads import LANDMARKS_MAX_BYTES, UPLOAD_MAX_BYTES
 from livestudio.common.parsers import LARGEST_BODY_BYTES
+from livestudio.web_frames import FramedProtocol, FramingFactory
 
 FILM_PATH: Final = b"/api/v1/avatars/"
 FILM_MAX_BYTES: Final = UPLOAD_MAX_BYTES + LANDMARKS_MAX_BYTES + 1024 * 1024
@@ -182,7 +182,7 @@ class WebFactory(HTTPFactory):
         return made
 
 
-class Socket(WebSocketProtocol):
+class Socket(FramedProtocol):
     """A websocket whose unread messages are few and small. Runners are ours and say more."""
 
     def onConnect(self, request: Any) -> Any:  # noqa: N802 - autobahn's name
@@ -198,7 +198,7 @@ class Socket(WebSocketProtocol):
         super().onMessage(payload, isBinary)
 
 
-class SocketFactory(WebSocketFactory):
+class SocketFactory(FramingFactory):
     """Websockets with our limits."""
 
     protocol = Socket

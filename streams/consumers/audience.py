@@ -137,16 +137,22 @@ class Audience:
 
     async def _tell(self, texts: Texts) -> None:
         """To each socket what its kind hears of these, in their order."""
-        listeners = list(self._listeners)
-        heard = {kind: _versions(kind, texts) for kind in {type(one) for one in listeners}}
-        for number, listener in enumerate(listeners, 1):
-            try:
-                for text in heard[type(listener)]:
-                    await listener.hear(text)
-            except Exception:  # noqa: BLE001 - the edge: one socket's fault is not the others'
-                log.warning("socket not told", broadcast_id=self.broadcast_id, exc_info=True)
-            if number % WRITTEN_AT_ONCE == 0:
-                await asyncio.sleep(0)
+        for name, text in texts:
+            # One text after the other: the server frames a text once that goes to many in a row.
+            kinds = {type(listener) for listener in self._listeners}
+            heard = {kind: kind.version_of(name, text) for kind in kinds}
+            for number, listener in enumerate(list(self._listeners), 1):
+                version = heard[type(listener)]
+                if version is not None:
+                    await self._write(listener, version)
+                if number % WRITTEN_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+    async def _write(self, listener: Listener, text: str) -> None:
+        try:
+            await listener.hear(text)
+        except Exception:  # noqa: BLE001 - the edge: one socket's fault is not the others'
+            log.warning("socket not told", broadcast_id=self.broadcast_id, exc_info=True)
 
     @property
     def _group(self) -> str:
@@ -179,11 +185,6 @@ async def leave(broadcast_id: str, listener: Listener) -> None:
         # First: who joins while it closes gets a new one.
         del audiences()[broadcast_id]
         await audience.close()
-
-
-def _versions(kind: type[Listener], texts: Texts) -> list[str]:
-    versions = (kind.version_of(name, text) for name, text in texts)
-    return [version for version in versions if version is not None]
 
 
 def _changes(broadcast_id: str) -> Texts:

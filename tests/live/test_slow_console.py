@@ -1,4 +1,4 @@
-"""A console that reads nothing: the others of its broadcast hear all the same."""
+"""A console that reads nothing for long: the others hear all the same, and it does in the end."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ async def test_console_that_reads_nothing_holds_up_no_other() -> None:
             rows = rows_of(site)
             async with asyncio.timeout(SECONDS), aiohttp.ClientSession(site.base_url) as session:
                 runner = await open_runner(session, rows["run"])
-                await open_console(session, rows)  # never read from again
+                slow = await open_console(session, rows)
                 reading = await open_console(session, rows)
 
                 telling = asyncio.create_task(tell_captions(runner))
                 heard = [await next_caption(reading) for _ in range(CAPTIONS)]
                 await telling
+                heard_late = [await next_caption(slow) for _ in range(CAPTIONS)]
         finally:
             web.kill()
             web.wait()
 
-    assert heard == list(range(CAPTIONS))
+    assert heard == heard_late == list(range(CAPTIONS))
 
 
 def rows_of(site: Site) -> dict[str, Any]:
@@ -88,4 +89,5 @@ async def next_caption(console: aiohttp.ClientWebSocketResponse) -> int:
     while True:
         message = await console.receive_json()
         if message["type"] == "caption":
+            assert message["text"] == LONG
             return int(message["start_ms"])
