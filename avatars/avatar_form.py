@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from avatars.marks import MarksField
 from avatars.models import Avatar
+from avatars.uploads import LANDMARKS_MAX_BYTES, UPLOAD_MAX_BYTES
 from avatars.validators import SETTINGS, check_avatar
 from inference.catalog import ENGINES, PRESENTERS, EngineEntry
 from livestudio.common.admin import OneOrganizationForm
@@ -105,7 +106,7 @@ class AvatarForm(OneOrganizationForm, settings_fields(_RULES, WORDS)):  # type: 
     film = forms.FileField(
         label=_("film, photo or zip"),
         required=False,
-        widget=FilePicker(),
+        widget=FilePicker(most_bytes=UPLOAD_MAX_BYTES),
         help_text=_(
             "Of the person, or a presenter that was built elsewhere: it becomes the next version."
         ),
@@ -113,7 +114,7 @@ class AvatarForm(OneOrganizationForm, settings_fields(_RULES, WORDS)):  # type: 
     landmarks = forms.FileField(
         label=_("face points"),
         required=False,
-        widget=FilePicker(),
+        widget=FilePicker(most_bytes=LANDMARKS_MAX_BYTES),
         help_text=_("The JSON file with the face points."),
     )
     marks = MarksField(

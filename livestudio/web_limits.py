@@ -18,7 +18,8 @@ from avatars.uploads import LANDMARKS_MAX_BYTES, UPLOAD_MAX_BYTES
 from livestudio.common.parsers import LARGEST_BODY_BYTES
 from livestudio.web_frames import FramedProtocol, FramingFactory
 
-FILM_PATH: Final = b"/api/v1/avatars/"
+# Where films are sent to, and the header of whoever says who they are there.
+FILM_PATHS: Final = {b"/api/v1/avatars/": b"Authorization", b"/admin/avatars/avatar/": b"Cookie"}
 FILM_MAX_BYTES: Final = UPLOAD_MAX_BYTES + LANDMARKS_MAX_BYTES + 1024 * 1024
 # Each is in memory for a moment when it has come.
 FILMS_AT_A_TIME: Final = 2
@@ -144,7 +145,10 @@ class Request(WebRequest):
 
     def _may_be_film(self) -> bool:
         path: bytes = self.channel._path  # the request has it only when the body has come
-        return path.startswith(FILM_PATH) and self.requestHeaders.hasHeader(b"Authorization")
+        return any(
+            path.startswith(start) and self.requestHeaders.hasHeader(header)
+            for start, header in FILM_PATHS.items()
+        )
 
     def _claim_place(self) -> None:
         if Request._films >= FILMS_AT_A_TIME:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import signed_in
-from accounts.documents import read_document
+from accounts.documents import DOCUMENT_MAX_BYTES, read_document
 from accounts.hooks import NamedShow
 from accounts.models import Consent
 from accounts.services import consents
@@ -35,7 +35,7 @@ class ConsentForm(OneOrganizationForm):
     upload = forms.FileField(
         label=_("signed document"),
         required=False,
-        widget=FilePicker(),
+        widget=FilePicker(most_bytes=DOCUMENT_MAX_BYTES),
         help_text=_("PDF, PNG or JPEG. A new one takes the place of the old one."),
     )
 

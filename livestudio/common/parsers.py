@@ -9,9 +9,9 @@ from typing import Any, Final
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
-# Of any body but a film's, in front of the application and in it: a picture has at most 8 MB.
+# Of any body but a film's, in front of the application and in it: a signed document has 10 MB.
 # As nginx has it (deploy/nginx/).
-LARGEST_BODY_BYTES: Final = 9 * 1024 * 1024
+LARGEST_BODY_BYTES: Final = 11 * 1024 * 1024
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 

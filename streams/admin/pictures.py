@@ -17,6 +17,7 @@ from streams.admin.form_errors import with_form_errors
 from streams.messages import picture_url
 from streams.models import Picture
 from streams.services.pictures import (
+    PICTURE_MAX_BYTES,
     Rewritten,
     delete_picture,
     keep_picture,
@@ -31,7 +32,9 @@ class PictureForm(OneOrganizationForm):
     upload = forms.FileField(
         label=_("file"),
         help_text=_("JPEG, PNG or WebP, at most 8 MB and 40 megapixels. Logos: PNG with alpha."),
-        widget=FilePicker({"accept": "image/jpeg,image/png,image/webp"}),
+        widget=FilePicker(
+            {"accept": "image/jpeg,image/png,image/webp"}, most_bytes=PICTURE_MAX_BYTES
+        ),
     )
     rewritten: Rewritten | None = None
 

@@ -97,9 +97,10 @@ def test_bodies_without_bounds_are_cut_and_others_are_answered(web: tuple[Site, 
         piece = b"10000\r\n" + bytes(65536) + b"\r\n"
         assert push(endless, piece, 4000) < 400  # 250 MB were meant to be sent
 
-    with connect(site) as film:
-        film.sendall(post("/api/v1/avatars/", f"Content-Length: {300 << 20}"))
-        assert read(film).startswith(b"HTTP/1.1 413 ")  # who says nothing of themselves
+    for films in ("/api/v1/avatars/", "/admin/avatars/avatar/add/"):
+        with connect(site) as film:
+            film.sendall(post(films, f"Content-Length: {300 << 20}"))
+            assert read(film).startswith(b"HTTP/1.1 413 ")  # who says nothing of themselves
 
     with connect(site) as longer:
         longer.sendall(post(path, "Content-Length: 2", "Connection: close") + b"{}" + bytes(4096))
@@ -115,19 +116,25 @@ def test_films_have_few_places(web: tuple[Site, int]) -> None:
         for _ in range(FILMS_AT_A_TIME):
             assert has_place(opened.enter_context(connect(site)))
         told = read(begin_film(opened.enter_context(connect(site))))
+        in_admin = ("/admin/avatars/avatar/add/", "Cookie: sessionid=x")
+        told_admin = read(begin_film(opened.enter_context(connect(site)), *in_admin))
 
     assert told.startswith(b"HTTP/1.1 503 ")
     assert b"Retry-After: 30" in told
+    assert told_admin.startswith(b"HTTP/1.1 503 ")  # the places are the same
     with contextlib.ExitStack() as opened:
         wait_until(
             lambda: has_place(opened.enter_context(connect(site))), "a place that was given back"
         )
 
 
-def begin_film(stream: socket.socket) -> socket.socket:
+def begin_film(
+    stream: socket.socket,
+    path: str = "/api/v1/avatars/",
+    who: str = "Authorization: Bearer x",
+) -> socket.socket:
     """Announce a film and send a little of it."""
-    head = post("/api/v1/avatars/", f"Content-Length: {100 << 20}", "Authorization: Bearer x")
-    stream.sendall(head + bytes(1024))
+    stream.sendall(post(path, f"Content-Length: {100 << 20}", who) + bytes(1024))
     return stream
 
 

@@ -30,7 +30,13 @@ function nameFilePickers() {
     button.textContent = field.dataset.choose
     name.className = 'file-name'
     name.setAttribute('aria-live', 'polite')
-    const tell = () => (name.textContent = field.files[0]?.name ?? field.dataset.none)
+    const tell = () => {
+      // The server would cut it off, and with it all that was typed into the form.
+      const isTooLarge = field.files[0]?.size > Number(field.dataset.most)
+      if (isTooLarge) field.value = ''
+      name.classList.toggle('errornote', isTooLarge)
+      name.textContent = isTooLarge ? field.dataset.tooLarge : (field.files[0]?.name ?? field.dataset.none)
+    }
     field.addEventListener('change', tell)
     field.form?.addEventListener('reset', () => setTimeout(tell))
     tell()
