@@ -83,6 +83,7 @@ async def request(
         raise RunnerUnreachableError(retry_after_seconds=2) from error
     finally:
         await layer.group_discard(viewer_group(broadcast_id, viewer), channel)
+        await _give_back(layer, channel)
     raise_refusal(answer)
     return answer
 
@@ -141,6 +142,19 @@ def raise_refusal(signal: Signal) -> None:
     if code == "bad_offer":
         raise InvalidInputError(message)
     raise SignallingFailedError(message)
+
+
+async def _give_back(layer: Any, channel: str) -> None:
+    """A layer forgets a channel only when it is cut off while it waits for a message there."""
+
+    async def wait_for_ever() -> None:
+        while True:
+            await layer.receive(channel)
+
+    waiting = asyncio.create_task(wait_for_ever())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def _receive(layer: Any, channel: str, correlation: str) -> Signal:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from channels.layers import get_channel_layer
 
 from accounts.models import Membership
 from inference.protocol import Live, Signal
@@ -225,6 +227,20 @@ async def test_late_answer_is_not_taken_for_another_request(live: Broadcast) -> 
         assert later == ["bye", "candidate"]  # who gave up is not left behind as a viewer
         await runner.tell(Signal("viewer-1", late["id"], "answer", {"sdp": "late"}))
         assert await runner.communicator.receive_nothing(0.05)
+
+
+async def test_answered_request_leaves_no_channel(live: Broadcast) -> None:
+    layer: Any = get_channel_layer()
+    async with runner_peer(live) as runner:
+        await runner.hello()
+        before = set(layer.channels)
+        asking = asyncio.create_task(request(live.pk, "viewer-1", "offer", {"sdp": "1"}))
+        asked = await runner.receive("signal")
+        for kind, number in (("answer", asked["id"]), ("candidate", "")):
+            await runner.tell(Signal("viewer-1", number, kind, {"sdp": "2"}))
+        await asking
+
+        assert set(layer.channels) <= before
 
 
 @pytest.mark.parametrize(
