@@ -109,6 +109,10 @@ ONE_DATABASE = (
 )
 
 
+# The fixtures that give one: `transactional_db` does not ask for `db`.
+DATABASES = {"db", "transactional_db"}
+
+
 # What is judged must be covered by the tests of its own apps, none by chance. All that runs takes
 # half as long again while it is traced: the other tests are spared that.
 COUNTED = (
@@ -184,10 +188,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that touch the database: they run again on MariaDB with Redis."""
     for item in items:
         name = item.nodeid.removeprefix("tests/")
-        touches = item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ())
+        touches = item.get_closest_marker("django_db") or DATABASES & {*_fixtures_of(item)}
         if touches and not name.startswith(ONE_DATABASE):
             item.add_marker("database")
         _require_to_be_found(item)
+
+
+def _fixtures_of(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
 
 
 def _require_to_be_found(item: pytest.Item) -> None:

@@ -47,6 +47,7 @@ from inference.protocol import (
 from inference.tokens import RunClaim, RunTokenError, make_run_token, read_run_token
 from livestudio.common.errors import DomainError
 from livestudio.common.log import get_logger
+from livestudio.common.parsers import has_half_a_character
 from streams.poke import broadcast_group, runner_group
 from streams.services import runner_link as service
 from streams.services import whep
@@ -107,7 +108,7 @@ class RunnerLinkConsumer(AsyncWebsocketConsumer):
         if self.claim is None:
             return
         try:
-            message = decode_message(json.loads(_checked(text_data)))
+            message = decode_message(_parsed(text_data))
         except ValueError as error:
             log.warning("runner message refused", reason=str(error), **self._ids())
             return
@@ -375,12 +376,15 @@ def _bearer(scope: Any) -> str:
     return str(headers.get(b"authorization", b"").decode("latin-1")).removeprefix("Bearer ")
 
 
-def _checked(text: str | None) -> str:
+def _parsed(text: str | None) -> Any:
     if text is None:
         raise ProtocolError("binary frames are not used on this link")
     if len(text) > MAX_TEXT_CHARACTERS:
         raise ProtocolError("message too long")
-    return text
+    raw = json.loads(text)
+    if "\\ud" in text.lower() and has_half_a_character(raw):
+        raise ProtocolError("half of a character, which no broker passes on")
+    return raw
 
 
 def _is_new(at: float) -> bool:

@@ -134,19 +134,17 @@ async def test_socket_that_fails_gives_its_place_back(
     def fail(*args: Any, **options: Any) -> Any:
         raise OperationalError("the database is away")
 
-    async def watch() -> None:
-        async with browser(live, "watch", None) as page:
-            await page.receive("state")
-
     sockets = Places(each=1, total=1)
     monkeypatch.setattr(base_module, "SOCKETS", sockets)
     with monkeypatch.context() as away:
         away.setattr(base_module, "consume_ticket", fail)
         with pytest.raises(OperationalError):
-            await watch()
+            async with browser(live, "watch", None) as page:
+                await page.communicator.future
     assert len(sockets) == 0
 
-    await watch()
+    async with browser(live, "watch", None) as page:
+        await page.receive("state")
 
 
 async def test_network_has_the_places_of_one_address(
