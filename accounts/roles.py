@@ -78,17 +78,22 @@ def roles_with(permission: str) -> list[str]:
 
 
 def has_permission(actor: User | SystemActor, permission: str, organization: Organization) -> bool:
-    """Whether the actor may do this in the organization. Superusers may do everything."""
+    """Whether the actor may do this in the organization. Raises LookupError as the role table."""
+    # Asked for its LookupError: a typo must not pass as a refusal.
+    is_known = role_has_permission(Role.OWNER, permission)
+    return is_known and permission in permissions_in(actor, organization)
+
+
+def permissions_in(actor: User | SystemActor, organization: Organization) -> frozenset[str]:
+    """All that the actor may do in the organization. Superusers may do everything."""
     if isinstance(actor, SystemActor):
-        return True
+        return ALL_PERMISSIONS
     if not actor.is_active:
-        return False
+        return frozenset()
     if actor.is_superuser:
-        return role_has_permission(Role.OWNER, permission)
+        return ALL_PERMISSIONS
     membership = actor.memberships.filter(organization=organization).first()
-    is_granted = membership is not None and permission in membership.permissions
-    # Asked for its LookupError too: a typo must not pass as a refusal.
-    return role_has_permission(Role.OWNER, permission) and is_granted
+    return membership.permissions if membership is not None else frozenset()
 
 
 def require_permission(

@@ -104,7 +104,7 @@ def cost_by_part(named: dict[int, str], before: _Look, after: _Look) -> dict[str
     for pid, part in {**dict.fromkeys(after.cpu, "other"), **named}.items():
         spent = (after.cpu[pid] - before.cpu.get(pid, 0.0)) * 1000 / made
         if part == "core":
-            parts["core: network, viewers, link"] = spent - threads
+            parts["core: network, viewers, link, captions"] = spent - threads
         else:
             parts[part] = parts.get(part, 0.0) + spent
     return parts

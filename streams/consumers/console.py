@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from channels.db import database_sync_to_async
 
 from accounts.models import User
-from accounts.roles import ALL_PERMISSIONS, has_permission
+from accounts.roles import permissions_in
 from accounts.scope import enter
 from inference.protocol import Json
 from livestudio.common.errors import DomainError, ForbiddenError, NotFoundError
@@ -136,8 +136,7 @@ class ConsoleConsumer(TicketConsumer):
 
     def _welcome(self) -> Welcome:
         user, broadcast = self._user(), self._broadcast()
-        organization = broadcast.organization
-        allowed = (name for name in ALL_PERMISSIONS if has_permission(user, name, organization))
+        allowed = permissions_in(user, broadcast.organization)
         return Welcome(
             VERSION,
             broadcast_json(broadcast, with_runner=user.is_staff),
