@@ -1,9 +1,12 @@
 // @vitest-environment node
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { amountText, clockText, localText, momentText, numberText, secondsText, timeText } from './formatting'
 
 describe('formatting', () => {
+  beforeEach(() => void vi.useFakeTimers({ now: new Date('2026-11-20T12:00:00Z') }))
+  afterEach(() => void vi.useRealTimers())
+
   it.each([
     [0, '00:00'],
     [61_900, '01:01'],
@@ -36,6 +39,13 @@ describe('formatting', () => {
     expect(localText(moment, 'zh-CN', '2026-11-20')).toBe('11月21日周六 20:05')
     expect(localText(moment, 'en', '2026-11-20')).toMatch(/^Sat,? 21 Nov,? 20:05$/)
     expect(momentText(new Date('2026-11-21T20:05:00Z'), 'zh-CN', 'UTC')).toBe('11月21日周六 20:05')
+  })
+
+  it('tells the year of a moment that is half a year away', () => {
+    const moment = new Date('2027-11-21T20:05:00Z')
+
+    expect(momentText(moment, 'zh-CN', 'UTC')).toBe('2027年11月21日周日 20:05')
+    expect(momentText(new Date('2027-01-03T20:05:00Z'), 'zh-CN', 'UTC')).toBe('1月3日周日 20:05')
   })
 
   it('reads seconds and times of day', () => {

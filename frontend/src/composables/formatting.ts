@@ -18,11 +18,17 @@ export function timeText(iso: string | null): string {
 }
 
 const MOMENT = { weekday: 'short', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const
+// From here on the month alone does not tell which one is meant.
+const HALF_A_YEAR_MS = 182 * 24 * 3600 * 1000
 
-/** `Sat 21 Nov, 20:00` or `11月21日周六 20:00`, on the clocks of the zone; of the reader, where none is given. */
+/**
+ * `Sat 21 Nov, 20:00` or `11月21日周六 20:00`, on the clocks of the zone; of the reader, where none is given.
+ * With its year when it is half a year away or more.
+ */
 export function momentText(moment: Date, language: string, timeZone?: string): string {
   const locale = language === 'zh-CN' ? 'zh-CN' : 'en-GB'
-  return new Intl.DateTimeFormat(locale, { ...MOMENT, timeZone }).format(moment)
+  const isFar = Math.abs(moment.getTime() - Date.now()) > HALF_A_YEAR_MS
+  return new Intl.DateTimeFormat(locale, { ...MOMENT, timeZone, year: isFar ? 'numeric' : undefined }).format(moment)
 }
 
 /** On the reader's clocks: `20:00` on the given day (today, unless told), else with its date. */

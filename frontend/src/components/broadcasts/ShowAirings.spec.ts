@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import type { NextAiring } from '@/api/schema'
 import { i18n } from '@/i18n'
@@ -29,6 +29,9 @@ async function mountAirings(airings: Partial<NextAiring>, language: 'en' | 'zh-C
 }
 
 describe('ShowAirings', () => {
+  beforeEach(() => void vi.useFakeTimers({ now: AT, toFake: ['Date'] }))
+  afterEach(() => void vi.useRealTimers())
+
   it('tells the next airing on the clocks of the show and of a reader elsewhere', async () => {
     const wrapper = await mountAirings({ next: airing(5, 'scheduled') })
 
