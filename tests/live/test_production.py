@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from benchmarks.platform import Platform
+from livestudio.common.parsers import LARGEST_BODY_BYTES
 from tests.front import FrontServer, front_server
 from tests.inference.runner.viewer_peer import Peer, eventually
 from tests.live.cluster import Cluster, customer, production_cluster, trust
@@ -110,7 +111,7 @@ def test_too_large_an_upload_is_refused_before_it_is_sent(
     with closing(http.client.HTTPSConnection(*address, context=trust(front))) as connection:
         connection.putrequest("POST", "/api/v1/pictures/")
         connection.putheader("Authorization", f"Bearer {platform.access}")
-        connection.putheader("Content-Length", str(10 << 20))
+        connection.putheader("Content-Length", str(LARGEST_BODY_BYTES + 1))
         connection.endheaders()
         answer = connection.getresponse()
         body = json.loads(answer.read())
