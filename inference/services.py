@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from inference.launchers.base import Handle, Launcher, LaunchRequest, Poll
+from inference.launchers.base import Handle, Launcher, LaunchError, LaunchRequest, Poll
 from inference.launchers.local import LocalLauncher
 from inference.models import Node, Runner, RunnerState
 from inference.tokens import make_run_token
@@ -142,5 +142,9 @@ def last_seen_control_loop() -> datetime | None:
 
 
 def _record(runner: Runner, handle: Handle) -> None:
+    """Raises LaunchError when the launch took so long that another loop has given it up."""
+    rows = active_runners().filter(pk=runner.pk)
+    now = timezone.now()
+    if not rows.update(handle=handle, state=RunnerState.RUNNING, updated_at=now):
+        raise LaunchError("it took so long to start that another launch has taken its place")
     runner.handle, runner.state = handle, RunnerState.RUNNING
-    runner.save(update_fields=["handle", "state", "updated_at"])

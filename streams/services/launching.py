@@ -36,7 +36,9 @@ LAUNCHABLE: Final = (BroadcastState.STARTING, BroadcastState.RECOVERING)
 
 def launch_due(launcher: Launcher) -> int:
     """Launch what is due and not claimed by another loop; how many were launched."""
-    claimed = [_claim(launcher, broadcast) for broadcast in _due(timezone.now())]
+    # Each is claimed in its turn: one that waited behind others would be taken for never started.
+    due = _due(timezone.now())
+    claimed = (_claim(launcher, broadcast) for broadcast in due)
     return sum(_start(launcher, runner) for runner in claimed if runner is not None)
 
 
@@ -102,8 +104,9 @@ def _start(launcher: Launcher, runner: Runner) -> bool:
     except LaunchError as error:
         log.warning("launch failed", broadcast_id=str(runner.broadcast), reason=str(error))
         with transaction.atomic():
-            end_runner(runner, str(error))
-            plan_relaunch(Broadcast.objects.get(pk=runner.broadcast), runner, str(error))
+            # Ended before, it was taken over: whoever did that has planned what follows.
+            if end_runner(runner, str(error)):
+                plan_relaunch(Broadcast.objects.get(pk=runner.broadcast), runner, str(error))
         return False
     log.info("runner launched", broadcast_id=str(runner.broadcast), lease_epoch=runner.lease_epoch)
     return True

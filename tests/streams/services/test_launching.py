@@ -170,6 +170,45 @@ def test_loop_that_died_between_claim_and_process_is_made_good(
     assert launcher.started[0].lease_epoch == 2
 
 
+def test_launch_that_was_given_up_while_it_began_starts_no_second_process(
+    starting: Broadcast, launcher: PaperLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that is so busy another loop does not know whether the first one lives."""
+    other, start = PaperLauncher(), launcher.start
+
+    def start_late(*arguments: Any) -> Any:
+        Runner.objects.update(started_at=timezone.now() - timedelta(seconds=20))
+        assert note_deaths(other) == 1
+        make_due(starting)
+        assert launch_due(other) == 1
+        return start(*arguments)
+
+    monkeypatch.setattr(launcher, "start", start_late)
+
+    assert launch_due(launcher) == 0
+
+    starting.refresh_from_db()
+    first, second = Runner.objects.order_by("lease_epoch")
+    assert (first.state, first.handle, second.state) == ("ended", {}, "running")
+    assert (starting.lease_epoch, starting.next_launch_at) == (2, None)
+
+
+def test_launches_are_claimed_in_their_turn(
+    cast: Cast, starting: Broadcast, launcher: PaperLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_broadcast(show=make_show(cast.organization, cast.alice), actor=cast.alice)
+    claimed, start = [], launcher.start
+
+    def count(*arguments: Any) -> Any:
+        claimed.append(Runner.objects.count())
+        return start(*arguments)
+
+    monkeypatch.setattr(launcher, "start", count)
+
+    assert launch_due(launcher) == 2
+    assert claimed == [1, 2]
+
+
 def test_broadcast_without_any_process_is_mended(
     starting: Broadcast, launcher: PaperLauncher
 ) -> None:
