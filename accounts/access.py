@@ -34,7 +34,7 @@ def get_membership(user: User, organization: Organization) -> Membership:
 def permissions_of(
     users: Iterable[User], organization_id: uuid.UUID
 ) -> dict[uuid.UUID, frozenset[str]]:
-    """What each of these active users may do there, in one query; who is no member is left out."""
+    """`roles.permissions_in` of many active users, in one query; who is no member is left out."""
     asked = list(users)
     members = Membership.objects.filter(user__in=asked, organization=organization_id)
     found = {member.user_id: member.permissions for member in members}

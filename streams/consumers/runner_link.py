@@ -382,7 +382,7 @@ def _parsed(text: str | None) -> Any:
     if len(text) > MAX_TEXT_CHARACTERS:
         raise ProtocolError("message too long")
     raw = json.loads(text)
-    if "\\ud" in text.lower() and has_half_a_character(raw):
+    if "\\u" in text and has_half_a_character(raw):
         raise ProtocolError("half of a character, which no broker passes on")
     return raw
 

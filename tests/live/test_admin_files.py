@@ -40,7 +40,7 @@ def test_file_that_is_too_large_is_refused_before_it_is_sent(
     assert page.input_value("[name=upload]") == ""
     page.set_input_files("[name=upload]", str(fine))
     expect(page.locator(".file-picker")).to_contain_text("fine.png")
-    expect(page.locator(".file-picker .errornote")).to_have_count(0)
+    expect(page.locator(".file-picker .is-refused")).to_have_count(0)
 
 
 def test_film_of_many_megabytes_reaches_the_form(

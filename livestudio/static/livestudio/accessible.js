@@ -34,7 +34,7 @@ function nameFilePickers() {
       // The server would cut it off, and with it all that was typed into the form.
       const isTooLarge = field.files[0]?.size > Number(field.dataset.most)
       if (isTooLarge) field.value = ''
-      name.classList.toggle('errornote', isTooLarge)
+      name.classList.toggle('is-refused', isTooLarge)
       name.textContent = isTooLarge ? field.dataset.tooLarge : (field.files[0]?.name ?? field.dataset.none)
     }
     field.addEventListener('change', tell)
