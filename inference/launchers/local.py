@@ -41,7 +41,7 @@ class LocalLauncher:
         self._life_fd = life_fd
         self._module = module
         self._children: dict[_Identity, subprocess.Popen[bytes]] = {}
-        self._swept: set[int] = set()
+        self._swept: set[_Identity] = set()
         self._spare: subprocess.Popen[bytes] | None = None
         self._spare_due_at = 0.0
 
@@ -81,24 +81,23 @@ class LocalLauncher:
         """`dead` only when this very process is gone; another machine's is `unknown`."""
         if handle.get("host") != socket.gethostname():
             return Poll("unknown", "started on another machine")
-        pid = int(handle["pid"])
         child = self._children.get(_identity(handle))
         code = child.poll() if child is not None else None
         # Of our own child `/proc` is not asked: it calls a process dead before it can be reaped.
         if code is None and (child is not None or _is_running(handle)):
             return Poll("alive")
         self._children.pop(_identity(handle), None)
-        self._sweep(pid)
+        self._sweep(handle)
         return Poll("dead", "the process is gone" if code is None else _exit_reason(code))
 
-    def _sweep(self, pid: int) -> None:
+    def _sweep(self, handle: Handle) -> None:
         """End children that outlive a dead runner: a stopped or hung one sees no end of file.
 
         A pusher among them would keep the platform's session, and the next one could not publish.
         """
-        if pid not in self._swept:
-            self._swept.add(pid)
-            timer = threading.Timer(ORPHAN_SECONDS, _kill_group, (pid,))
+        if _identity(handle) not in self._swept:
+            self._swept.add(_identity(handle))
+            timer = threading.Timer(ORPHAN_SECONDS, _kill_group, (handle,))
             timer.daemon = True
             timer.start()
 
@@ -143,8 +142,13 @@ class LocalLauncher:
         )
 
 
-def _kill_group(pid: int) -> None:
-    # The group's number stays taken while a member lives, so it cannot be another's.
+def _kill_group(handle: Handle) -> None:
+    """End what is left of a dead runner's session."""
+    _, pid, started = _identity(handle)
+    # No process gets the number of a group while a member of it lives: another one that has it now
+    # tells that nothing is left. A container that starts again hands out the same numbers.
+    if handle.get("boot") != _boot_id() or _start_ticks(pid) not in (None, started):
+        return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 

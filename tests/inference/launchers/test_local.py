@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -154,6 +155,23 @@ def test_another_loop_on_the_host_adopts_the_runner(handle: Handle) -> None:
 def test_reused_pid_is_not_taken_for_the_runner(launcher: LocalLauncher, handle: Handle) -> None:
     assert LocalLauncher(ROOT).poll({**handle, "started": handle["started"] - 1}).status == "dead"
     assert LocalLauncher(ROOT).poll({**handle, "boot": "before"}).status == "dead"
+
+
+@pytest.mark.parametrize("change", [{"started": 1}, {"boot": "before"}])
+def test_process_that_got_the_pid_of_a_dead_runner_is_left_alone(
+    launcher: LocalLauncher, handle: Handle, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    """A container that starts again gives its processes the numbers of the ones before."""
+    monkeypatch.setattr(local_module, "ORPHAN_SECONDS", 0.0)
+    threads = set(threading.enumerate())
+
+    assert LocalLauncher(ROOT).poll({**handle, **change}).status == "dead"
+    for sweep in set(threading.enumerate()) - threads:
+        sweep.join()
+
+    launcher.stop(handle, is_forced=False)
+    poll = wait_for(lambda: (poll := launcher.poll(handle)).status == "dead" and poll)
+    assert poll.reason == "exit status 0"
 
 
 def test_runner_of_another_machine_is_not_judged(launcher: LocalLauncher, handle: Handle) -> None:
