@@ -25,10 +25,10 @@ from inference.protocol import (
     Take,
     encode,
 )
+from inference.runner.lines import LineRefusedError
 from inference.runner.link import CommandRefused
 from inference.runner.output_board import UnknownOutputError
 from inference.runner.rundown import UnknownCueError
-from inference.runner.script import LineRefusedError
 from inference.text.script import ScriptError
 
 if TYPE_CHECKING:

@@ -29,6 +29,15 @@ SENTENCE_GAP_SAMPLES: Final = 160 * SAMPLES_PER_MS
 CUE_GAP_SAMPLES: Final = 320 * SAMPLES_PER_MS
 
 
+class LineRefusedError(Exception):
+    """An operator's line is not taken. code: snake_case; message: words for the operator."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One utterance to be: its sentences, where it comes from, how it is said.

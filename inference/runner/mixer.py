@@ -283,12 +283,14 @@ class Mixer:
             return self._interrupt(fade=True)
 
     def rebase(self, position: int) -> Interruption:
-        """The clock jumped: cut without a fade and go on at `position`."""
+        """The clock jumped: cut without a fade and go on at `position`.
+
+        What was cut is `finished` with the next tick: who hears of the jump first plans it anew.
+        """
         with self._lock:
             interruption = self._interrupt(fade=False)
             self._position = position
             self._last_end = min(self._last_end, position)
-        self._tell()
         return interruption
 
     def pull(self, sample: int) -> TickBlock:

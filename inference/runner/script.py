@@ -17,6 +17,7 @@ from inference.runner.lines import (
     Delays,
     Line,
     LineMaker,
+    LineRefusedError,
     OnClock,
     Stage,
     cursor_data,
@@ -30,15 +31,6 @@ from inference.workers.speech_client import Speech, SpeechClient
 MAX_SAYS: Final = 32
 MAX_LINE_RETRIES: Final = 3
 _RUNDOWN_OVER: Final = "the rundown has ended"
-
-
-class LineRefusedError(Exception):
-    """An operator's line is not taken. code: snake_case; message: words for the operator."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 class Script:
@@ -205,10 +197,7 @@ class Script:
     def cut(self) -> Interruption:
         """Raise the generation: nothing that was scheduled is heard any more."""
         interruption = self._mixer.interrupt()
-        if self._speaking and self._speaking.line.utterance == interruption.utterance:
-            self._speaking.is_cut = True
-        self._forget_waiting()
-        self._stage.cut(interruption)
+        self._was_cut(interruption)
         return interruption
 
     def placed(self, utterance: str, start_sample: int) -> None:
@@ -246,6 +235,8 @@ class Script:
         elif not entry.line.is_silence:
             state = "failed" if entry.segment.has_failed else "interrupted"
             self._tell(entry.line, state, entry, played=played)
+            if self._says and self._says[0] is entry.line:
+                self._tell(entry.line, "queued")  # the clock jumped over it
         if not entry.is_cut:
             self._end_hold(entry.line)
         self._look_at_cue()
@@ -266,10 +257,11 @@ class Script:
             self.cut()
         self._plan()
 
-    def rebased(self) -> None:
+    def rebased(self, interruption: Interruption) -> None:
         """The clock jumped; what was on it before was cut and will be said again."""
-        if self._waiting and self._waiting.generation < self._mixer.generation:
-            self._forget_waiting()
+        self._was_cut(interruption)
+        if self._speaking and self._speaking.is_cut and self._speaking.line.item is None:
+            self._says.appendleft(self._speaking.line)
         self._plan()
 
     def _plan(self) -> None:
@@ -394,6 +386,14 @@ class Script:
             line = self._waiting.line
             self._forget_waiting()
             self._give_up(line, "the voice failed")
+
+    def _was_cut(self, interruption: Interruption) -> None:
+        if self._speaking and self._speaking.line.utterance == interruption.utterance:
+            self._speaking.is_cut = True
+        # A jump is heard of late: what was placed since is on the new clock.
+        if self._waiting and self._waiting.generation < interruption.generation:
+            self._forget_waiting()
+        self._stage.cut(interruption)
 
     def _forget(self, entry: OnClock) -> None:
         if entry.feeder is not None:

@@ -273,8 +273,7 @@ class Session:
     def rebased(self, gap_samples: int, interruption: Interruption) -> None:
         """The machine stood still; the sentence starts again."""
         self.link.emit("clock.rebased", {"gap_ms": gap_samples // SAMPLES_PER_MS})
-        self.director.cut(interruption)
-        self.script.rebased()
+        self.script.rebased(interruption)
 
     def end(self, reason: str, *, now: bool, closing: Closing | None = None) -> None:
         """End the broadcast: at once, or when the sentence has ended and the closing was heard."""

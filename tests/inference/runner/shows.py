@@ -58,6 +58,7 @@ class Stage:
         self.cuts: list[Interruption] = []
         self.taken_back: list[str] = []
         self.cues: list[str] = []
+        self.told: list[str] = []
 
     def cue_heard(self, cue: CueSpec, sample: int) -> None:
         self.cues.append(f"+{cue.id}")
@@ -67,15 +68,18 @@ class Stage:
 
     def line_placed(self, line: Line, start_sample: int) -> None:
         self.lines.append(line)
+        self.told.append("line")
 
     def piece_placed(self, piece: Piece) -> None:
         self.pieces.append(piece)
+        self.told.append("piece")
 
     def revoked(self, line: Line, start_sample: int) -> None:
         self.taken_back.append(line.text)
 
     def cut(self, interruption: Interruption) -> None:
         self.cuts.append(interruption)
+        self.told.append("cut")
 
 
 class Listener:

@@ -8,9 +8,9 @@ import pytest
 
 from inference.closing_spec import Closing
 from inference.protocol import CueSpec, Cursor, Interrupt, Say
+from inference.runner.lines import LineRefusedError
 from inference.runner.mixer import TICK_SAMPLES
 from inference.runner.rundown import UnknownCueError
-from inference.runner.script import LineRefusedError
 from inference.text.script import ScriptError
 
 from .shows import SPOKEN_SAMPLES, Show

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from inference.protocol import CueSpec, Cursor, Interrupt, Say
+from inference.runner.lines import LineRefusedError
 from inference.runner.placing import FIRST_RETRY_SECONDS
-from inference.runner.script import MAX_SAYS, LineRefusedError
+from inference.runner.script import MAX_SAYS
 
 from .shows import Show
 
@@ -134,3 +135,78 @@ async def test_lines_that_wait_are_bounded() -> None:
 
     with pytest.raises(LineRefusedError, match="wait already"):
         show.script.say(Say("one-more", "News."))
+
+
+async def jump(show: Show) -> None:
+    """The machine stood still for a second while something was said."""
+    show.sample += 48_000
+    show.script.rebased(show.mixer.rebase(show.sample))
+    await show.tick()
+
+
+async def test_sentence_that_the_clock_jumped_over_is_said_again() -> None:
+    show = Show("One.", "Two.").start()
+    await show.speak("One.")
+
+    await jump(show)
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["One.", "Two."]
+    assert show.texts("interrupted") == ["One."]
+
+
+async def test_operator_s_line_that_the_clock_jumped_over_is_said_again() -> None:
+    show = Show("One.").start()
+    show.script.say(Say("u1", "News.", interrupt=True))
+    await show.speak("News.")
+
+    await jump(show)
+    assert states_of(show, "News.")[-2:] == ["interrupted", "queued"]
+    await show.until(lambda: show.ended)
+
+    assert show.texts("said") == ["News.", "One."]
+
+
+async def test_hold_outlives_a_jump_of_the_clock() -> None:
+    show = Show("One.").start()
+    await show.speak("One.")
+    show.script.interrupt(Interrupt(None))
+    show.script.say(Say("u1", "News."))
+    await show.speak("News.")
+
+    await jump(show)
+
+    assert show.script.state == "held"
+    await show.until(lambda: show.ended)
+    assert show.texts("said") == ["News.", "One."]
+
+
+async def test_stage_hears_of_a_jump_before_the_line_is_placed_again() -> None:
+    """What is told of the new line before the cut would be cut with the old one."""
+    show = Show("One.").start()
+    await show.speak("One.")
+
+    await jump(show)
+
+    (cut,) = show.stage.cuts
+    assert cut.generation == show.mixer.generation
+    assert [piece.generation for piece in show.stage.pieces] == [0, cut.generation]
+    assert show.stage.told[-3:] == ["cut", "line", "piece"]
+
+
+async def test_line_that_was_placed_before_the_jump_was_told_is_said_once() -> None:
+    show = Show("One.").start()
+    await show.speak("One.")
+    show.sample += 48_000
+    cut = show.mixer.rebase(show.sample)
+    show.script.say(Say("u1", "News."))
+
+    show.script.rebased(cut)
+    await show.until(lambda: show.ended)
+
+    assert show.texts("speaking") == ["One.", "News.", "One."]
+    assert show.texts("said") == ["News.", "One."]
+
+
+def states_of(show: Show, text: str) -> list[str]:
+    return [d["state"] for kind, d in show.events if kind == "utterance" and d["text"] == text]
