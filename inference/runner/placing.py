@@ -28,6 +28,7 @@ LEAD_SAMPLES: Final = 60 * SAMPLES_PER_MS
 PREFETCHED_SENTENCES: Final = 3
 FIRST_RETRY_SECONDS: Final = 0.5
 MAX_RETRY_SECONDS: Final = 8.0
+MAX_LINE_RETRIES: Final = 3
 
 
 class Retry:
@@ -36,23 +37,30 @@ class Retry:
     def __init__(self) -> None:
         self._at = 0.0
         self._seconds = FIRST_RETRY_SECONDS
-        self.count = 0
+        self._count = 0
 
     @property
     def is_waiting(self) -> bool:
         return asyncio.get_running_loop().time() < self._at
 
+    def may_mend(self, line: Line, speech: Speech) -> bool:
+        """The script waits for its voice as long as it takes; an operator's line does not."""
+        if not speech.is_retryable:
+            return False
+        return line.item is not None or self._count < MAX_LINE_RETRIES
+
     def failed(self, plan: Callable[[], None]) -> None:
         """Plan again after the pause."""
         loop = asyncio.get_running_loop()
         if not self.is_waiting:
-            self.count += 1
+            self._count += 1
             self._at = loop.time() + self._seconds
             loop.call_later(self._seconds, plan)
             self._seconds = min(self._seconds * 2, MAX_RETRY_SECONDS)
 
-    def worked(self) -> None:
-        self.__init__()  # type: ignore[misc]  # as new
+    def reset(self) -> None:
+        """A voice works, or something new is to be said: ask at once."""
+        self._at, self._seconds, self._count = 0.0, FIRST_RETRY_SECONDS, 0
 
 
 class LinePlacer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inference.protocol import CueSpec, Cursor, RunnerSpec
+from inference.protocol import SAMPLE_RATE_HZ, CueSpec, Cursor, RunnerSpec
 from inference.text.script import ScriptError, ScriptSentence, parse_script
 
 
@@ -39,6 +39,7 @@ class Rundown:
     def __init__(self, spec: RunnerSpec) -> None:
         self._loops = spec.rundown_mode == "loop"
         self._loop_pause_seconds = spec.loop_pause_seconds
+        self._seconds = spec.duration_seconds if spec.ends == "after_duration" else None
         self._cues = [(cue, _sentences(cue, spec)) for cue in spec.cues]
         self._cues = [(cue, said) for cue, said in self._cues if said]
 
@@ -46,6 +47,10 @@ class Rundown:
     def is_empty(self) -> bool:
         """Nothing can be said: every cue is empty."""
         return not self._cues
+
+    def is_time_over(self, sample: int) -> bool:
+        """Whether the planned duration has passed. sample: of the media clock."""
+        return self._seconds is not None and sample / SAMPLE_RATE_HZ >= self._seconds
 
     def start(self, cursor: Cursor) -> Cursor | None:
         """The nearest real position at or after a stored one; None when the rundown is over."""

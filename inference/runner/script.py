@@ -29,7 +29,6 @@ from inference.runner.rundown import Rundown
 from inference.workers.speech_client import Speech, SpeechClient
 
 MAX_SAYS: Final = 32
-MAX_LINE_RETRIES: Final = 3
 _RUNDOWN_OVER: Final = "the rundown has ended"
 
 
@@ -60,6 +59,7 @@ class Script:
         self._waiting: OnClock | None = None
         self._upcoming: Line | None = None
         self._heard: tuple[str, int] | None = None  # the cue and loop of the last script line
+        self._said_in = -1  # the loop of the last item that was said
         self._jump = 0
         self._timer: asyncio.TimerHandle | None = None
         self._ending: str | None = None
@@ -134,6 +134,7 @@ class Script:
         if len(self._says) >= MAX_SAYS:
             raise LineRefusedError("busy", f"{MAX_SAYS} lines wait already; say it again later.")
         line = self._lines.operator_line(command)
+        self._retry.reset()  # it does not wait for what failed before it
         self.delays.asked(line.utterance)
         if command.interrupt:
             self.cut()
@@ -244,11 +245,10 @@ class Script:
 
     def speech_made(self, speech: Speech) -> None:
         """A sentence was made, or no voice could make it."""
-        if speech.error and speech.is_retryable:
-            self._retry.failed(self._plan)
-            return
         if not speech.error:
-            self._retry.worked()
+            self._retry.reset()
+        elif speech.is_retryable:
+            self._retry.failed(self._plan)
         self._plan()
 
     def look_again(self) -> None:
@@ -314,23 +314,17 @@ class Script:
             self._on_end(over)
 
     def _is_time_over(self) -> bool:
-        if self._spec.ends != "after_duration" or self._spec.duration_seconds is None:
-            return False
-        return self._mixer.position / 48_000 >= self._spec.duration_seconds
+        return self._rundown.is_time_over(self._mixer.position)
 
     def _place(self, line: Line) -> None:
         """Hand a line to the mixer if its first sentence has been made."""
         speech = None if line.is_silence else self._placer.speech_of(line)
         if speech is None or speech.is_ready:
             self._waiting = self._placer.place(line, speech, has_gap=self._speaking is not None)
-        elif speech.error and self._speaking is None and not self._may_retry(line, speech):
+        elif speech.error and self._retry.may_mend(line, speech):
+            self._placer.speech_of(line)  # it was told its failure; asked again, it is tried again
+        elif speech.error and self._speaking is None:
             self._give_up(line, speech.error)
-
-    def _may_retry(self, line: Line, speech: Speech) -> bool:
-        """The script waits for its voice as long as it takes; an operator's line does not."""
-        if not speech.is_retryable:
-            return False
-        return line.item is not None or self._retry.count < MAX_LINE_RETRIES
 
     def _said(self, entry: OnClock, played: int) -> None:
         line = entry.line
@@ -339,6 +333,7 @@ class Script:
         if not line.is_silence:
             self._tell(line, "said", entry, played=played)
         if line.item is not None:
+            self._said_in = line.item.position.loop
             self._tell_cursor()
 
     def _cue_heard(self, line: Line, sample: int) -> None:
@@ -375,10 +370,14 @@ class Script:
             self._says.popleft()
             self._end_hold(line)
         elif line.item is not None and self.position is not None:
-            self._upcoming = None
-            self._move_to(self._rundown.after(line.item.position))
-            return
+            self._pass_over(line.item.position)
         asyncio.get_running_loop().call_soon(self._plan)
+
+    def _pass_over(self, at: Cursor) -> None:
+        target = self._rundown.after(at)
+        if target is not None and target.loop > at.loop and self._said_in != at.loop:
+            self._retry.failed(self._plan)  # a whole round: the next one would fail at once, too
+        self._go_to(target)
 
     def _failed_before_start(self, utterance: str) -> None:
         """A growing line lost its voice before its first sample."""
@@ -413,11 +412,14 @@ class Script:
         self._says.clear()
 
     def _move_to(self, target: Cursor | None) -> None:
+        self._go_to(target)
+        self._plan()
+
+    def _go_to(self, target: Cursor | None) -> None:
         self._jump += 1
         self.position = target
         self._tell_cursor()
         self._look_at_cue()
-        self._plan()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

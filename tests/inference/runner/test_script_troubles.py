@@ -137,6 +137,57 @@ async def test_lines_that_wait_are_bounded() -> None:
         show.script.say(Say("one-more", "News."))
 
 
+async def test_round_of_a_rundown_that_no_voice_can_say_is_tried_again_after_a_rest() -> None:
+    show = Show("One.", "Two.", rundown_mode="loop")
+    show.voice.broken = {"One.", "Two."}
+    show.start()
+    await show.tick(50)
+    assert show.texts("failed") == ["One.", "Two."]
+
+    show.voice.broken = set()
+    await asyncio.sleep(FIRST_RETRY_SECONDS * 1.2)
+
+    await show.speak("Two.")
+    assert show.texts("said") == ["One."]
+    assert show.cursors()[-1] == ("c2", 0, 1)
+
+
+async def test_operator_does_not_wait_for_a_voice_that_failed_on_the_script() -> None:
+    show = Show("One.", "Bad.")
+    show.voice.broken, show.voice.is_retryable = {"Bad."}, True
+    show.start()
+    await show.until(lambda: show.texts("said") == ["One."])
+    show.script.speech_made(show.voice.speeches["Bad."])
+
+    show.script.say(Say("u1", "News."))
+    await show.tick(20)
+
+    assert show.texts("said") == ["One.", "News."]
+
+
+async def test_operator_s_line_is_tried_again_when_the_rest_is_over() -> None:
+    show = Show("One.").start(Cursor(), "paused")
+    show.voice.broken, show.voice.is_retryable = {"News."}, True
+    show.script.say(Say("u1", "News."))
+    show.script.speech_made(show.voice.speeches["News."])
+    show.voice.asked.clear()
+
+    await asyncio.sleep(FIRST_RETRY_SECONDS * 1.2)
+
+    # A failure is told once; the second time it is tried again.
+    assert show.voice.asked[:2] == [("News.", "say"), ("News.", "say")]
+
+
+async def test_sentence_that_fails_in_each_round_holds_up_no_round() -> None:
+    show = Show("One.", "Bad.", rundown_mode="loop")
+    show.voice.broken = {"Bad."}
+    show.start()
+
+    await show.until(lambda: show.texts("said") == ["One.", "One."], ticks=200)
+
+    assert show.texts("failed") == ["Bad.", "Bad."]
+
+
 async def jump(show: Show) -> None:
     """The machine stood still for a second while something was said."""
     show.sample += 48_000
