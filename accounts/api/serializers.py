@@ -9,8 +9,8 @@ from rest_framework import serializers
 
 from accounts.models import DeviceSession, Membership, Organization, User
 
-DEVICE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-DEVICE_ID_RULE = "Use 8 to 64 letters, digits, dots, dashes and underscores."
+DEVICE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+DEVICE_ID_RULE = "Use 1 to 64 letters, digits, dots, dashes and underscores."
 
 
 class DeviceFields(serializers.Serializer[Any]):

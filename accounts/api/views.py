@@ -106,7 +106,9 @@ class RefreshView(PublicEndpoint):
             raw = request.COOKIES.get(REFRESH_COOKIE)
         if not raw:
             raise TokenInvalidError("There is no refresh token. Sign in.")
-        signed_in = sessions.refresh_session(raw=raw, device_id=device_id_of(request))
+        signed_in = sessions.refresh_session(
+            raw=raw, device_id=device_id_of(request), is_browser=is_browser
+        )
         return _sign_in_answer(self, signed_in, is_browser=is_browser)
 
 

@@ -98,8 +98,11 @@ def open_session(*, user: User, device: Device) -> SignIn:
     return SignIn(tokens.make_access(session), refresh, session)
 
 
-def refresh_session(*, raw: str, device_id: str | None) -> SignIn:
+def refresh_session(*, raw: str, device_id: str | None, is_browser: bool) -> SignIn:
     """New tokens for old. An outdated refresh token ends the session: it may be stolen.
+
+    is_browser: its tabs share one cookie, and two may send it before the new one is there; the last
+    token is still good for REFRESH_GRACE.
 
     Raises TokenInvalidError, SignedOutError, DeviceMismatchError (401).
     """
@@ -112,10 +115,10 @@ def refresh_session(*, raw: str, device_id: str | None) -> SignIn:
         refresh_id=fresh_id, previous_refresh_id=claims.token_id, last_used_at=now
     )
     if not rotated:
-        is_recent = rows.filter(
+        recent = rows.filter(
             previous_refresh_id=claims.token_id, last_used_at__gt=now - REFRESH_GRACE
         )
-        if not is_recent.update(refresh_id=fresh_id):
+        if not (is_browser and recent.update(refresh_id=fresh_id)):
             _end(rows)
             raise SignedOutError("This sign-in was renewed elsewhere. Sign in again.")
     return SignIn(tokens.make_access(session), refresh, session)

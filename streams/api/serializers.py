@@ -230,7 +230,12 @@ class OutputSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(read_only=True)
     name = TextField(max_length=80)
     kind = ChoiceField(choices=OutputKind.choices, default=OutputKind.RTMP)
-    url = TextField(max_length=OUTPUT_URL_MAX_CHARACTERS)
+    url = TextField(
+        max_length=OUTPUT_URL_MAX_CHARACTERS,
+        required=False,
+        allow_blank=True,
+        help_text="The server's address; of a file, its name, such as evening.mp4, or nothing.",
+    )
     stream_key = TextField(
         max_length=STREAM_KEY_MAX_CHARACTERS,
         write_only=True,

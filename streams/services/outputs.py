@@ -29,6 +29,8 @@ HINT_CHARACTERS: Final = 4
 HINT_KEY_MIN_CHARACTERS: Final = 12
 _KEY_PATTERN: Final = re.compile(r"[\x21-\x7e]+")
 _FILE_NAME_PATTERN: Final = re.compile(r"[\w\-]{1,80}\.mp4")
+# For who asks for a file and does not care: the time of the start is added to each name.
+_FILE_NAME: Final = "broadcast.mp4"
 
 
 def create_output(
@@ -155,12 +157,15 @@ def require_key(stream_key: str) -> str:
 
 
 def check_address(output: Output) -> None:
-    """Raises EgressRefusedError, or InvalidInputError for a file name, about field `url`."""
+    """Raises EgressRefusedError or InvalidInputError, about field `url`. A file may have no name."""
     if output.kind == OutputKind.FILE:
+        output.url = output.url or _FILE_NAME
         if not _FILE_NAME_PATTERN.fullmatch(output.url):
             message = "Give a file name such as evening.mp4: letters, digits, - and _ only."
             raise InvalidInputError.of("url", message)
         return
+    if not output.url:
+        raise InvalidInputError.of("url", "Give the address that the platform shows.", "required")
     try:
         check_destination(output.url, schemes=RTMP_SCHEMES)
     except EgressRefusedError as error:

@@ -47,7 +47,7 @@ def test_short_key_gives_no_hint(alice: Client) -> None:
 @pytest.mark.parametrize(
     ("url", "word"),
     [
-        ("", "blank"),
+        ("", "address"),
         ("rtmp://", "host"),
         ("rtmp:///live", "host"),
         ("http://127.0.0.1/live", "rtmp://"),
@@ -106,6 +106,15 @@ def test_file_output_takes_a_plain_name(alice: Client) -> None:
     body = {"name": "Disk", "kind": "file", "url": "evening.mp4"}
 
     assert alice.post("outputs/", body).status_code == 201
+
+
+def test_file_output_needs_no_name_and_rtmp_an_address(alice: Client) -> None:
+    file = alice.post("outputs/", {"name": "Disk", "kind": "file"})
+    rtmp = alice.post("outputs/", {"name": "Stage", "kind": "rtmp"})
+
+    assert (file.status_code, file.json()["url"]) == (201, "broadcast.mp4")
+    detail = error_of(rtmp)["details"][0]
+    assert (rtmp.status_code, detail["field"], detail["code"]) == (400, "url", "required")
 
 
 def test_new_address_needs_the_key_again(cast: Cast, alice: Client) -> None:

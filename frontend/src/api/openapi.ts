@@ -2866,6 +2866,7 @@ export interface components {
             name: string;
             /** @default rtmp */
             kind: components["schemas"]["OutputKindEnum"];
+            /** @description The server's address; of a file, its name, such as evening.mp4, or nothing. */
             url: string;
             readonly key_hint: string;
             readonly has_key: boolean;
@@ -2885,7 +2886,8 @@ export interface components {
             name: string;
             /** @default rtmp */
             kind: components["schemas"]["OutputKindEnum"];
-            url: string;
+            /** @description The server's address; of a file, its name, such as evening.mp4, or nothing. */
+            url?: string;
             stream_key?: string;
             /** @default false */
             key_per_broadcast: boolean;
@@ -3324,6 +3326,7 @@ export interface components {
             name?: string;
             /** @default rtmp */
             kind: components["schemas"]["OutputKindEnum"];
+            /** @description The server's address; of a file, its name, such as evening.mp4, or nothing. */
             url?: string;
             stream_key?: string;
             /** @default false */
