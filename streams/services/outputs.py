@@ -157,7 +157,7 @@ def require_key(stream_key: str) -> str:
 
 
 def check_address(output: Output) -> None:
-    """Raises EgressRefusedError or InvalidInputError, about field `url`. A file may have no name."""
+    """Name a file that has no name. Raises EgressRefusedError or InvalidInputError about `url`."""
     if output.kind == OutputKind.FILE:
         output.url = output.url or _FILE_NAME
         if not _FILE_NAME_PATTERN.fullmatch(output.url):

@@ -17,7 +17,10 @@ pytestmark = pytest.mark.live
 _LISTEN = """document.addEventListener('securitypolicyviolation', (event) => window.noteViolation(
   `${location.pathname}: ${event.effectiveDirective} ${event.blockedURI} ${event.sample}`))"""
 # Data, forms without a page, and what signs out or in.
-NO_PAGES = {"autocomplete", "jsi18n", "language", "live_cards", "login", "logout", "app_list"}
+NO_PAGES = {
+    "app_list", "autocomplete", "choose_organization", "jsi18n", "language", "live_cards", "login",
+    "logout",
+}  # fmt: skip
 PUBLIC_PAGES = (
     "/nothing/",
     "/account/password/",

@@ -62,11 +62,13 @@ def planned_show(site: Site, start: datetime) -> dict[str, Any]:
     return dict(show)
 
 
-def occurrence_of(site: Site, show: dict[str, Any], start: datetime) -> dict[str, Any]:
+def occurrence_of(site: Site, show: dict[str, Any], start: datetime) -> dict[str, Any] | None:
+    """None: behind a downtime, before the control loop has looked at what was due."""
     since = (start - timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
     _, answer = site.call("GET", f"shows/{show['id']}/occurrences/?from={since}")
-    (row,) = answer["results"]
-    return dict(row)
+    rows = answer["results"]
+    assert len(rows) < 2
+    return rows[0] if rows else None
 
 
 def seconds_between(first: Any, last: Any) -> float:
@@ -76,7 +78,8 @@ def seconds_between(first: Any, last: Any) -> float:
 def run_to_its_end(site: Site, show: dict[str, Any], start: datetime) -> dict[str, Any]:
     """Wait for the airing to begin by itself and to end; its broadcast as the API tells it."""
     row = wait_until(
-        lambda: (item := occurrence_of(site, show, start))["broadcast"] and item, "it starts"
+        lambda: (item := occurrence_of(site, show, start)) and item["broadcast"] and item,
+        "it starts",
     )
     assert row["state"] == "started"
     broadcast = f"broadcasts/{row['broadcast']}/"

@@ -7,16 +7,13 @@ import hashlib
 import hmac
 import json
 import time
-from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
-import time_machine
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
 from django.core.cache import cache
-from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import ApiKey, DeviceSession, User
