@@ -191,8 +191,12 @@ class MembershipAdmin(OrganizationScopedAdmin):
         return (*fields, "user") if obj is not None else fields
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        actor = signed_in(request)
+        if change:
+            members.change_role(membership=obj, role=form.cleaned_data["role"], actor=actor)
+            return
         saved = members.set_role(
-            organization=obj.organization, user=obj.user, role=obj.role, actor=signed_in(request)
+            organization=obj.organization, user=obj.user, role=obj.role, actor=actor
         )
         obj.pk = saved.pk
 

@@ -48,12 +48,8 @@ class MemberView(Endpoint):
     def patch(self, request: Request, organization_id: UUID, member_id: UUID) -> Response:
         """Give a member another role. An organization keeps at least one owner."""
         member = self._member(organization_id, member_id)
-        changed = members.set_role(
-            organization=member.organization,
-            user=member.user,
-            role=self.valid(RoleSerializer)["role"],
-            actor=self.user,
-        )
+        role = self.valid(RoleSerializer)["role"]
+        changed = members.change_role(membership=member, role=role, actor=self.user)
         return self.rendered(MemberSerializer, changed)
 
     @extend_schema(responses={204: None})

@@ -20,6 +20,7 @@ from accounts.errors import ConsentRevokedError
 from accounts.models import Consent, Organization, User
 from accounts.roles import SystemActor, require_permission
 from livestudio.common.errors import ErrorDetail, InvalidInputError, NotFoundError
+from livestudio.common.locking import lock_row
 from livestudio.common.signed_links import signature_of
 
 Actor = User | SystemActor
@@ -45,11 +46,12 @@ def create_consent(
 def update_consent(*, consent: Consent, values: Mapping[str, Any], actor: Actor) -> Consent:
     """Change what it is good for. Raises ForbiddenError, InvalidInputError, ConsentRevokedError."""
     require_permission(actor, MANAGE, consent.organization)
-    require_standing(consent)
-    for name in sorted(_FIXED & values.keys()):
-        if values[name] != getattr(consent, name):
-            raise InvalidInputError.of(name, "Make a new record for another person or scope.")
     with transaction.atomic():
+        lock_row(consent)
+        require_standing(consent)
+        for name in sorted(_FIXED & values.keys()):
+            if values[name] != getattr(consent, name):
+                raise InvalidInputError.of(name, "Make a new record for another person or scope.")
         _write(consent, values)
         record(actor, "accounts.consent.changed", consent, data={"fields": sorted(values)})
     return consent
@@ -58,12 +60,13 @@ def update_consent(*, consent: Consent, values: Mapping[str, Any], actor: Actor)
 def attach_document(*, consent: Consent, upload: UploadedFile[Any], actor: Actor) -> Consent:
     """Keep the signed document in the place of an older one. Raises InvalidInputError."""
     require_permission(actor, MANAGE, consent.organization)
-    require_standing(consent)
     document = read_document(upload)
-    old = consent.document.name
-    consent.document.save(f"x.{document.kind}", ContentFile(document.content), save=False)
-    consent.document_sha256 = document.sha256
     with transaction.atomic():
+        lock_row(consent)
+        require_standing(consent)
+        old = consent.document.name
+        consent.document.save(f"x.{document.kind}", ContentFile(document.content), save=False)
+        consent.document_sha256 = document.sha256
         consent.save(update_fields=["document", "document_sha256", "updated_at"])
         record(actor, "accounts.consent.documented", consent, data={"digest": document.sha256})
         if old:

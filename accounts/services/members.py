@@ -15,6 +15,7 @@ from accounts.models import IdempotencyRecord, Membership, Organization, User
 from accounts.roles import STAFF_ROLES, SYSTEM, Role, SystemActor, require_permission
 from accounts.services.hashing import password_work
 from livestudio.common.errors import ErrorDetail, InvalidInputError
+from livestudio.common.locking import lock_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,20 @@ def set_role(
         update_staff(user)
         record(actor, "accounts.membership.changed", membership, data={"role": role})
     return membership
+
+
+def change_role(*, membership: Membership, role: str, actor: User | SystemActor) -> Membership:
+    """Give a member another role.
+
+    Raises ForbiddenError, InvalidInputError, NotFoundError for who is no member any more: who has
+    left does not come back by it.
+    """
+    with transaction.atomic():
+        lock_members(membership.organization)
+        lock_row(membership)
+        return set_role(
+            organization=membership.organization, user=membership.user, role=role, actor=actor
+        )
 
 
 def remove_member(*, membership: Membership, actor: User | SystemActor) -> None:

@@ -69,7 +69,7 @@ def transfer_organization(*, organization: Organization, member: Membership, act
         raise InvalidInputError.of("member", "Choose another person of the organization.")
     with transaction.atomic():
         # Asks for the right again under its lock: of two transfers at once one is refused.
-        members.set_role(organization=organization, user=member.user, role=Role.OWNER, actor=actor)
+        members.change_role(membership=member, role=Role.OWNER, actor=actor)
         if actor.memberships.filter(organization=organization).exists():
             members.set_role(organization=organization, user=actor, role=Role.PRODUCER, actor=actor)
         data = {"to": member.user.username}

@@ -54,7 +54,7 @@ def assign_plan(
     with transaction.atomic():
         quota = quota_of(organization)
         quota.plan = plan
-        quota.save()
+        quota.save(update_fields=["plan", "updated_at"])
         if overrides is not None:
             LimitOverride.objects.filter(quota=quota).delete()
             for meter, limit in overrides.items():
@@ -72,9 +72,10 @@ def set_closing(
         check_zone(str(values["timezone"]))
     with transaction.atomic():
         quota = quota_of(organization)
-        for name in set(OWN_FIELDS) & values.keys():
+        names = sorted(set(OWN_FIELDS) & values.keys())
+        for name in names:
             setattr(quota, name, values[name])
-        quota.save()
+        quota.save(update_fields=[*names, "updated_at"])
         record(actor, "metering.quota.changed", quota, data={"fields": sorted(values)})
     return quota
 

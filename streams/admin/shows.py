@@ -39,7 +39,13 @@ from streams.services.lengths import clock_text, estimate_cue_seconds, estimate_
 from streams.services.lifecycle import start_broadcast, stop_broadcast
 from streams.services.rundown import add_cues, check_cue
 from streams.services.schedule import plan_anew
-from streams.services.shows import archive_show, check_show, record_label, tell_viewers
+from streams.services.shows import (
+    archive_show,
+    check_show,
+    lock_show,
+    record_label,
+    tell_viewers,
+)
 
 # A whole evening of talk; the cues of it have limits of their own.
 SCRIPT_MAX_CHARACTERS: Final = 200_000
@@ -255,6 +261,8 @@ class ShowAdmin(OrganizationScopedAdmin):
                 self.message_user(request, _("%s is stopping.") % show, messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            lock_show(Show.objects.for_organization(obj.organization).get(pk=obj.pk))
         super().save_model(request, obj, form, change)
         verb = "changed" if change else "created"
         record(signed_in(request), f"streams.show.{verb}", obj, data={"fields": form.changed_data})

@@ -84,10 +84,11 @@ def _look_at(row: Occurrence, now: datetime) -> bool:
 def _start(row: Occurrence, now: datetime) -> bool:
     """Claim and open in one transaction: a loop that dies in between has done nothing."""
     with transaction.atomic():
+        # First, as whoever changes the show or puts it away does: in another order two that meet
+        # here would wait for each other.
+        show = Show.objects.select_for_update().get(pk=row.show_id)
         if not _claim(row, OccurrenceState.STARTED):
             return False
-        # Locked, so that it is not put away meanwhile.
-        show = Show.objects.select_for_update().get(pk=row.show_id)
         try:
             reason = _open(row, show, (now - row.starts_at).total_seconds())
         except BroadcastAlreadyLiveError:  # started by hand a moment ago

@@ -54,6 +54,7 @@ def start_broadcast(
     require_permission(actor, "broadcast.start", show.organization)
     require_ready(show)
     with transaction.atomic():
+        _hold(show)
         broadcast = _open(show, actor, occurrence)
         for output in show.outputs.order_by("created_at"):
             attach_output(broadcast, output)
@@ -127,6 +128,14 @@ def attach_output(broadcast: Broadcast, output: Output) -> BroadcastOutput:
         desired=OutputDesired.WAITING_FOR_KEY if waits else OutputDesired.LIVE,
         state="waiting_for_key" if waits else "connecting",
     )
+
+
+def _hold(show: Show) -> None:
+    """Nobody puts it away until the commit. Raises ShowNotReadyError when somebody just has."""
+    rows = Show.objects.select_for_update().values_list("archived_at", flat=True)
+    show.archived_at = rows.get(pk=show.pk)
+    if show.archived_at is not None:
+        require_ready(show)
 
 
 def _open(show: Show, actor: User | SystemActor, occurrence: Occurrence | None) -> Broadcast:

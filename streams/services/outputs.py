@@ -14,6 +14,7 @@ from accounts.roles import SystemActor, require_permission
 from livestudio.common import vault
 from livestudio.common.egress import RTMP_SCHEMES, check_destination
 from livestudio.common.errors import EgressRefusedError, ErrorDetail, InvalidInputError
+from livestudio.common.locking import lock_row, set_values, with_values
 from streams.errors import NotLiveError, OutputAlreadyAddedError, OutputInUseError
 from streams.models import Broadcast, BroadcastOutput, ControlCommand, Output
 from streams.models.broadcast import FINAL_STATES, OutputDesired
@@ -55,16 +56,19 @@ def update_output(
     A new address needs the key again: a key must not follow to a server it was not meant for.
     """
     require_permission(actor, "output.edit", output.organization)
-    moved = "url" in values and values["url"] != output.url
-    for name, value in values.items():
-        setattr(output, name, value)
-    check_address(output)
-    if stream_key is not None:
-        _seal_key(output, stream_key)
-    elif moved and output.sealed_stream_key:
-        message = "Give the stream key again with a new address."
-        raise InvalidInputError.of("stream_key", message, "required")
+    changed = with_values(output, values)
+    check_address(changed)
     with transaction.atomic():
+        lock_row(output)
+        moved = "url" in values and values["url"] != output.url
+        set_values(output, values)
+        if (output.kind, output.url) != (changed.kind, changed.url):
+            check_address(output)  # of two changes at once each gave a part
+        if stream_key is not None:
+            _seal_key(output, stream_key)
+        elif moved and output.sealed_stream_key:
+            message = "Give the stream key again with a new address."
+            raise InvalidInputError.of("stream_key", message, "required")
         output.save()
         record(actor, "streams.output.changed", output)
     return output
@@ -73,9 +77,10 @@ def update_output(
 def delete_output(*, output: Output, actor: Actor) -> None:
     """Forget a destination and its key. Raises OutputInUseError while it is on air."""
     require_permission(actor, "output.edit", output.organization)
-    if output.airings.exclude(broadcast__state__in=FINAL_STATES).exists():
-        raise OutputInUseError
     with transaction.atomic():
+        lock_row(output)
+        if output.airings.exclude(broadcast__state__in=FINAL_STATES).exists():
+            raise OutputInUseError
         record(actor, "streams.output.deleted", output)
         output.delete()
 
@@ -83,8 +88,10 @@ def delete_output(*, output: Output, actor: Actor) -> None:
 def rotate_key(*, output: Output, stream_key: str, actor: Actor) -> Output:
     """Replace the key for the airings to come, and on air where the old one is in use."""
     require_permission(actor, "output.edit", output.organization)
-    _seal_key(output, require_key(stream_key))
+    require_key(stream_key)
     with transaction.atomic():
+        lock_row(output)
+        _seal_key(output, stream_key)
         output.save()
         record(actor, "streams.output.key_rotated", output)
         on_air = output.airings.exclude(broadcast__state__in=FINAL_STATES)
@@ -133,10 +140,12 @@ def replace_key(*, row: BroadcastOutput, stream_key: str, actor: Actor) -> Contr
     """
     require_permission(actor, "broadcast.replace_key", row.broadcast.organization)
     require_on_air(row.broadcast)
-    vault.seal_into(row, "sealed_stream_key", require_key(stream_key))
-    if row.desired == OutputDesired.WAITING_FOR_KEY:
-        row.desired = OutputDesired.LIVE
+    require_key(stream_key)
     with transaction.atomic():
+        lock_row(row)
+        vault.seal_into(row, "sealed_stream_key", stream_key)
+        if row.desired == OutputDesired.WAITING_FOR_KEY:
+            row.desired = OutputDesired.LIVE
         row.save(update_fields=["sealed_stream_key", "desired", "updated_at"])
         command = _send(row, "output_replace_key", actor)
         record(actor, "streams.broadcast.key_replaced", row.broadcast, data={"output": row.name})

@@ -16,6 +16,7 @@ from accounts.roles import SystemActor, require_permission
 from avatars.models import Avatar
 from inference.protocol import CueKind
 from livestudio.common.errors import ErrorDetail, InvalidInputError
+from livestudio.common.locking import lock_row, set_values
 from streams.models import Broadcast, ControlCommand, Cue, Show
 from streams.services.cards import check_card
 from streams.services.commands import Order
@@ -36,6 +37,8 @@ def add_cues(*, show: Show, cues: Sequence[CueValues], actor: Actor) -> list[Cue
     """Append cues at the end, or all or none. Raises InvalidInputError naming the wrong one."""
     require_permission(actor, "show.edit", show.organization)
     with transaction.atomic():
+        # One after the other: two at once would pass the limit together, and take one place.
+        Show.objects.select_for_update().get(pk=show.pk)
         lone = len(cues) == 1
         created = append_cues(show, cues, lambda index: "" if lone else f"{index}.")
         record(actor, "streams.cue.added", show, data={"cues": [str(cue.pk) for cue in created]})
@@ -70,10 +73,10 @@ def append_cues(
 def update_cue(*, cue: Cue, values: CueValues, actor: Actor) -> Cue:
     """Change fields of a cue. An airing that is under way keeps the plan it started with."""
     require_permission(actor, "show.edit", cue.show.organization)
-    for name, value in values.items():
-        setattr(cue, name, value)
-    check_cue(cue)
     with transaction.atomic():
+        lock_row(cue)
+        set_values(cue, values)
+        check_cue(cue)
         cue.save()
         record(actor, "streams.cue.changed", cue.show, data={"cue": str(cue.pk)})
         tell_show(cue.show, "changed")

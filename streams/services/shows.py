@@ -17,7 +17,8 @@ from accounts.audit import record
 from accounts.models import Organization, User
 from accounts.roles import SystemActor, require_permission
 from inference.catalog import BACKGROUNDS
-from livestudio.common.errors import ErrorDetail, InvalidInputError
+from livestudio.common.errors import ErrorDetail, InvalidInputError, NotFoundError
+from livestudio.common.locking import lock_row, set_values
 from streams.errors import ShowOnAirError
 from streams.labels import misplaced
 from streams.models import Output, Show
@@ -63,10 +64,10 @@ def create_show(*, organization: Organization, draft: ShowDraft, actor: Actor) -
 def update_show(*, show: Show, draft: ShowDraft, actor: Actor) -> Show:
     """Change a plan. Given cues replace the rundown; what is on air keeps its own copy."""
     require_permission(actor, "show.edit", show.organization)
-    label_before, visibility_before = show.label_preset, show.visibility
-    for name, value in draft.values.items():
-        setattr(show, name, value)
     with transaction.atomic():
+        lock_show(show)
+        label_before, visibility_before = show.label_preset, show.visibility
+        set_values(show, draft.values)
         if draft.cues is not None:
             show.cues.all().delete()
         _write(show, draft)
@@ -77,6 +78,13 @@ def update_show(*, show: Show, draft: ShowDraft, actor: Actor) -> Show:
         if show.visibility != visibility_before:
             tell_viewers(show)
     return show
+
+
+def lock_show(show: Show) -> None:
+    """Before it is changed, see `lock_row`. Raises NotFoundError when it was put away meanwhile."""
+    lock_row(show)
+    if show.archived_at is not None:
+        raise NotFoundError("There is no such show.")
 
 
 def tell_viewers(show: Show) -> None:
@@ -90,7 +98,7 @@ def archive_show(*, show: Show, actor: Actor) -> None:
     require_permission(actor, "show.edit", show.organization)
     with transaction.atomic():
         # A control loop that starts an airing takes the same lock: one of the two comes first.
-        Show.objects.select_for_update().get(pk=show.pk)
+        lock_show(show)
         if show.broadcasts.exclude(state__in=FINAL_STATES).exists():
             raise ShowOnAirError
         show.archived_at = timezone.now()

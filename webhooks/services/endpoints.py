@@ -16,6 +16,7 @@ from accounts.roles import SYSTEM, SystemActor, require_permission
 from livestudio.common import vault
 from livestudio.common.egress import HTTP_SCHEMES, check_destination
 from livestudio.common.errors import EgressRefusedError, ErrorDetail, InvalidInputError
+from livestudio.common.locking import lock_row, set_values, with_values
 from webhooks.errors import TooManyWebhooksError
 from webhooks.letters import tell_owners
 from webhooks.models import DeliveryState, DisabledReason, Webhook
@@ -54,13 +55,13 @@ def create_webhook(
 def update_webhook(*, webhook: Webhook, values: Mapping[str, Any], actor: Actor) -> Webhook:
     """Change it. Switched on again it begins anew; switched off it forgets what waits."""
     require_permission(actor, PERMISSION, webhook.organization)
-    was_active = webhook.is_active
-    for name, value in values.items():
-        setattr(webhook, name, value)
-    check_webhook(webhook)
-    if webhook.is_active and not was_active:
-        webhook.disabled_reason, webhook.failing_since = DisabledReason.NONE, None
+    check_webhook(with_values(webhook, values))
     with transaction.atomic():
+        lock_row(webhook)
+        was_active = webhook.is_active
+        set_values(webhook, values)
+        if webhook.is_active and not was_active:
+            webhook.disabled_reason, webhook.failing_since = DisabledReason.NONE, None
         webhook.save()
         if was_active and not webhook.is_active:
             _drop_waiting(webhook)
@@ -81,7 +82,7 @@ def rotate_secret(*, webhook: Webhook, actor: Actor) -> str:
     require_permission(actor, PERMISSION, webhook.organization)
     secret = new_secret()
     with transaction.atomic():
-        webhook = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        lock_row(webhook)
         vault.seal_into(webhook, "sealed_old_secret", _secret_or_nothing(webhook))
         vault.seal_into(webhook, "sealed_secret", secret)
         webhook.old_secret_until = timezone.now() + OLD_SECRET_FOR
