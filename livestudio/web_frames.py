@@ -29,6 +29,8 @@ class FramedProtocol(WebSocketProtocol):
     """Writes the frame of its factory. Daphne negotiates no compression and sends no fragments."""
 
     factory: FramingFactory
+    # Bytes of texts that were written since it was opened.
+    written = 0
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:  # noqa: N802, FBT001, FBT002 - Daphne's name
         """A text of the application; what is said while the socket closes goes nowhere."""
@@ -37,7 +39,9 @@ class FramedProtocol(WebSocketProtocol):
         if self.state != self.STATE_OPEN or not isinstance(content, str) or self.send_queue:
             super().serverSend(content, binary)
         else:
-            write_now(self.transport, self.factory.frame_of(content))
+            frame = self.factory.frame_of(content)
+            self.written += len(frame)
+            write_now(self.transport, frame)
 
 
 def write_now(transport: Any, data: bytes) -> None:
@@ -49,6 +53,13 @@ def write_now(transport: Any, data: bytes) -> None:
         sent = taken if isinstance(taken, int) else 0
     if sent < len(data):
         transport.write(data[sent:])
+
+
+def unsent_bytes(transport: Any) -> int:
+    """What was written and the system has not taken yet, since nobody reads it."""
+    if not isinstance(transport, Connection):
+        return 0
+    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
 def _is_idle(transport: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any, ClassVar, Final
 
 from daphne import server
@@ -16,7 +17,7 @@ from twisted.web import http
 
 from avatars.uploads import LANDMARKS_MAX_BYTES, UPLOAD_MAX_BYTES
 from livestudio.common.parsers import LARGEST_BODY_BYTES
-from livestudio.web_frames import FramedProtocol, FramingFactory
+from livestudio.web_frames import FramedProtocol, FramingFactory, unsent_bytes
 
 # Where films are sent to, and the header of whoever says who they are there.
 FILM_PATHS: Final = {b"/api/v1/avatars/": b"Authorization", b"/admin/avatars/avatar/": b"Cookie"}
@@ -34,6 +35,9 @@ RUNNER_PATH: Final = "/ws/v1/runner/"
 MESSAGE_MAX_BYTES: Final = 256 * 1024
 # A page may send 60 at once.
 MESSAGES_WAITING: Final = 128
+# Of what a websocket is told. The rundown of a console alone may have 20 MB; who reads slowly but
+# reads gets all of it, in its time.
+UNREAD_MAX_BYTES: Final = 48 * 1024 * 1024
 _TRY_AGAIN_LATER: Final = 1013  # registered with IANA for RFC 6455
 
 
@@ -187,7 +191,15 @@ class WebFactory(HTTPFactory):
 
 
 class Socket(FramedProtocol):
-    """A websocket whose unread messages are few and small. Runners are ours and say more."""
+    """A websocket whose unread messages are few and small. Runners are ours and say more.
+
+    Nor may what it is told wait for ever: who sends and never reads is not missed by Daphne's
+    pings, since whatever comes in counts as their answer.
+    """
+
+    _is_runner = False
+    _taken = 0
+    _taken_at = 0.0
 
     def onConnect(self, request: Any) -> Any:  # noqa: N802 - autobahn's name
         self._is_runner = request.path == RUNNER_PATH
@@ -200,6 +212,19 @@ class Socket(FramedProtocol):
             self.sendClose(code=_TRY_AGAIN_LATER)  # once: the second does nothing
             return
         super().onMessage(payload, isBinary)
+
+    def serverSend(self, content: str | bytes, binary: bool = False) -> None:  # noqa: N802, FBT001, FBT002 - Daphne's name
+        """A text of the application, unless its reader is gone."""
+        super().serverSend(content, binary)
+        unsent = unsent_bytes(self.transport)
+        if unsent and not self._is_runner and self._is_left_unread(unsent):
+            self.transport.abortConnection()
+
+    def _is_left_unread(self, unsent: int) -> bool:
+        now, taken = time.monotonic(), self.written - unsent
+        if taken > self._taken or not self._taken_at:
+            self._taken, self._taken_at = taken, now
+        return unsent > UNREAD_MAX_BYTES or now - self._taken_at > READER_SECONDS
 
 
 class SocketFactory(FramingFactory):
