@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,7 +17,7 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.db import close_old_connections
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from livestudio.metrics import note_request
@@ -47,7 +48,7 @@ class ThreadedHandler(ASGIHandler):
             thread = self._idle.pop() if self._idle else _new_thread()
             try:
                 async with ThreadSensitiveContext(executor=thread):
-                    return await sync_to_async(self._respond)(request)
+                    return in_pieces(await sync_to_async(self._respond)(request))
             finally:
                 self._idle.append(thread)
 
@@ -61,6 +62,18 @@ class ThreadedHandler(ASGIHandler):
             close_old_connections()
         note_request(request, response.status_code, time.perf_counter() - began)
         return response
+
+
+def in_pieces(response: HttpResponseBase) -> HttpResponseBase:
+    """An answer that is read as it is sent: Django reads all of a file first, exports too."""
+    if isinstance(response, StreamingHttpResponse) and not response.is_async:
+        response.streaming_content = _read(iter(response))
+    return response
+
+
+async def _read(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece
 
 
 def _new_thread() -> ThreadPoolExecutor:

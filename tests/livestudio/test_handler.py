@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.urls import path
 
 from livestudio.handler import ThreadedHandler
 
+# Of a file, as Django reads it for ASGI.
+PIECE_BYTES = ThreadedHandler.chunk_size
 seen: list[int] = []
 at_once: list[int] = [0, 0]
 counting = threading.Lock()
@@ -34,7 +36,31 @@ def broken(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("a view that fails")
 
 
-urlpatterns = [path("slow", slow), path("broken", broken)]
+class Read:
+    """A file that notes how much was read of it."""
+
+    def __init__(self) -> None:
+        self.left, self.most, self.is_closed = 10 * PIECE_BYTES, 0, False
+
+    def read(self, size: int) -> bytes:
+        piece = b"x" * min(size, self.left)
+        self.left -= len(piece)
+        self.most = max(self.most, len(piece))
+        return piece
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+files: list[Read] = []
+
+
+def large_file(request: HttpRequest) -> FileResponse:
+    files.append(Read())
+    return FileResponse(files[-1], filename="export.zip")
+
+
+urlpatterns = [path("slow", slow), path("broken", broken), path("file", large_file)]
 
 
 @pytest.fixture
@@ -46,12 +72,15 @@ def handler(settings: Any) -> ThreadedHandler:
     return ThreadedHandler()
 
 
-async def get(handler: ThreadedHandler, path: str) -> int:
-    scope = {
+def scope_of(path: str) -> dict[str, Any]:
+    return {
         "type": "http", "method": "GET", "path": path, "query_string": b"",
         "headers": [(b"host", b"studio.test")],
     }  # fmt: skip
-    browser = ApplicationCommunicator(handler, scope)
+
+
+async def get(handler: ThreadedHandler, path: str) -> int:
+    browser = ApplicationCommunicator(handler, scope_of(path))
     await browser.send_input({"type": "http.request"})
     answer = await browser.receive_output(60)
     body = await browser.receive_output(60)
@@ -80,3 +109,23 @@ async def test_thread_is_given_back_whatever_happens(
     assert answers == [500] * 5
     assert await get(handler, "/slow") == 200
     assert "a view that fails" in caplog.text
+
+
+@pytest.mark.django_db
+async def test_file_is_read_as_it_is_sent(handler: ThreadedHandler) -> None:
+    """Not all of it first, as Django does with files: an export may be larger than the memory."""
+    sent, left = 0, []
+    incoming: asyncio.Queue[Any] = asyncio.Queue()
+    incoming.put_nowait({"type": "http.request"})
+
+    async def send(message: Any) -> None:
+        nonlocal sent
+        if body := message.get("body"):
+            sent += len(body)
+            left.append(files[-1].left)
+
+    await handler(scope_of("/file"), incoming.get, send)
+
+    assert sent == 10 * PIECE_BYTES
+    assert left == [number * PIECE_BYTES for number in reversed(range(10))]
+    assert (files[-1].most, files[-1].is_closed) == (PIECE_BYTES, True)
