@@ -16,6 +16,7 @@ from inference.media.fonts import load_font
 from inference.media.overlay import OverlayPatch
 from inference.media.panels import Colour, clip_to, panel, place, rounded_mask, with_shadow
 from inference.media.places import Box
+from inference.media.uploads import open_kept
 from inference.media.wrapping import wrap, wrap_to
 from inference.overlay_spec import CardSpec
 
@@ -267,8 +268,8 @@ def _open(path: str) -> Image.Image | None:
     if not path:
         return None
     try:
-        return Image.open(Path(path), formats=("PNG", "JPEG")).convert("RGBA")
-    except (OSError, ValueError) as error:
+        return open_kept(Path(path))
+    except OSError as error:
         logger.warning("a card is shown without its picture", extra={"reason": str(error)})
         return None
 

@@ -73,6 +73,16 @@ def open_picture(path: Path, longest_px: int = 4096) -> Image.Image:
     return _upright(_open(path), longest_px)
 
 
+def open_kept(path: Path) -> Image.Image:
+    """A picture that was written by us, RGBA. Raises OSError when it is gone or damaged."""
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            return image.convert("RGBA")
+    except (SyntaxError, ValueError) as error:
+        # Pillow's own words for a damaged PNG, one that lost its end with the power for one.
+        raise OSError(str(error)) from error
+
+
 def _open(path: Path) -> Image.Image:
     with warnings.catch_warnings():
         # Pillow only warns below twice its own limit; ours is checked from the header, undecoded.

@@ -19,6 +19,7 @@ from inference.media.fonts import FontMissingError
 from inference.media.layout import Layout
 from inference.media.overlay import OverlayStack, TimedOverlay
 from inference.media.panels import place
+from inference.media.uploads import open_kept
 from inference.overlay_spec import ClockSpec, Corner, OverlaySpec
 from inference.protocol import RenditionSpec
 
@@ -99,7 +100,7 @@ class Backdrop:
             "title": lambda: draw_title(spec.title, *size),
         }
         if logo is not None:
-            drawings["logo"] = lambda: fit_logo(_open(logo.picture), *size)
+            drawings["logo"] = lambda: fit_logo(open_kept(Path(logo.picture)), *size)
         if clock is not None:
             drawings["clock"] = lambda: draw_clock(_time_of(clock, 0), *size)
         if third is not None:
@@ -163,7 +164,3 @@ def _time_of(clock: ClockSpec, unix_seconds: float) -> str:
     except (ZoneInfoNotFoundError, ValueError):
         zone = None  # of a machine that does not know the zone
     return datetime.fromtimestamp(unix_seconds, zone or UTC).strftime(_CLOCK_FORMATS[clock.format])
-
-
-def _open(path: str) -> Image.Image:
-    return Image.open(Path(path), formats=("PNG", "JPEG"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -67,6 +68,21 @@ async def test_all_of_it_stays_and_the_title_goes(tmp_path: Path) -> None:
         assert air.shown(layer, 10**9), layer
     assert air.shown("title", later - 1)
     assert not air.shown("title", later)
+
+
+async def test_logo_whose_end_was_lost_with_the_power_is_told(tmp_path: Path) -> None:
+    """The file has its length, and zeros where nothing was written any more."""
+    path = tmp_path / "logo.png"
+    noise = np.random.default_rng(1).integers(0, 255, (300, 300, 4), np.uint8)
+    Image.fromarray(noise).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:65_600] + bytes(len(whole) - 65_600))
+    air = Air(OverlaySpec(logo=LogoSpec(str(path))))
+
+    await air.backdrop.show()
+
+    assert air.told == ["the logo cannot be read"]
+    assert air.shown("label", 0)
 
 
 async def test_lost_logo_is_told_and_blank_texts_are_left_out() -> None:
