@@ -36,7 +36,8 @@ class WorkerProcess:
     """One worker, restarted with back-off until `close`.
 
     on_message(header, payload): each message but the first `ready`. on_started(): the worker is
-    ready; resend what it must know. on_state(state, pid, reason): started | died. All on the loop.
+    ready; resend what it must know. on_state(state, pid, reason): started | died | ended; pid 0 =
+    none could be started. All on the loop.
     answers_pings: it answers each `ping` with `pong` at once, however busy it is.
     """
 
@@ -66,6 +67,7 @@ class WorkerProcess:
         self._is_ready = False
         self._has_hung = False
         self._killed_for = ""
+        self._told = ""  # why no process could be started
 
     @property
     def has_hung(self) -> bool:
@@ -130,7 +132,8 @@ class WorkerProcess:
         try:
             self._process = await self._spawn()
         except OSError as error:
-            return f"cannot start: {error.strerror or error}"
+            return self._not_started(f"cannot start: {error.strerror or error}")
+        self._told = ""
         pinging = asyncio.create_task(self._ping())
         try:
             reason = await self._read_all(self._process)
@@ -146,6 +149,13 @@ class WorkerProcess:
         self._killed_for = ""
         state = "ended" if self._closing.is_set() else "died"
         self._on_state(state, self._process.pid, reason)
+        return reason
+
+    def _not_started(self, reason: str) -> str:
+        """Tell it, but not again at each try."""
+        if reason != self._told:
+            self._told = reason
+            self._on_state("died", 0, reason)
         return reason
 
     async def _ping(self) -> None:
