@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from inference.protocol import Json
 
 
-def proportional_set_mib(pids: dict[str, int]) -> Json:
-    """PSS in MiB by name; what cannot be read (ended, or not Linux) is left out."""
+def proportional_set_mib(processes: Iterable[tuple[str, int]]) -> Json:
+    """PSS in MiB by kind; what cannot be read (ended, or not Linux) is left out.
+
+    processes: (kind, pid); a broadcast has a pusher for each of its targets.
+    """
     sizes: Json = {}
-    for name, pid in pids.items():
+    for kind, pid in processes:
         with contextlib.suppress(OSError, ValueError):
             text = Path(f"/proc/{pid}/smaps_rollup").read_text()
             line = next(line for line in text.splitlines() if line.startswith("Pss:"))
-            sizes[name] = round(sizes.get(name, 0) + int(line.split()[1]) / 1024, 1)
+            sizes[kind] = round(sizes.get(kind, 0) + int(line.split()[1]) / 1024, 1)
     return sizes

@@ -384,8 +384,9 @@ class Session:
         if time.monotonic() - self._memory_at < MEMORY_EVERY_SECONDS:
             return
         self._memory_at = time.monotonic()
-        pids = {"core": os.getpid(), **{worker["kind"]: worker["pid"] for worker in self.workers()}}
-        self._memory = await asyncio.to_thread(proportional_set_mib, pids)
+        workers = [(worker["kind"], worker["pid"]) for worker in self.workers()]
+        processes = [("core", os.getpid()), *workers]
+        self._memory = await asyncio.to_thread(proportional_set_mib, processes)
 
     async def _send_thumbnail(self) -> None:
         jpeg = await asyncio.to_thread(self.core.thumbnail)
