@@ -179,7 +179,7 @@ class Viewers:
         async with self._joining:
             if time.monotonic() - asked_at > SIGNAL_DEADLINE_SECONDS:
                 return  # nobody waits for this answer any more
-            await self._leave(signal.viewer)
+            await self._send_away(signal.viewer)
             if len(self._viewers) >= self._limit:
                 message = f"The broadcast has its {self._limit} viewers; try again later."
                 self._refuse(signal, "viewer_limit", message, RETRY_SECONDS)
@@ -189,7 +189,7 @@ class Viewers:
             # From here on, so that a join which is cut short leaves no place taken.
             _keep(self._tasks, self._give_up_unconnected(viewer))
             if not await self._answer(viewer, signal):
-                await self._leave(signal.viewer)
+                await self._send_away(signal.viewer)
                 return
             _keep(self._tasks, viewer.add_hidden_candidates())
             if self._has_handshakes(signal.viewer):
@@ -234,10 +234,16 @@ class Viewers:
         ladder = self._ladders.pop(viewer_id, None)
         if viewer_id not in self._joins:
             self._sources.pop(viewer_id, None)
-        if viewer is not None:
-            await viewer.close()
-        if ladder is not None and ladder.rung == LOW_RENDITION:
-            self._core.release_rendition(LOW_RENDITION)
+        try:
+            if viewer is not None:
+                await viewer.close()
+        finally:
+            if ladder is not None and ladder.rung == LOW_RENDITION:
+                self._core.release_rendition(LOW_RENDITION)
+
+    async def _send_away(self, viewer_id: str) -> None:
+        """As `_leave`, to its end even where a newer offer or a bye cuts the caller short."""
+        await asyncio.shield(_keep(self._leaving, self._leave(viewer_id)))
 
     def _lost(self, viewer_id: str, step: str, reason: str) -> None:
         """A connection failed or ended by itself."""
@@ -325,8 +331,9 @@ class Viewers:
         self._send(Signal(signal.viewer, signal.id, "error", data))
 
 
-def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     """Run it as one of these tasks."""
     task = asyncio.create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
+    return task

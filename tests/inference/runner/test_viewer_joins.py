@@ -10,6 +10,7 @@ import pytest
 from inference.protocol import IceSpec, Json
 from inference.runner import signalling
 from inference.runner.signalling import MAX_JOINS
+from inference.runner.viewer import Viewer
 from tests.inference.runner.viewer_peer import Peer, Stage, eventually, on_air
 from tests.services import TurnServer
 
@@ -99,3 +100,34 @@ async def test_viewer_who_joins_after_the_credentials_were_renewed_gets_a_relay(
 
     assert "typ relay" not in expired.data["sdp"]
     assert "typ relay" in renewed.data["sdp"]
+
+
+async def test_new_offers_cut_no_goodbye_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A goodbye that is cut short leaves sockets open, and the small picture encoded for nobody."""
+    closed: list[str] = []
+    may_close = asyncio.Event()
+    close = Viewer.close
+
+    async def close_slowly(viewer: Viewer) -> None:
+        await may_close.wait()
+        await close(viewer)
+        closed.append(viewer.id)
+
+    async with on_air() as stage:
+        await stage.join("v")
+        with monkeypatch.context() as patch:
+            patch.setattr(Viewer, "close", close_slowly)
+            stage.viewers._ladders["v"].fall()
+            stage.core.acquire_rendition("low")
+            first, second = Peer(), Peer()
+            await stage.offer("v", await first.offer())
+            await eventually(lambda: "v" not in stage.viewers._viewers, "the goodbye begins")
+
+            answer = asyncio.create_task(stage.ask("v", await second.offer()))
+            await asyncio.sleep(0)
+            may_close.set()
+            assert (await answer).kind == "answer"
+
+        assert closed == ["v"]
+        assert stage.core._low_users == 0
+        await asyncio.gather(first.close(), second.close())
