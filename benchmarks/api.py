@@ -18,8 +18,8 @@ from typing import Any, Final
 import aiohttp
 
 from benchmarks.api_load import Answers, Ask, ask_evenly, follow
-from benchmarks.figures import Report, percentile, run_benchmark, spread, tell
-from benchmarks.platform import ROOT, BenchmarkError
+from benchmarks.figures import BenchmarkError, Report, percentile, run_benchmark, spread, tell
+from benchmarks.platform import ROOT
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 # Settings are read when it is imported.

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from benchmarks.platform import BenchmarkError
+from benchmarks.figures import BenchmarkError
 from benchmarks.processes import cpu_seconds
 from inference.protocol import PROTOCOL_VERSION, Heartbeat, Hello, Metrics, encode_message
 

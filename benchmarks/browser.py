@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.figures import Json
 from inference.engines.face.testcard import layout
 from inference.engines.face.testcard.decode import TestcardReading
-from scripts.provision.tools import find_chromium
+from scripts.provision.tools import HINT, find_chromium
+
+try:
+    from playwright.sync_api import Page, sync_playwright
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error.name} is not installed. {HINT}") from error
 
 RATE_HZ: Final = 48_000
 _BLOCK: Final = 128

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.figures import Json, Report, run_benchmark, tell
-from benchmarks.platform import BenchmarkError, Platform, open_platform
+from benchmarks.figures import BenchmarkError, Json, Report, run_benchmark, tell
+from benchmarks.platform import Platform, open_platform
 from benchmarks.presenting import presenter_show
 from tests.services import rtmp_server
 

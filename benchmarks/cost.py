@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.encode_alone import measure_alone
-from benchmarks.figures import Json, Report, run_benchmark, tell
+from benchmarks.figures import BenchmarkError, Json, Report, run_benchmark, tell
 from benchmarks.peer import watching
-from benchmarks.platform import BenchmarkError, Platform, open_platform
+from benchmarks.platform import Platform, open_platform
 from benchmarks.presenting import presenter_show
 from benchmarks.processes import children, cpu_seconds
 from benchmarks.rendering import render_talk

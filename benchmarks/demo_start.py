@@ -21,8 +21,8 @@ from typing import Final
 from playwright.sync_api import sync_playwright
 
 from benchmarks.browser import CHROMIUM_FLAGS
-from benchmarks.figures import Report, run_benchmark, tell
-from benchmarks.platform import ROOT, BenchmarkError
+from benchmarks.figures import BenchmarkError, Report, run_benchmark, tell
+from benchmarks.platform import ROOT
 from scripts.provision.tools import find_chromium
 from tests.services import free_port, work_folder
 

@@ -11,8 +11,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from scripts.provision.tools import MissingToolError
+
 Json = dict[str, Any]
 _COLUMNS: Final = ("figure", "target", "measured", "verdict")
+
+
+class BenchmarkError(Exception):
+    """The measurement cannot be made; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,10 @@ def run_benchmark(
     seconds: float = 0.0,
     add_arguments: Callable[[argparse.ArgumentParser], None] | None = None,
 ) -> int:
-    """Parse the command line, measure, print the table; exit status 1 when a target is missed."""
+    """Parse the command line, measure, print the table.
+
+    Exit status: 0; 1 when a target is missed; 2 when it could not be measured, and why.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--base-url", help="a running platform with TEST_ENGINES=1; else its own")
     parser.add_argument("--json", type=Path, help="write figures and raw numbers there")
@@ -120,7 +129,11 @@ def run_benchmark(
     given = parser.parse_args()
     # So that what was started is ended: the platform, the servers, the viewers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    report = measure(given)
+    try:
+        report = measure(given)
+    except (BenchmarkError, MissingToolError) as error:
+        tell(str(error))
+        return 2
     print(f"\n{report.title}\n{report.table()}")
     if given.json:
         given.json.write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=1) + "\n")

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Final
 
 from benchmarks.browser import BrowserViewer, open_viewer
-from benchmarks.figures import Report, percentile, run_benchmark, spread, tell
-from benchmarks.platform import BenchmarkError, Platform, open_platform
+from benchmarks.figures import BenchmarkError, Report, percentile, run_benchmark, spread, tell
+from benchmarks.platform import Platform, open_platform
 from benchmarks.rtmp_reader import RtmpReader
 from inference.engines.face.testcard.decode import TestcardReading
 from inference.engines.speech.testtone.decode import decode_tags

@@ -17,9 +17,9 @@ from typing import Any, Final
 import av
 import numpy as np
 
-from benchmarks.figures import Report, percentile, run_benchmark, tell
+from benchmarks.figures import BenchmarkError, Report, percentile, run_benchmark, tell
 from benchmarks.mouth import mouth_height
-from benchmarks.platform import BenchmarkError, Platform, open_platform
+from benchmarks.platform import Platform, open_platform
 from benchmarks.presenting import presenter_show
 from benchmarks.rendering import Sentence, speak
 from benchmarks.talk import TALKS

@@ -23,7 +23,8 @@ import aiohttp
 import aiortc.rtcrtpreceiver
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from benchmarks.platform import ROOT, BenchmarkError, Platform
+from benchmarks.figures import BenchmarkError
+from benchmarks.platform import ROOT, Platform
 from inference.media.ice import use_addresses
 from inference.protocol import IceSpec
 

@@ -20,17 +20,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from benchmarks.figures import Json
+from benchmarks.figures import BenchmarkError, Json
 from tests.services import free_port, work_folder
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 START_SECONDS: Final = 180.0
 LIVE_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 90.0
-
-
-class BenchmarkError(Exception):
-    """The measurement cannot be made; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

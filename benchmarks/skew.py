@@ -14,8 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.figures import Report, percentile, run_benchmark, spread, tell
-from benchmarks.platform import BenchmarkError, Platform, open_platform
+from benchmarks.figures import BenchmarkError, Report, percentile, run_benchmark, spread, tell
+from benchmarks.platform import Platform, open_platform
 from benchmarks.rtmp_reader import RATE_HZ, Recorded, RtmpReader, Samples, SeenPicture
 from tests.services import rtmp_server
 

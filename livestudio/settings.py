@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -395,6 +396,10 @@ STATIC_ROOT = env.read_place("STATIC_ROOT", BASE_DIR / "livestudio" / "static_co
 FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
 STATICFILES_DIRS = [("frontend", str(FRONTEND_DIST))] if FRONTEND_DIST.is_dir() else []
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+if (
+    WHITENOISE_USE_FINDERS
+):  # the folder may be missing then, which whitenoise warns of at each start
+    warnings.filterwarnings("ignore", "No directory at: ", UserWarning)
 
 # --- browser security ---------------------------------------------------------------------------
 X_FRAME_OPTIONS = "DENY"

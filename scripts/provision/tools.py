@@ -12,7 +12,7 @@ from pathlib import Path
 from .debian import SYSTEM_CHROMIUM
 from .paths import TOOLS, VENV
 
-HINT = "Run `python3 scripts/bootstrap.py test` once: it unpacks the test servers into .tools/."
+HINT = "Run `python3 scripts/bootstrap.py test` once: it installs what tests and benchmarks need."
 
 PLACES = {
     "chromium": "usr/lib/chromium/chromium",

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from benchmarks.platform import BenchmarkError, Platform
+from benchmarks.figures import BenchmarkError
+from benchmarks.platform import Platform
 from tests.live.cluster import Cluster
 from tests.live.site import wait_until
 from tests.services import (

@@ -65,6 +65,14 @@ def test_embedded_needs_no_variable(tmp_path: Path) -> None:
     ]
 
 
+def test_embedded_serves_without_a_folder_of_static_files(tmp_path: Path) -> None:
+    serve = "from livestudio.asgi import application"
+
+    done = start(tmp_path, {"STATIC_ROOT": str(tmp_path / "none")}, "-c", serve)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_embedded_makes_its_secrets_once_for_its_user_alone(tmp_path: Path) -> None:
     settings_of(tmp_path)
     first = {name: (tmp_path / name).read_text() for name in ("secret_key", "field_keys")}
