@@ -6,6 +6,7 @@ the killed one had begun.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections import OrderedDict
@@ -30,7 +31,8 @@ class CommandJournal:
         self._path = folder / _FILE
         self._results: OrderedDict[str, Result | None] = OrderedDict()
         self._load()
-        self._rewrite()
+        with contextlib.suppress(OSError):
+            self._rewrite()
         self._appended = 0
 
     def has(self, command: str) -> bool:
@@ -71,16 +73,14 @@ class CommandJournal:
         os.replace(fresh, self._path)
 
     def _append(self, record: Json) -> None:
-        try:
+        # A full disk must not stop the operator; memory still prevents a second execution.
+        with contextlib.suppress(OSError):
             with open(self._path, "ab") as file:
                 file.write(_line(record))
-        except OSError:
-            # A full disk must not stop the operator; memory still prevents a second execution.
-            return
-        self._appended += 1
-        if self._appended > 4 * KEPT_COMMANDS:
-            self._rewrite()
-            self._appended = 0
+            self._appended += 1
+            if self._appended > 4 * KEPT_COMMANDS:
+                self._rewrite()
+                self._appended = 0
 
 
 def _line(record: Json) -> bytes:

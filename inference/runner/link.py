@@ -226,6 +226,9 @@ class RunnerLink:
                 return
             except DIAL_ERRORS as error:
                 log_lost(self._broadcast, error)
+            except Exception:
+                # The edge of one connection: the show goes on, and the next one may do better.
+                logger.exception("the link broke", extra={"broadcast_id": self._broadcast})
             if self._loop.time() - started_at > SETTLED_SECONDS:
                 delays = Delays()
             await self._drop_connection()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -367,3 +368,44 @@ async def test_wrong_web_address_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ValueError, match="http"):
         RunnerLink(url, BROADCAST, 1, "t", outbox, journal=CommandJournal(tmp_path))
     outbox.close()
+
+
+async def test_link_is_made_anew_after_a_fault_that_nobody_foresaw(
+    peer: WebPeer, tmp_path: Path
+) -> None:
+    """The show goes on, whatever happens to its link."""
+    session = Session()
+    faults = [OverflowError("int too large to convert to float"), None]
+
+    def measure() -> Json:
+        fault = faults.pop() if faults else None
+        if fault is not None:
+            raise fault
+        return {"fps": 25}
+
+    outbox = Outbox(tmp_path)
+    link = RunnerLink(
+        peer.url, BROADCAST, 1, "first-token", outbox, journal=CommandJournal(tmp_path)
+    )
+    await link.connect_first(give_up_seconds=60)
+    handlers = replace(session.handlers(), metrics=measure)
+    task = asyncio.create_task(link.run(handlers))
+    try:
+        await eventually(lambda: task.done() or len(peer.hellos) == 2, "it dials again")
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        outbox.close()
+
+
+async def test_commands_are_executed_while_the_disk_is_full(peer: WebPeer, tmp_path: Path) -> None:
+    session = Session()
+    async with running_link(peer, tmp_path, session) as (link, _):
+        link._journal._appended = 1_000_000  # the journal is to be written anew
+        (tmp_path / "commands.new").mkdir()  # and cannot be
+        for name in ("one", "two"):
+            await peer.send(Command(name, "pause", {}))
+        await peer.until(lambda: len(peer.of_type(Result)) == 2)
+
+    assert session.executed == ["one", "two"]
