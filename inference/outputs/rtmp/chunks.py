@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 SET_CHUNK_SIZE: Final = 1
-ABORT: Final = 2
 ACKNOWLEDGEMENT: Final = 3
 USER_CONTROL: Final = 4
 WINDOW_ACKNOWLEDGEMENT_SIZE: Final = 5
-SET_PEER_BANDWIDTH: Final = 6
 AUDIO: Final = 8
 VIDEO: Final = 9
 DATA_AMF0: Final = 18
@@ -32,6 +30,8 @@ SENT_CHUNK_BYTES: Final = 4096
 _EXTENDED: Final = 0xFFFFFF
 # A server speaks to a publisher in short commands; more is not a server we know.
 _MAX_MESSAGE_BYTES: Final = 1 << 20
+# Each may hold an unfinished message; servers use a handful.
+_MAX_CHANNELS: Final = 32
 
 
 class ChunkError(ValueError):
@@ -105,6 +105,8 @@ class ChunkReader:
         known = self._channels.get(channel_id)
         if known is None and kind != 0:
             raise ChunkError("a chunk continues a message that never began")
+        if known is None and len(self._channels) >= _MAX_CHANNELS:
+            raise ChunkError(f"more than {_MAX_CHANNELS} channels at once")
         parsed = self._message_header(kind, position, known or _Channel())
         if parsed is None:
             return None

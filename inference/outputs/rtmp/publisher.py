@@ -9,6 +9,7 @@ answer in practice.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
@@ -27,6 +28,8 @@ STEP_TIMEOUT_SECONDS: Final = 8.0
 STALL_TIMEOUT_SECONDS: Final = 10.0
 # Unsent bytes the kernel may hold: more would put seconds of old speech behind an interrupt.
 _UNSENT_BYTES: Final = 128 * 1024
+# Overflow: dropped. Replies are waited for until the stream has begun, and none after that.
+_REPLIES: Final = 64
 _HANDSHAKE_BYTES: Final = 1536
 _PORTS: Final = {"rtmp": 1935, "rtmps": 443}
 _PING_REQUEST: Final = 6
@@ -87,7 +90,7 @@ class Publisher:
         self._headers = headers
         self._ai_label = ai_label
         self._chunks = ChunkReader()
-        self._replies: asyncio.Queue[list[Any]] = asyncio.Queue()
+        self._replies: asyncio.Queue[list[Any]] = asyncio.Queue(_REPLIES)
         self._tasks: list[asyncio.Task[None]] = []
         self._lost: PublishError | None = None
         self._base_pts: int | None = None
@@ -299,7 +302,8 @@ class Publisher:
         status = values[3] if len(values) > 3 and isinstance(values[3], dict) else {}
         if values[0] == "onStatus" and status.get("level") == "error":
             self._lost = self._lost or _refusal(values)
-        self._replies.put_nowait(values)
+        with contextlib.suppress(asyncio.QueueFull):
+            self._replies.put_nowait(values)
 
     def _acknowledge(self) -> None:
         if self._window and self._received - self._acknowledged >= self._window // 2:

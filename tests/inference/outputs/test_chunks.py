@@ -75,3 +75,13 @@ def test_any_bytes_give_messages_or_a_chunk_error(data: bytes) -> None:
         list(ChunkReader().feed(data))
     except ChunkError:
         pass
+
+
+def test_messages_that_are_never_finished_take_bounded_memory() -> None:
+    unfinished = Message(VIDEO, 1, 0, bytes(1 << 20))
+    begun = b"".join(
+        joined(unfinished, channel)[: 12 + DEFAULT_CHUNK_BYTES] for channel in range(2, 64)
+    )
+
+    with pytest.raises(ChunkError, match="channels at once"):
+        list(ChunkReader().feed(begun))
