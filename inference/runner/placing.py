@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -22,6 +23,8 @@ from inference.runner.lines import (
 from inference.runner.mixer import Mixer, Segment
 from inference.runner.rundown import Rundown
 from inference.workers.speech_client import Speech, SpeechClient
+
+logger = logging.getLogger(__name__)
 
 # Time for the face worker to redraw the frames that begin to speak.
 LEAD_SAMPLES: Final = 60 * SAMPLES_PER_MS
@@ -138,6 +141,14 @@ class LinePlacer:
             position = rundown.after(position)
 
     async def _feed(self, entry: OnClock) -> None:
+        try:
+            await self._append_all(entry)
+        except Exception:
+            # The edge of a task: a sound without an end would keep the show silent for ever.
+            logger.exception("a line broke off", extra={"utterance_id": entry.line.utterance})
+            entry.segment.fail()
+
+    async def _append_all(self, entry: OnClock) -> None:
         """Append the later sentences of an operator's line as they are made."""
         for index in range(1, len(entry.line.sentences)):
             speech = self.speech_of(entry.line, index, entry.generation)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from inference.protocol import CueSpec, Cursor, Interrupt, Say
-from inference.runner.lines import LineRefusedError
+from inference.runner.lines import LineRefusedError, Piece
 from inference.runner.placing import FIRST_RETRY_SECONDS
 from inference.runner.script import MAX_SAYS
 
@@ -186,6 +186,25 @@ async def test_sentence_that_fails_in_each_round_holds_up_no_round() -> None:
     await show.until(lambda: show.texts("said") == ["One.", "One."], ticks=200)
 
     assert show.texts("failed") == ["Bad.", "Bad."]
+
+
+async def test_line_whose_sentences_cannot_be_followed_up_ends_as_failed() -> None:
+    """A sound that grows no more and never ends would keep the show silent for ever."""
+    show = Show("One.").start(Cursor(), "paused")
+    placed = show.stage.piece_placed
+
+    def break_off(piece: Piece) -> None:
+        placed(piece)
+        if piece.index == 1:
+            raise RuntimeError("the stage is broken")
+
+    show.stage.piece_placed = break_off  # type: ignore[method-assign]
+    show.script.say(Say("u1", "News. And more of it. And more."))
+    show.script.resume()
+    await show.until(lambda: show.ended, ticks=200)
+
+    assert show.texts("failed") == ["News. And more of it. And more."]
+    assert show.texts("said") == ["One."]
 
 
 async def jump(show: Show) -> None:
