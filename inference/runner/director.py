@@ -11,7 +11,6 @@ from inference.catalog import EXPRESSIONS, GESTURES
 from inference.engines.base import FaceSpeech
 from inference.media.captions import paginate_caption, render_caption
 from inference.media.fonts import FontMissingError
-from inference.media.overlay import OverlayPatch
 from inference.protocol import CueSpec, Json, OverlaySpec, RenditionSpec
 from inference.runner.cards import CardBoard
 from inference.runner.core import MediaCore
@@ -169,6 +168,13 @@ class Director:
         self._publish("viseme", {"utterance": utterance, "start_ms": start_ms, "items": items})
 
     async def _caption(self, piece: Piece) -> None:
+        """A show without a font goes on without text, and its log says so."""
+        try:
+            await self._draw_captions(piece)
+        except (FontMissingError, ValueError) as error:
+            logger.warning("text is not shown", extra={"reason": str(error)})
+
+    async def _draw_captions(self, piece: Piece) -> None:
         await self._wait_for(piece.start_sample - CAPTION_AHEAD_SAMPLES)
         pages = await asyncio.to_thread(paginate_caption, piece.text, *self._size)
         letters = max(1, sum(len(page) for page in pages))
@@ -176,18 +182,8 @@ class Director:
         for page in pages:
             until = at + len(piece.speech.samples) * len(page) // letters
             bottom = self._caption_bottom_px
-            patch = await self._draw(render_caption, page, *self._size, bottom_px=bottom)
+            patch = await asyncio.to_thread(render_caption, page, *self._size, bottom_px=bottom)
             if patch is not None:
                 owner = piece.line.utterance
                 self._core.add_caption(patch, at, until, piece.generation, owner)
             at = until
-
-    async def _draw(
-        self, render: Callable[..., OverlayPatch | None], *args: object, **options: object
-    ) -> OverlayPatch | None:
-        """Draw off the loop; a show without a font goes on without text, and says so."""
-        try:
-            return await asyncio.to_thread(render, *args, **options)
-        except (FontMissingError, ValueError) as error:
-            logger.warning("text is not shown", extra={"reason": str(error)})
-            return None
