@@ -215,13 +215,13 @@ class _Child:
                 sys.executable, "-m", module,
                 stdin=read_end, stdout=asyncio.subprocess.PIPE, limit=1 << 18,
             )  # fmt: skip
-        except OSError:
+            # The job is far below the 64 KiB a fresh pipe takes, so this cannot block.
+            os.write(write_end, json.dumps(first_line).encode() + b"\n")
+        except BaseException:
             os.close(write_end)
             raise
         finally:
             os.close(read_end)
-        # The job is far below the 64 KiB a fresh pipe takes, so this cannot block.
-        os.write(write_end, json.dumps(first_line).encode() + b"\n")
         return cls(process, write_end)
 
     @property
