@@ -47,12 +47,6 @@ def draw_lower_third(name: str, role: str, width_px: int, height_px: int) -> Ima
     return image
 
 
-def clock_size(sample: str, width_px: int, height_px: int) -> tuple[int, int]:
-    """The size of a clock that shows `sample`: the same for every time of its format."""
-    image = draw_clock(sample, width_px, height_px)
-    return image.size
-
-
 def draw_clock(text: str, width_px: int, height_px: int) -> Image.Image:
     """The time of day, such as 20:05:09, in digits that do not move about."""
     font = load_font(max(12, round(min(width_px, height_px) * _CLOCK_SHARE)))

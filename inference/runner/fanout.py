@@ -100,12 +100,6 @@ class Subscription:
         with self._lock:
             return self._pop() if self._queue or self._closed else None
 
-    def restart(self) -> None:
-        """Throw away what waits and go on with a new keyframe (a reconnected output)."""
-        with self._lock:
-            self._clear()
-        self._ask_keyframe()
-
     def close(self) -> None:
         """Leave the hub; what is queued can still be read."""
         self._hub.remove(self)

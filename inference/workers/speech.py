@@ -191,10 +191,7 @@ class SpeechWorker:
         try:
             self._speak(job)
         except _GiveWay:
-            if not self._queue.add(job):
-                self._fail(
-                    job.request, EngineError("too_many_requests", "Too many sentences wait.")
-                )
+            self._enqueue(job)
         except _Cancelled:
             self._fail(job.request, EngineError("cancelled", "Cancelled.", retryable=False))
         except EngineError as error:

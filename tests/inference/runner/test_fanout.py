@@ -116,17 +116,6 @@ def test_renditions_are_told_apart(hub: Hub) -> None:
     assert len(read(low)) == 1
 
 
-def test_restart_waits_for_a_new_keyframe(hub: Hub, requests: list[str]) -> None:
-    subscription = hub.subscribe("output", {"video:main"})
-    hub.publish(video(0, key=True))
-    subscription.restart()
-    hub.publish(video(1))
-    hub.publish(video(2, key=True))
-
-    assert read(subscription) == [b"v2"]
-    assert requests == ["main", "main"]
-
-
 def test_listener_is_told_of_each_packet_and_of_the_end(hub: Hub) -> None:
     subscription = hub.subscribe("listener", {"opus"})
     told: list[tuple[EncodedPacket | None, EncodedPacket | None]] = []
