@@ -77,8 +77,6 @@ class OutputBoard:
 
     def follow(self, spec: RunnerSpec) -> None:
         """Bring about what a newer spec wants; what it has not changed is left alone."""
-        if self._is_closed:
-            return
         for output in spec.outputs:
             if self._wanted.get(output.id) != output:
                 self._want(output)
@@ -126,6 +124,8 @@ class OutputBoard:
 
     def _want(self, output: OutputSpec) -> None:
         """A child takes seconds to end; the operator's next command must not wait for it."""
+        if self._is_closed:
+            return  # the link carries commands until the end; a child would outlive its stop
         self._wanted[output.id] = output
         task = asyncio.create_task(self._reconcile(output.id))
         self._tasks.add(task)

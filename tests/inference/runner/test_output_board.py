@@ -170,3 +170,18 @@ async def test_failed_output_is_started_by_a_command_and_not_by_the_same_spec(
         await on_air.until("push", "failed")
 
     assert on_air.states("push") == ["connecting", "failed", "connecting", "failed", "stopped"]
+
+
+@pytest.mark.live
+async def test_command_that_comes_while_the_broadcast_leaves_starts_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as on_air:
+        await on_air.board.close()
+
+        on_air.board.add(file_output("late"))
+        on_air.board.set_recording(on=True)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+        assert on_air.board.workers() == []
+        assert on_air.board._running == {}
+    assert on_air.events == []
