@@ -121,10 +121,10 @@ class _Scoped:
         user: Any = request.user
         if permission is None or not (user.is_active and user.is_staff):
             return False
-        organizations = user.organizations_where(permission)
         # An inline asks about its parent's row, which another admin has judged.
         if row is None or not isinstance(row, self.model):
-            return bool(user.is_superuser or organizations.exists())
+            return bool(user.is_superuser or _may_anywhere(request, permission))
+        organizations = user.organizations_where(permission)
         return bool(organizations.filter(pk=self.organization_of(row).pk).exists())
 
     def scoped(self, rows: models.QuerySet[Any], request: HttpRequest) -> models.QuerySet[Any]:
@@ -273,6 +273,17 @@ def _tell_in(form: Any, error: DomainError) -> None:
     for detail in error.details:
         known = detail.field if detail.field in form.fields else None
         form.add_error(known, str(detail.message))
+
+
+def _may_anywhere(request: Any, permission: str) -> bool:
+    """Whether the user may do this in some organization; of rows, it is asked each time.
+
+    The menu of each page asks for every entry of it, some ninety times, and all the same of few.
+    """
+    known: dict[str, bool] = request.__dict__.setdefault("known_anywhere", {})
+    if permission not in known:
+        known[permission] = request.user.organizations_where(permission).exists()
+    return known[permission]
 
 
 def _organization_id_of(row: Any) -> Any:

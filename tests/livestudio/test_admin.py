@@ -328,6 +328,23 @@ def test_what_a_host_works_with_comes_first(cast: Cast) -> None:
     assert names == ["Show", "Broadcast", "Output", "Picture", "Recording"]
 
 
+def test_menu_asks_for_each_right_once(cast: Cast, django_assert_max_num_queries: Any) -> None:
+    browser = admin_of(cast.alice)
+
+    # Twenty kinds of rows with four rights each, of which there are some ten to ask for.
+    with django_assert_max_num_queries(30):
+        browser.get("/admin/streams/show/")
+
+
+def test_right_that_is_taken_is_missed_by_the_next_page(cast: Cast) -> None:
+    browser = admin_of(cast.bob)
+    before = browser.get("/admin/streams/broadcast/").status_code
+
+    cast.bob.memberships.update(role=Role.VIEWER)
+
+    assert (before, browser.get("/admin/voices/voice/add/").status_code) == (200, 403)
+
+
 def test_producer_makes_and_changes_an_avatar(cast: Cast) -> None:
     client = admin_of(add_member(cast.organization, Role.PRODUCER))
     form = {
