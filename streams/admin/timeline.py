@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +21,7 @@ from accounts.actor import signed_in
 from livestudio.common.reasons import translate_reason
 from streams.admin.plans import Stretch, show_zones, stretches_of, usual_zone
 from streams.admin.timeline_layout import Grid, Lane, Slot, draw_grid
+from streams.services.recurrence import zone_names
 
 SHOW_ZONE: Final = "show"
 COMMON_ZONES: Final = (
@@ -84,7 +85,7 @@ def timeline_page(request: HttpRequest) -> HttpResponse:
         "clocks": _clocks(choice, lines),
         "links": _links(choice),
         "zones": _zones(request, choice),
-        "all_zones": sorted(available_timezones()),
+        "all_zones": sorted(zone_names()),
     }
     return TemplateResponse(request, "streams/admin/timeline.html", context)
 
@@ -92,7 +93,7 @@ def timeline_page(request: HttpRequest) -> HttpResponse:
 def _read_choice(request: HttpRequest) -> Choice:
     view = request.GET.get("view", "week")
     zone = request.GET.get("zone") or request.session.get(_SESSION_KEY) or SHOW_ZONE
-    if zone != SHOW_ZONE and zone not in available_timezones():
+    if zone != SHOW_ZONE and zone not in zone_names():
         messages.error(request, _("There is no time zone %s.") % zone[:64])
         zone = SHOW_ZONE
     if request.GET.get("zone"):

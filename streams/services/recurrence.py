@@ -133,7 +133,7 @@ def to_utc(local: datetime, zone: ZoneInfo) -> datetime:
 
 def is_zone(name: str) -> bool:
     """Whether the IANA database has this zone."""
-    return name in _zone_names()
+    return name in zone_names()
 
 
 def check_zone(name: str) -> ZoneInfo:
@@ -150,8 +150,9 @@ def refuse_rule(message: str) -> InvalidInputError:
 
 
 @lru_cache
-def _zone_names() -> frozenset[str]:
-    # A look through some hundred files. "localtime" and its like differ from machine to machine.
+def zone_names() -> frozenset[str]:
+    """The time zones there are; "localtime" and its like differ from machine to machine."""
+    # A look through some hundred files.
     return frozenset(available_timezones()) - {"localtime", "posixrules", "Factory"}
 
 

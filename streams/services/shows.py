@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
-from zoneinfo import available_timezones
 
 from django.db import transaction
 from django.utils import timezone
@@ -26,6 +25,7 @@ from streams.models.broadcast import FINAL_STATES
 from streams.models.show import Ends, LabelPreset
 from streams.poke import poke_viewers
 from streams.services.pictures import as_picture_id, check_show_pictures
+from streams.services.recurrence import zone_names
 from streams.services.rundown import append_cues, check_cue
 from streams.services.schedule import replace_schedule
 from streams.telling import tell_show
@@ -127,7 +127,7 @@ def check_show(show: Show) -> None:
         )
         names = {"names": ", ".join(BACKGROUNDS)}
         details.append(ErrorDetail("background", "invalid_choice", message % names))
-    if show.clock_timezone and show.clock_timezone not in available_timezones():
+    if show.clock_timezone and show.clock_timezone not in zone_names():
         message = _("There is no time zone “%(name)s”; name one such as Asia/Shanghai.")
         values = {"name": show.clock_timezone}
         details.append(ErrorDetail("overlays.clock.timezone", "unknown_zone", message % values))

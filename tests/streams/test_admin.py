@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry
 from livestudio.common import vault
-from streams.models import Broadcast, Output, Show
+from streams.models import Broadcast, Output, Schedule, Show
 from streams.services.airing import plan_airings
 from streams.services.lifecycle import finish_broadcast
 from streams.services.schedule import replace_schedule
@@ -195,6 +195,18 @@ def test_dates_are_left_out_one_in_a_line(cast: Cast, browser: Browser) -> None:
     assert show.schedule.exdates == ["2030-03-02T20:00:00", "2030-03-03T20:00:00"]
     page = browser.get(reverse("admin:streams_show_change", args=[show.pk])).content.decode()
     assert "2030-03-02T20:00:00\n2030-03-03T20:00:00</textarea>" in page
+
+
+def test_zone_is_chosen_from_all_and_an_old_one_stays(cast: Cast, browser: Browser) -> None:
+    show = make_show(cast.organization, cast.alice)
+    Schedule.objects.create(
+        show=show, starts_at_local="2030-03-01T20:00:00", timezone="Moon/<Crater>"
+    )
+
+    page = browser.get(reverse("admin:streams_show_change", args=[show.pk])).content.decode()
+
+    assert '<option value="Moon/&lt;Crater&gt;" selected>' in page
+    assert '<option value="Asia/Shanghai">Asia/Shanghai</option>' in page
 
 
 def test_schedule_changed_in_the_form_replaces_what_was_planned(
