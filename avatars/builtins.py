@@ -26,13 +26,13 @@ BUILT_IN_AVATARS: Final = tuple(
 
 def give_built_in_avatars(organization: Organization) -> None:
     """Copies of the built-in presenters, which the organization may change or delete."""
-    for item in BUILT_IN_AVATARS:
-        Avatar.objects.get_or_create(
+    Avatar.objects.bulk_create(
+        Avatar(
             organization=organization,
             name=item.name,
-            defaults={
-                "engine": item.engine,
-                "settings": dict(item.settings),
-                "licences": [OWN_ART_LICENCE],
-            },
+            engine=item.engine,
+            settings=dict(item.settings),
+            licences=[OWN_ART_LICENCE],
         )
+        for item in BUILT_IN_AVATARS
+    )

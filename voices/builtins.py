@@ -26,13 +26,13 @@ BUILT_IN_VOICES: Final = (
 
 def give_built_in_voices(organization: Organization) -> None:
     """Copies of the built-in voices, which the organization may change or delete."""
-    for item in BUILT_IN_VOICES:
-        Voice.objects.get_or_create(
+    Voice.objects.bulk_create(
+        Voice(
             organization=organization,
             name=item.name,
-            defaults={
-                "engine": "espeak",
-                "language": item.language,
-                "settings": {"gender": item.gender},
-            },
+            engine="espeak",
+            language=item.language,
+            settings={"gender": item.gender},
         )
+        for item in BUILT_IN_VOICES
+    )
