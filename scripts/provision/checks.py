@@ -11,8 +11,10 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from subprocess import PIPE
 
 from .failures import BootstrapError
 from .frontend import frontend_environment
@@ -27,6 +29,8 @@ NO_TESTS_COLLECTED = 5
 NO_DATABASE = "tests/inference"
 # Images set it to stay small. Here each of a thousand processes would compile all it imports.
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+# Linux alone can let a process wait until nobody else wants the processor.
+CAN_STAND_BEHIND = hasattr(os, "SCHED_IDLE")
 # More than so many that fail are no accident of a shared machine.
 TRIED_AGAIN_MAX = 5
 # Nothing of these tiers counts frames: one test of thousands may meet a machine that stood still.
@@ -81,7 +85,8 @@ def production_settings() -> dict[str, str]:
 class Part:
     """One command of the checks; `environment` is computed only when the part runs.
 
-    is_beside: it runs beside the parts behind it. is_alone: nothing may. cache: a folder in which
+    is_beside: it runs beside the parts after it. is_behind: so too, with what these leave over, and
+    told only if it fails. is_alone: only what is behind runs beside it. cache: a folder in which
     pytest notes what failed; up to `again_max` tests of it are then tried once more.
     """
 
@@ -90,6 +95,7 @@ class Part:
     cwd: Path = ROOT
     environment: Callable[[], dict[str, str]] = field(default=dict)
     is_beside: bool = False
+    is_behind: bool = False
     is_alone: bool = False
     cache: Path | None = None
     again_max: int = TRIED_AGAIN_MAX_FAST
@@ -103,7 +109,7 @@ def pytest_part(name: str, marks: str, *more: str) -> Part:
 
 
 def live_part() -> Part:
-    """The tests of real processes, serially: they count frames, nothing else may run then."""
+    """The tests of real processes, serially: they count frames, nothing may take time from them."""
     part = pytest_part("pytest, live", "live and not gpu and not long")
     return replace(part, is_alone=True, again_max=TRIED_AGAIN_MAX)
 
@@ -127,7 +133,15 @@ ALL_PARTS: tuple[Part, ...] = (
         frontend_environment,
         is_beside=True,
     ),
-    Part("mypy", (BIN / "mypy",), is_beside=True),
+    # Real processes wait for each other: they leave over a third of two cores.
+    Part("mypy", (BIN / "mypy",), is_behind=True),
+    Part(
+        "vue-tsc",
+        ("npm", "run", "--silent", "typecheck"),
+        FRONTEND,
+        frontend_environment,
+        is_behind=True,
+    ),
     Part("import contracts", (BIN / "lint-imports",)),
     Part("manage.py check", (VENV_PYTHON, "manage.py", "check", "--fail-level=WARNING")),
     Part(
@@ -139,7 +153,6 @@ ALL_PARTS: tuple[Part, ...] = (
         "makemigrations --check",
         (VENV_PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"),
     ),
-    Part("vue-tsc", ("npm", "run", "--silent", "typecheck"), FRONTEND, frontend_environment),
     Part("coverage erase", (BIN / "coverage", "erase")),
     pytest_part("pytest", FAST, "-n", "2", *_COVER),
     _database_part(),
@@ -164,10 +177,13 @@ def run_parts(parts: Sequence[Part], names: Sequence[str] = ()) -> int:
         raise BootstrapError(f"No part is called {', '.join(names)}. Parts: {known}.", exit_code=2)
     failed: list[str] = []
     beside: list[tuple[Part, Future[_Ended]]] = []
+    behind: list[tuple[Part, Future[_Ended]]] = []
     with ThreadPoolExecutor() as pool:
         for part in chosen:
-            if part.is_beside:
-                beside.append((part, pool.submit(_run, part, subprocess.PIPE)))
+            if part.is_beside or part.is_behind:
+                goes_on = part.is_behind and CAN_STAND_BEHIND
+                say(f"\n== {part.name}: {'behind' if goes_on else 'beside'} what follows")
+                (behind if goes_on else beside).append((part, pool.submit(_run, part, PIPE)))
                 continue
             if part.is_alone:
                 failed += _end_all(beside)
@@ -179,7 +195,7 @@ def run_parts(parts: Sequence[Part], names: Sequence[str] = ()) -> int:
             if part.cache and ended.code == TESTS_FAILED:
                 ended = _try_again(part, part.cache, ended)
             failed += _verdict(part, ended)
-        failed += _end_all(beside)
+        failed += _end_all(beside) + _failures_of(behind)
     if failed:
         say(f"\nFAILED: {', '.join(failed)}")
         return 1
@@ -209,6 +225,11 @@ def _end_all(beside: list[tuple[Part, Future[_Ended]]]) -> list[str]:
     return failed
 
 
+def _failures_of(behind: list[tuple[Part, Future[_Ended]]]) -> list[str]:
+    """Wait for the parts that run behind; show and name those that failed."""
+    return _end_all([one for one in behind if one[1].result().code])
+
+
 @dataclass(frozen=True, slots=True)
 class _Ended:
     code: int
@@ -221,16 +242,28 @@ def _run(part: Part, output: int | None = None) -> _Ended:
     # A demo's settings in the shell must not decide what the tests see.
     unwanted = {*PRODUCT_SETTINGS, NO_BYTECODE}
     inherited = {name: value for name, value in os.environ.items() if name not in unwanted}
-    done = subprocess.run(
+    with subprocess.Popen(
         [str(word) for word in part.command],
         cwd=part.cwd,
         env={**inherited, **part.environment()},
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
         text=True,
-        check=False,
-    )
-    return _Ended(done.returncode, time.monotonic() - started, done.stdout or "")
+        start_new_session=part.is_behind,
+    ) as child:
+        if part.is_behind:
+            _stand_behind(child.pid)
+        told, _ = child.communicate()
+    return _Ended(child.returncode, time.monotonic() - started, told or "")
+
+
+def _stand_behind(process: int) -> None:
+    """From here on it and its children run only when a processor has nothing else to do."""
+    if CAN_STAND_BEHIND:
+        os.sched_setscheduler(process, os.SCHED_IDLE, os.sched_param(0))
+    # Where the kernel shares time between sessions first (sched(7), "The autogroup feature").
+    with suppress(OSError):
+        Path(f"/proc/{process}/autogroup").write_text("19")
 
 
 def _verdict(part: Part, ended: _Ended) -> list[str]:

@@ -304,6 +304,24 @@ def test_bootstrap_needs_only_the_standard_library() -> None:
     subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=ROOT, check=True)
 
 
+def test_part_behind_outlives_what_is_alone_and_is_told_if_it_fails(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    last = replace(part("pytest, live", f"touch {mark}; echo 12 passed"), is_alone=True)
+    wait = f"until test -e {mark}; do sleep 0.01; done; chrt -p $$; "
+
+    for end, code in (("true", 0), ("false", 1)):
+        mark.unlink(missing_ok=True)
+        slow = replace(part("slow", wait + end), is_behind=True)
+
+        assert checks.run_parts([slow, last]) == code
+
+        told = capfd.readouterr().out
+        assert ("SCHED_IDLE" in told) == bool(code)
+        assert told.splitlines()[-1] == ("FAILED: slow" if code else "12 passed")
+
+
 def test_part_beside_runs_with_the_next_and_ends_before_what_is_alone(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
