@@ -125,7 +125,7 @@ _COVER = ("--cov", "--cov-append", "--cov-report=")
 
 ALL_PARTS: tuple[Part, ...] = (
     Part("ruff", (BIN / "ruff", "check", "--quiet", ".")),
-    # Its timers are real ones: a minute of which it works for ten seconds.
+    # Its timers are real ones: it waits for half of its time.
     Part(
         "vitest",
         ("npm", "run", "--silent", "test"),

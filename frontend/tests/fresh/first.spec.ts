@@ -1,0 +1,5 @@
+import { it } from 'vitest'
+
+import { expectNoTraces } from './traces'
+
+it('begins as if it were the first and only file', expectNoTraces)
