@@ -70,8 +70,9 @@ class Outbox:
             if not self._has_room(kind):
                 self.dropped += 1
                 return None
+            line = _line(encode(event))
             self.last_sequence = event.sequence
-            self._unwritten.append((event.sequence, _line(encode(event))))
+            self._unwritten.append((event.sequence, line))
             self._write_waiting()
         if self._on_append is not None:
             self._on_append()
@@ -172,15 +173,14 @@ class Outbox:
         return offset
 
     def _compact(self) -> None:
-        """Rewrite the file without what is acknowledged; a crash leaves the old or the new one."""
+        """Rewrite the file without what is acknowledged; a killed runner leaves the old or the new
+        one. On the event loop, so that it must not wait for a slow disk."""
         fresh = self._path.with_suffix(".new")
         try:
             with open(self._path, "rb") as old, open(fresh, "wb") as new:
                 old.seek(self._offset)
                 header = _line({"acknowledged": self.acknowledged})
                 size = new.write(header) + new.write(old.read())
-                new.flush()
-                os.fsync(new.fileno())
             os.replace(fresh, self._path)
         except OSError as error:
             logger.warning("outbox not compacted", extra={"reason": error.strerror})

@@ -145,6 +145,34 @@ def test_compaction_keeps_what_waits_and_the_number(
     again.close()
 
 
+def test_event_that_cannot_be_written_takes_no_number(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    outbox.append("cursor", CURSOR)
+
+    with pytest.raises(UnicodeEncodeError):
+        outbox.append("cursor", {**CURSOR, "cue": "\ud800"})  # half a character
+
+    assert outbox.append("cursor", CURSOR) == 2
+    assert sequences(outbox) == [1, 2]
+    outbox.close()
+
+
+def test_nothing_waits_for_the_disk_while_on_air(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "COMPACT_BYTES", 100)
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    outbox = Outbox(tmp_path)
+    for _ in range(9):
+        outbox.append("cursor", CURSOR)
+
+    outbox.acknowledge(9)
+
+    assert synced == []
+    outbox.close()
+
+
 def test_everything_acknowledged_and_compacted_keeps_the_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
