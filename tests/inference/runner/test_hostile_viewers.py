@@ -107,6 +107,7 @@ async def test_joins_that_are_cut_short_leave_no_place_taken(
         await eventually(lambda: len(stage.viewers) == 0, "no place is taken")
         assert not stage.viewers._sources
 
+        monkeypatch.undo()  # who comes now has the time that a busy machine takes
         peer = await stage.join("honest")
         await eventually(lambda: peer.pictures, "another viewer sees")
 
