@@ -19,6 +19,7 @@ from avatars.models import Avatar, AvatarClip
 from avatars.previews import drop_preview
 from avatars.validators import check_avatar, check_needs_no_upload
 from livestudio.common.errors import ErrorDetail, InvalidInputError
+from livestudio.common.locking import lock_row
 from metering.services.counting import require_room
 from metering.services.storage import forget_files
 
@@ -58,6 +59,7 @@ def update_avatar(
     if _PICTURED & values.keys():
         drop_preview(avatar)
     with transaction.atomic():
+        lock_row(avatar)
         _write(avatar, values)
         record(actor, "avatars.avatar.changed", avatar, data={"fields": sorted(values)})
     return avatar

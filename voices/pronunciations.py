@@ -20,6 +20,7 @@ from inference.text.lexicon import (
     check_word,
 )
 from livestudio.common.errors import ErrorDetail, InvalidInputError
+from livestudio.common.locking import lock_row
 from voices.models import Pronunciation, Voice
 
 # They ride in every voice of a broadcast, and each is looked for in each sentence.
@@ -48,6 +49,7 @@ def update_pronunciation(
     """Change a word; broadcasts that start from now on say it so. Raises InvalidInputError."""
     require_permission(actor, "voice.edit", row.organization)
     with transaction.atomic():
+        lock_row(row)
         _write(row, values)
         record(actor, "voices.pronunciation.changed", row, data={"text": row.text})
     return row

@@ -20,6 +20,7 @@ from inference.catalog import get_engine
 from inference.tool_client import ToolError, run_tool
 from livestudio.common import vault
 from livestudio.common.errors import ErrorDetail, InvalidInputError
+from livestudio.common.locking import lock_row
 from metering.services.counting import Holder, release, require_room, reserve, settle
 from voices.errors import VoiceInUseError, VoicePreviewError, VoicePreviewUnavailableError
 from voices.models import Voice, VoiceFallback
@@ -65,6 +66,7 @@ def update_voice(
     """
     require_permission(actor, "voice.edit", voice.organization)
     with transaction.atomic():
+        lock_row(voice)
         _write(voice, values)
         if fallbacks is not None:
             _replace_fallbacks(voice, fallbacks)
