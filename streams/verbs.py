@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -149,9 +150,17 @@ def perform(
         raise NotFoundError(f"There is no command {name[:40]!r}. There are: {', '.join(VERBS)}.")
     require_permission(actor, verb.permission, broadcast.organization)
     values = check_body(verb.body, body)
-    # Two people may use the same key for different things, and one for two verbs.
-    key = f"{actor.pk}:{name}:{idempotency_key}" if idempotency_key else None
-    return verb.run(Call(broadcast, values, actor, key))
+    return verb.run(Call(broadcast, values, actor, _own_key(actor, name, idempotency_key)))
+
+
+def _own_key(actor: User, name: str, key: str | None) -> str | None:
+    """Two people may use the same key for different things, and one for two verbs.
+
+    Hashed, since "A1" is "a1" to MySQL: the second order would be taken for the first one's repeat.
+    """
+    if not key:
+        return None
+    return hashlib.sha256(f"{actor.pk}:{name}:{key}".encode()).hexdigest()
 
 
 def perform_and_wait(name: str, *, broadcast: Broadcast, **call: Any) -> dict[str, Any]:

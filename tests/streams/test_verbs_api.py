@@ -367,3 +367,17 @@ def test_editing_the_show_does_not_change_the_airing(broadcast: Broadcast, alice
 
     body = alice.get(f"broadcasts/{broadcast.pk}/").json()
     assert body["rundown"][0]["text"] == before
+
+
+def test_keys_that_differ_in_their_capitals_are_two_orders(
+    broadcast: Broadcast, bob: Client
+) -> None:
+    """To MySQL "A1" is "a1"."""
+    path = f"broadcasts/{broadcast.pk}/say/"
+
+    first = bob.post(path, {"text": "One."}, **{"Idempotency-Key": "A1"})
+    second = bob.post(path, {"text": "Two."}, **{"Idempotency-Key": "a1"})
+
+    assert first.json() != second.json()
+    said = [command.args["text"] for command in broadcast.commands.order_by("created_at")]
+    assert said == ["One.", "Two."]
