@@ -15,6 +15,7 @@ from django.urls import path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.access import get_managed_organization
 from accounts.actor import signed_in
 from accounts.admin.audit_words import ActionFilter, describe_action
 from accounts.admin.organization_life import organization_life_view
@@ -24,7 +25,7 @@ from accounts.models import AuditEntry, Membership, Organization, User
 from accounts.services import members, two_factor
 from accounts.services.deletion import delete_organization
 from accounts.services.hashing import password_work
-from accounts.services.organizations import refuse_while_busy
+from accounts.services.organizations import refuse_while_busy, rename_organization
 from livestudio.common.admin import OrganizationScopedAdmin, ReadOnly
 from livestudio.common.admin_site import studio_site
 
@@ -160,7 +161,9 @@ class OrganizationAdmin(OrganizationScopedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
-            super().save_model(request, obj, form, change)
+            actor = signed_in(request)
+            saved = get_managed_organization(actor, obj.pk)
+            rename_organization(organization=saved, name=form.cleaned_data["name"], actor=actor)
             return
         made = members.create_organization(name=obj.name, owner=signed_in(request))
         obj.pk = made.pk

@@ -261,8 +261,11 @@ def refusal_text(error: DomainError) -> str:
     """What a service refused: its details in their own words, after what it says in general."""
     found = [item.message for item in error.details if item.message != error.message]
     details = [translate_reason(str(message)) for message in found]
+    # What only repeats its details says nothing more than they do.
+    is_repeated = all(str(message) in error.message for message in found)
+    is_general = error.message == InvalidInputError.message or is_repeated
     message = translate_reason(error.message) if error.is_reason else error.message
-    general = [] if details and message == InvalidInputError.message else [message]
+    general = [] if details and is_general else [message]
     return " ".join([*general, *details])
 
 

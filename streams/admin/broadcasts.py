@@ -14,7 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.actor import signed_in
-from livestudio.common.admin import OrganizationScopedAdmin, OrganizationScopedInline, ReadOnly
+from livestudio.common.admin import (
+    OrganizationScopedAdmin,
+    OrganizationScopedInline,
+    ReadOnly,
+    refusal_text,
+)
 from livestudio.common.errors import DomainError
 from livestudio.common.reasons import translate_reason
 from streams.admin.cards import make_card
@@ -202,7 +207,8 @@ class BroadcastAdmin(ReadOnly, OrganizationScopedAdmin):
             try:
                 stop_broadcast(broadcast=broadcast, actor=signed_in(request))
             except DomainError as error:
-                self.message_user(request, f"{broadcast}: {error.message}", messages.ERROR)
+                text = f"{broadcast}: {refusal_text(error)}"
+                self.message_user(request, text, messages.ERROR)
             else:
                 self.message_user(request, _("%s is stopping.") % broadcast, messages.SUCCESS)
 

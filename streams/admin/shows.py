@@ -37,7 +37,7 @@ from streams.selectors import find_live_broadcast
 from streams.services.clashes import warnings_of
 from streams.services.lengths import clock_text, estimate_cue_seconds, estimate_rundown_seconds
 from streams.services.lifecycle import start_broadcast, stop_broadcast
-from streams.services.rundown import add_cues, check_cue
+from streams.services.rundown import append_cues, check_cue
 from streams.services.schedule import plan_anew
 from streams.services.shows import (
     archive_show,
@@ -46,6 +46,7 @@ from streams.services.shows import (
     record_label,
     tell_viewers,
 )
+from streams.telling import tell_show
 
 # A whole evening of talk; the cues of it have limits of their own.
 SCRIPT_MAX_CHARACTERS: Final = 200_000
@@ -277,7 +278,8 @@ class ShowAdmin(OrganizationScopedAdmin):
             plan_anew(form.instance)
         if texts := form.pasted_cues:
             cues = [{"kind": "speech", "text": text} for text in texts]
-            add_cues(show=form.instance, cues=cues, actor=signed_in(request))
+            append_cues(form.instance, cues, lambda index: f"{index}.")
+        tell_show(form.instance, "changed" if change else "created")
         for warning in warnings_of(form.instance):
             self.message_user(request, warning.text, messages.WARNING)
 
@@ -293,7 +295,7 @@ class ShowAdmin(OrganizationScopedAdmin):
         return [str(show) for show in objs], {}, set(), []
 
     def _refused(self, request: HttpRequest, show: Show, error: DomainError) -> None:
-        self.message_user(request, f"{show}: {error.message}", messages.ERROR)
+        self.message_user(request, f"{show}: {refusal_text(error)}", messages.ERROR)
 
 
 @require_POST

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.test import Client as Browser
 from django.utils import timezone
 
-from accounts.models import Membership, Organization, OrganizationExport
+from accounts.models import AuditEntry, Membership, Organization, OrganizationExport
 from accounts.roles import SYSTEM, Role
 from accounts.services import members
 from tests.factories import PASSWORD, Cast, UserFactory, api_client, make_cast
@@ -156,3 +156,15 @@ def test_a_foreign_organization_cannot_be_chosen(cast: Cast, chosen: str) -> Non
     page = browser.get("/admin/streams/show/").content.decode()
     assert "At home" in page
     assert "organization-choice" not in page  # one organization: nothing to choose
+
+
+def test_new_name_given_in_the_admin_leaves_a_trail(cast: Cast) -> None:
+    before = cast.organization.name
+    page = f"/admin/accounts/organization/{cast.organization.pk}/change/"
+
+    signed_in(cast.alice).post(page, {"name": " Night shop "})
+
+    cast.organization.refresh_from_db()
+    assert cast.organization.name == "Night shop"
+    entry = AuditEntry.objects.get(action="accounts.organization.renamed")
+    assert entry.data == {"before": before, "name": "Night shop"}

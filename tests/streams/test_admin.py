@@ -11,6 +11,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.hooks import Happening
 from accounts.models import AuditEntry
 from livestudio.common import vault
 from streams.models import Broadcast, Output, Schedule, Show
@@ -32,6 +33,14 @@ def bobs_browser(cast: Cast) -> Browser:
     browser = Browser()
     browser.force_login(cast.bob)
     return browser
+
+
+@pytest.fixture
+def happened(monkeypatch: pytest.MonkeyPatch) -> list[Happening]:
+    """What is told outside, in its order."""
+    found: list[Happening] = []
+    monkeypatch.setattr("accounts.events.EVENT_HAPPENED", [found.append])
+    return found
 
 
 def run_action(browser: Browser, page: str, action: str, *rows: Any) -> list[str]:
@@ -93,7 +102,7 @@ def test_start_and_stop_buttons_call_the_services(cast: Cast, browser: Browser) 
 def test_start_button_tells_what_is_missing(cast: Cast, browser: Browser) -> None:
     show = make_show(cast.organization, cast.alice, cues=[])
 
-    assert "add a cue" in run_action(browser, SHOWS, "start_shows", show)[0]
+    assert "请添加内容" in run_action(browser, SHOWS, "start_shows", show)[0]
     assert not Broadcast.objects.exists()
 
 
@@ -247,6 +256,36 @@ def test_new_show_is_made_in_the_admin(cast: Cast, browser: Browser) -> None:
     assert made.organization == cast.organization
     assert made.cues.count() == 2
     assert "Made here" in run_action(browser, SHOWS, "start_shows", made)[0]
+
+
+def test_what_is_done_to_a_show_in_the_admin_is_told_outside(
+    cast: Cast, browser: Browser, happened: list[Happening]
+) -> None:
+    pattern = make_show(cast.organization, cast.alice)
+    body = show_form(pattern, title="Made here", **{"cues-INITIAL_FORMS": "0"})
+    body = {name: value for name, value in body.items() if not name.endswith(("-id", "-show"))}
+    happened.clear()
+
+    browser.post(reverse("admin:streams_show_add"), body)
+    change(browser, pattern, title="Changed here", script="One more cue.")
+
+    told = [(item.kind, item.data["title"]) for item in happened]
+    assert told == [("show.created", "Made here"), ("show.changed", "Changed here")]
+
+
+def test_refusal_of_a_start_is_told_in_the_language_of_the_page(
+    cast: Cast, browser: Browser
+) -> None:
+    show = make_show(cast.organization, cast.alice, cues=[])
+    browser.cookies["django_language"] = "zh-hans"
+    page = reverse("admin:streams_show_start", args=[show.pk])
+
+    by_action = run_action(browser, SHOWS, "start_shows", show)[0]
+    by_button = [str(item) for item in browser.post(page, follow=True).context["messages"]][0]
+
+    for text in (by_action, by_button):
+        assert "节目单是空的" in text
+        assert "cannot go on air" not in text
 
 
 def test_deleted_show_is_put_away(cast: Cast, browser: Browser) -> None:
