@@ -22,6 +22,7 @@ from streams.models import Output, Schedule, Show
 from streams.models.output import OutputKind
 from streams.models.show import Ends, LabelPreset, RundownMode
 from streams.services.lengths import planned_length
+from streams.services.recurrence import is_zone
 from streams.services.schedule import list_starts, unroll_schedule
 
 # So far ahead is looked for clashes.
@@ -96,7 +97,10 @@ def warnings_of(show: Show, now: datetime | None = None) -> list[PlanWarning]:
         return []
     unlabelled = [PlanWarning("no_label")] if show.label_preset == LabelPreset.NONE else []
     schedule = Schedule.objects.filter(show=show).first()
-    return unlabelled + (_of_schedule(show, schedule, now or timezone.now()) if schedule else [])
+    # Nothing follows from a zone that was taken away; the page of the show says so.
+    if schedule is None or not is_zone(schedule.timezone):
+        return unlabelled
+    return unlabelled + _of_schedule(show, schedule, now or timezone.now())
 
 
 def _of_schedule(show: Show, schedule: Schedule, now: datetime) -> list[PlanWarning]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -95,8 +94,8 @@ def list_occurrences(show: Show, since: datetime, until: datetime) -> list[Plann
     then: rows remain when the schedule is changed or cleared.
     """
     schedule = Schedule.objects.filter(show=show).first()
-    rows = _rows(since, until).filter(show=show)[:LISTED_MAX]
-    return _merged(schedule, rows, since, until)
+    rows = list(_rows(since, until).filter(show=show)[:LISTED_MAX])
+    return _readable(schedule, rows, since, until)
 
 
 def list_airings(
@@ -132,7 +131,7 @@ def _rows(since: datetime, until: datetime) -> QuerySet[Occurrence]:
 def _merged(
     schedule: Schedule | None, rows: Iterable[Occurrence], since: datetime, until: datetime
 ) -> list[PlannedAiring]:
-    zone = ZoneInfo(schedule.timezone) if schedule else UTC
+    zone = check_zone(schedule.timezone) if schedule else UTC
     found = {row.starts_at: _of_row(row, zone) for row in rows}
     if schedule is not None:
         for at in list_starts(schedule, max(since, timezone.now()), until):

@@ -236,3 +236,20 @@ def test_events_nearest_to_now_stay_when_there_are_too_many(
     found = starts(events(nobody, address))
 
     assert [re.sub("T.*", "", item) for item in found] == ["2026-03-05", "2026-03-12"]
+
+
+def test_zone_that_was_taken_away_keeps_the_rest_in_the_calendar(
+    cast: Cast, alice: Client, nobody: Client, address: str
+) -> None:
+    weekly(cast)
+    broken = make_show(cast.organization, cast.alice)
+    make_schedule(broken, timezone="Mars/Olympus", rrule="FREQ=DAILY")
+    Occurrence.objects.create(show=broken, starts_at=NOON + timedelta(hours=1))
+
+    found = events(nobody, address)
+    listed = alice.get(f"shows/{broken.pk}/occurrences/")
+    renamed = alice.patch(f"shows/{broken.pk}/", {"title": "Renamed"})
+
+    assert starts(found)[:2] == ["2026-03-04T13:00+0000", "2026-03-05T01:00+0000"]
+    assert [item["starts_at"] for item in listed.json()["results"]] == ["2026-03-04T13:00:00.000Z"]
+    assert (renamed.status_code, renamed.json().get("warnings")) == (200, [])
