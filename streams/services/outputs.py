@@ -20,7 +20,7 @@ from streams.models import Broadcast, BroadcastOutput, ControlCommand, Output
 from streams.models.broadcast import FINAL_STATES, OutputDesired
 from streams.models.output import STREAM_KEY_MAX_CHARACTERS, OutputKind
 from streams.poke import poke_consoles
-from streams.services.commands import Order, issue_command, require_on_air
+from streams.services.commands import Order, find_command, issue_command, require_on_air
 from streams.services.lifecycle import attach_output
 
 Actor = User | SystemActor
@@ -94,9 +94,7 @@ def rotate_key(*, output: Output, stream_key: str, actor: Actor) -> Output:
         _seal_key(output, stream_key)
         output.save()
         record(actor, "streams.output.key_rotated", output)
-        on_air = output.airings.exclude(broadcast__state__in=FINAL_STATES)
-        for row in on_air.filter(sealed_stream_key="").select_related("broadcast"):
-            _send(row, "output_replace_key", actor)
+        _use_on_air(output, actor)
     return output
 
 
@@ -113,6 +111,9 @@ def add_output(
     ):
         raise InvalidInputError.of("output", f"{output.name} has no stream key.", "no_key")
     with transaction.atomic():
+        known = find_command(broadcast, idempotency_key)
+        if known is not None:
+            return BroadcastOutput.objects.get(broadcast=broadcast, pk=known.args["output"])
         row = _attach_once(broadcast, output)
         order = Order("output_add", {"output": str(row.pk)}, idempotency_key)
         issue_command(broadcast=broadcast, order=order, actor=actor)
@@ -150,6 +151,17 @@ def replace_key(*, row: BroadcastOutput, stream_key: str, actor: Actor) -> Contr
         command = _send(row, "output_replace_key", actor)
         record(actor, "streams.broadcast.key_replaced", row.broadcast, data={"output": row.name})
     return command
+
+
+def _use_on_air(output: Output, actor: Actor) -> None:
+    """The new key of an output where its old one is in use, or was lost."""
+    rows = output.airings.exclude(broadcast__state__in=FINAL_STATES).filter(sealed_stream_key="")
+    if output.key_per_broadcast:
+        # What waits, waits for the key of today.
+        rows = rows.exclude(desired=OutputDesired.WAITING_FOR_KEY)
+    rows.filter(desired=OutputDesired.WAITING_FOR_KEY).update(desired=OutputDesired.LIVE)
+    for row in rows.select_related("broadcast"):
+        _send(row, "output_replace_key", actor)
 
 
 def require_key(stream_key: str) -> str:

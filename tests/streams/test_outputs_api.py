@@ -10,7 +10,8 @@ from inference.protocol import decode_command
 from livestudio.common import vault
 from streams.models import Broadcast, BroadcastOutput, Output
 from streams.services.lifecycle import finish_broadcast
-from streams.services.runner_spec import open_command_args
+from streams.services.outputs import add_output
+from streams.services.runner_spec import open_command_args, output_spec
 from tests.factories import Cast, error_of
 from tests.streams.plans import CANARY_KEY, RTMP_URL, Client, make_output, put_live
 
@@ -263,3 +264,42 @@ def test_outsider_finds_no_output(row: BroadcastOutput, charlie: Client) -> None
     assert charlie.get(f"outputs/{row.output_id}/").status_code == 404
     assert charlie.post(path_of(row, "stop")).status_code == 404
     assert charlie.get("outputs/").json()["results"] == []
+
+
+def test_new_key_of_an_output_is_no_key_of_today(cast: Cast, alice: Client) -> None:
+    output = make_output(cast.organization, cast.alice, key_per_broadcast=True)
+    row = put_live(cast, outputs=[output]).outputs.get()
+
+    alice.post(f"outputs/{output.pk}/rotate-key/", {"stream_key": "rotated-key-0042"})
+
+    row.refresh_from_db()
+    assert row.desired == "waiting_for_key"
+    assert not row.broadcast.commands.exists()
+
+
+def test_new_key_brings_back_what_waited_for_a_lost_one(
+    row: BroadcastOutput, alice: Client
+) -> None:
+    """A relaunched runner must not wait for it again."""
+    Output.objects.filter(pk=row.output_id).update(sealed_stream_key="k1.00000000.lost")
+    assert output_spec(BroadcastOutput.objects.get(pk=row.pk)).desired == "waiting_for_key"
+
+    alice.post(f"outputs/{row.output_id}/rotate-key/", {"stream_key": "rotated-key-0042"})
+
+    spec = output_spec(BroadcastOutput.objects.get(pk=row.pk))
+    assert (spec.desired, spec.stream_key) == ("live", "rotated-key-0042")
+
+
+def test_output_that_is_added_twice_with_one_key_is_added_once(
+    cast: Cast, broadcast: Broadcast
+) -> None:
+    """A console that was cut off sends its order again, with the same id."""
+    output = make_output(cast.organization, cast.alice)
+
+    def add() -> BroadcastOutput:
+        return add_output(
+            broadcast=broadcast, output=output, actor=cast.alice, idempotency_key="again"
+        )
+
+    assert add() == add()
+    assert broadcast.commands.count() == 1
