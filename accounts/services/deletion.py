@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import models
+from django.db import models, transaction
 
 from accounts import hooks
 from accounts.archive import files_of
@@ -29,34 +29,34 @@ _ROWS_AT_ONCE: Final = 200
 def delete_due_organizations(now: datetime) -> int:
     """Delete those whose time of grace is over; how many. May be cut off and repeated."""
     deleted = 0
-    for organization in Organization.objects.filter(delete_after__lte=now):
+    due = Organization.objects.filter(delete_after__lte=now)
+    for organization in due:
         try:
-            refuse_while_busy(organization)
+            is_closed = _close(organization, due)
         except DomainError as error:
             log.warning("deletion waits", organization_id=str(organization.pk), reason=str(error))
             continue
-        delete_organization(organization)
-        deleted += 1
+        if is_closed:
+            delete_organization(organization)
+            deleted += 1
     return deleted
 
 
 def delete_organization(organization: Organization) -> None:
-    """Files first: whoever is cut off finds the rest again by the rows. Then rows, then itself."""
+    """Members first: nobody adds anything any more, nor takes the deletion back.
+
+    Then files: whoever is cut off finds the rest again by the rows. Then rows, then itself.
+    """
     name, key = organization.name, str(organization.pk)
-    members = User.objects.filter(memberships__organization=organization)
-    members.filter(is_machine=True).delete()
-    people = list(members)
+    with transaction.atomic():
+        _end_memberships(organization)
     _delete_files(organization)
     for hook in hooks.ORGANIZATION_DELETED:
         hook(organization)
-    # Members first: nobody adds anything any more.
-    _delete_rows(Membership, organization)
     for model in tenant_models():
         _delete_rows(model, organization)
     _delete_log(Organization, [organization.pk])
     organization.delete()
-    for user in people:
-        update_staff(user)
     # Of no organization: this one entry is what superusers keep.
     AuditEntry.objects.create(
         action="accounts.organization.deleted",
@@ -65,6 +65,25 @@ def delete_organization(organization: Organization) -> None:
         data={"name": name},
     )
     log.info("organization deleted", organization_id=key)
+
+
+def _close(organization: Organization, due: models.QuerySet[Organization]) -> bool:
+    """End its memberships, unless it was restored while others were deleted. Raises DomainError."""
+    with transaction.atomic():
+        if not list(due.select_for_update().filter(pk=organization.pk)):
+            return False
+        refuse_while_busy(organization)
+        _end_memberships(organization)
+    return True
+
+
+def _end_memberships(organization: Organization) -> None:
+    members = User.objects.filter(memberships__organization=organization)
+    people = list(members.filter(is_machine=False))
+    members.filter(is_machine=True).delete()
+    _delete_rows(Membership, organization)
+    for user in people:
+        update_staff(user)
 
 
 def _delete_files(organization: Organization) -> None:

@@ -103,6 +103,9 @@ def restore_organization(*, organization: Organization, actor: User) -> Organiza
     if organization.delete_after is None:
         return organization
     with transaction.atomic():
+        members.lock_members(organization)
+        # Once more: its deletion ends all memberships first, and then nothing is left to restore.
+        require_permission(actor, MANAGE, organization)
         organization.delete_after = None
         organization.save(update_fields=["delete_after", "updated_at"])
         record(actor, "accounts.organization.restored", organization)

@@ -18,17 +18,19 @@ from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.utils import timezone
 
+from accounts import hooks
 from accounts.archive import SECRET_FIELDS, exported_fields
 from accounts.models import AuditEntry, Consent, Organization, OrganizationExport, User
 from accounts.roles import SYSTEM, Role
 from accounts.services.deletion import delete_due_organizations
 from accounts.services.exports import make_next_export
-from accounts.services.organizations import GRACE
+from accounts.services.organizations import GRACE, restore_organization
 from accounts.tenancy import our_models, rows_of, tenant_models
 from avatars.bundles import bundle_folder
 from inference.models import Runner
 from inference.services import run_folder
 from livestudio.common import vault
+from livestudio.common.errors import ForbiddenError
 from metering.models import Plan
 from metering.services.counting import Holder, count
 from metering.services.plans import assign_plan, set_closing
@@ -393,6 +395,42 @@ def test_deletion_waits_on_and_takes_the_next_organization(cast: Cast) -> None:
     assert delete_due_organizations(timezone.now()) == 1
 
     assert Organization.objects.get() == cast.organization
+
+
+def test_what_is_restored_while_another_is_deleted_stays(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One with many films takes minutes."""
+    owners = {cast.organization.pk: cast.alice, cast.elsewhere.pk: cast.charlie}
+    Organization.objects.update(delete_after=timezone.now() - timedelta(minutes=1))
+
+    def restore_the_other(deleted: Organization) -> None:
+        other = Organization.objects.exclude(pk=deleted.pk).get()
+        restore_organization(organization=other, actor=owners[other.pk])
+
+    monkeypatch.setattr(hooks, "ORGANIZATION_DELETED", [restore_the_other])
+
+    assert delete_due_organizations(timezone.now()) == 1
+    assert Organization.objects.get().delete_after is None
+
+
+def test_what_is_being_deleted_is_restored_no_more(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Organization.objects.filter(pk=cast.organization.pk).update(delete_after=timezone.now())
+    told: list[str] = []
+
+    def restore(deleted: Organization) -> None:
+        try:
+            restore_organization(organization=cast.organization, actor=cast.alice)
+        except ForbiddenError as error:
+            told.append(error.code)
+
+    monkeypatch.setattr(hooks, "ORGANIZATION_DELETED", [restore])
+    cast.organization.refresh_from_db()
+
+    assert delete_due_organizations(timezone.now()) == 1
+    assert told == ["forbidden"]
 
 
 def test_members_other_than_owners_can_neither_delete_nor_restore(cast: Cast) -> None:
