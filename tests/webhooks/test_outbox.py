@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.event_types import EVENT_TYPES
 from accounts.events import emit
 from tests.factories import Cast
 from tests.webhooks.conftest import make_webhook
 from webhooks.models import WebhookDelivery
-from webhooks.services import outbox
+from webhooks.services import deliveries, outbox
+from webhooks.services.outbox import delivery_to
 
 pytestmark = pytest.mark.django_db
 
@@ -81,3 +84,18 @@ def test_a_receiver_that_is_down_fills_no_table(
         emit(cast.organization, "show.created", SHOW)
 
     assert len(kinds()) == 4
+
+
+def test_old_entries_of_the_log_go_a_bounded_number_at_a_time(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "DELETED_PER_SWEEP", 2)
+    webhook = make_webhook(cast)
+    for number in range(3):
+        delivery_to(webhook, "show.created", f"msg_{number}", "{}").save()
+    old = timezone.now() - deliveries.LOG_KEPT_FOR - timedelta(days=1)
+    WebhookDelivery.objects.update(state="delivered", created_at=old)
+
+    counts = [deliveries.sweep(timezone.now()) for _ in range(3)]
+
+    assert counts == [2, 1, 0]

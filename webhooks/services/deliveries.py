@@ -43,6 +43,7 @@ AT_ONCE_PER_ORGANIZATION: Final = 4
 CANDIDATES: Final = 20
 DISABLE_AFTER: Final = timedelta(days=5)
 LOG_KEPT_FOR: Final = timedelta(days=30)
+DELETED_PER_SWEEP: Final = 2000
 GONE: Final = 410
 
 
@@ -151,13 +152,18 @@ def send_test(*, webhook: Webhook, actor: Actor) -> WebhookDelivery:
 
 
 def sweep(now: datetime) -> int:
-    """Forget old log entries and secrets that no longer sign; how many entries went."""
+    """Forget old log entries and secrets that no longer sign; how many entries went.
+
+    A bounded number: a control loop waits for it.
+    """
     Webhook.objects.filter(old_secret_until__lt=now).update(
         sealed_old_secret="", old_secret_until=None
     )
     over = WebhookDelivery.objects.exclude(state=DeliveryState.WAITING)
-    deleted = over.filter(created_at__lt=now - LOG_KEPT_FOR).delete()[1]
-    return deleted.get(WebhookDelivery._meta.label, 0)
+    old = over.filter(created_at__lt=now - LOG_KEPT_FOR).order_by("pk")
+    keys = list(old.values_list("pk", flat=True)[:DELETED_PER_SWEEP])
+    WebhookDelivery.objects.filter(pk__in=keys).delete()
+    return len(keys)
 
 
 def _next(
