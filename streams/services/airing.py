@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.roles import SYSTEM
 from inference.protocol import encode
+from livestudio.common.deadlocks import tried_again_on_deadlock
 from livestudio.common.errors import DomainError
 from livestudio.common.log import get_logger
 from streams.errors import BroadcastAlreadyLiveError
@@ -81,6 +82,7 @@ def _look_at(row: Occurrence, now: datetime) -> bool:
         return _miss(row, BROKEN)
 
 
+@tried_again_on_deadlock
 def _start(row: Occurrence, now: datetime) -> bool:
     """Claim and open in one transaction: a loop that dies in between has done nothing."""
     with transaction.atomic():

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from streams.models import Broadcast, Occurrence, Schedule, Show
@@ -344,3 +345,22 @@ def test_changed_zone_moves_the_start(show: Show) -> None:
     plan_airings(timezone.now())
     starts = Occurrence.objects.values_list("starts_at", flat=True)
     assert [start.replace(tzinfo=None) > local for start in starts] == [True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_start_that_the_database_ended_for_another_is_made_again(
+    show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airings of one organization that are due at the same moment meet in its counters."""
+    row = plan(show)
+    errors = [OperationalError(1213, "Deadlock found when trying to get lock")]
+
+    def start(**values: Any) -> Broadcast:
+        if errors:
+            raise errors.pop()
+        return start_broadcast(**values)
+
+    monkeypatch.setattr(airing, "start_broadcast", start)
+
+    assert start_due_airings(timezone.now()) == 1
+    assert state_of(row)[0] == "started"
