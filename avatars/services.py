@@ -56,10 +56,10 @@ def update_avatar(
 ) -> Avatar:
     """Change an avatar; what is on air keeps what it started with."""
     require_permission(actor, "avatar.edit", avatar.organization)
-    if _PICTURED & values.keys():
-        drop_preview(avatar)
     with transaction.atomic():
         lock_row(avatar)
+        if _PICTURED & values.keys():
+            drop_preview(avatar)
         _write(avatar, values)
         record(actor, "avatars.avatar.changed", avatar, data={"fields": sorted(values)})
     return avatar
