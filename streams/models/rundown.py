@@ -62,7 +62,7 @@ class Cue(BaseModel):
     )
     clip = models.ForeignKey(
         "avatars.AvatarClip",
-        on_delete=models.SET_NULL,
+        on_delete=models.PROTECT,
         null=True,
         blank=True,
         related_name="+",

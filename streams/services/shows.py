@@ -103,6 +103,8 @@ def archive_show(*, show: Show, actor: Actor) -> None:
             raise ShowOnAirError
         show.archived_at = timezone.now()
         show.save(update_fields=["archived_at", "updated_at"])
+        # Nobody can change these cues any more, and a clip in use cannot be deleted.
+        show.cues.exclude(clip=None).update(clip=None)
         replace_schedule(show, None)
         record(actor, "streams.show.archived", show)
         tell_show(show, "deleted")

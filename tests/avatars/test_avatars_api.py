@@ -12,10 +12,11 @@ from django.conf import settings as site
 from django.utils import timezone
 
 from accounts.roles import Role
-from avatars.models import Avatar
+from avatars.models import Avatar, AvatarClip
 from inference.catalog import PRESENTERS, Presenter
-from streams.models import Show
+from streams.models import Cue, Show
 from tests.factories import AvatarFactory, VoiceFactory, add_member, api_client, error_of, make_cast
+from tests.streams.plans import make_show
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -123,6 +124,24 @@ def test_clips_belong_to_their_avatar() -> None:
     assert [clip["name"] for clip in listed] == ["Bow"]
     assert through_other.status_code == 404
     assert client.delete(f"{address}{made.json()['id']}/").status_code == 204
+
+
+def test_clip_that_a_cue_plays_stays_until_its_show_is_put_away() -> None:
+    cast = make_cast()
+    show = make_show(cast.organization, cast.alice)
+    clip = AvatarClip.objects.create(avatar=show.avatar, name="Bow", engine_name="bow")
+    Cue.objects.create(show=show, kind="clip", clip=clip)
+    client = api_client(cast.alice)
+    address = f"/api/v1/avatars/{show.avatar.pk}/clips/{clip.pk}/"
+
+    refused = client.delete(address)
+    kept = AvatarClip.objects.filter(pk=clip.pk).exists()
+    put_away = client.delete(f"/api/v1/shows/{show.pk}/")
+
+    assert (refused.status_code, error_of(refused)["code"]) == (409, "avatar_in_use")
+    assert kept
+    assert put_away.status_code == 204
+    assert client.delete(address).status_code == 204
 
 
 def test_operator_sees_and_does_not_change() -> None:
