@@ -132,7 +132,8 @@ def test_worker_that_is_killed_or_stopped_touches_no_other(processes: Processes)
     killed.kill()
     stopped.send_signal(signal.SIGSTOP)
 
-    assert [paint_one(link, frame) for frame in range(30)] == [*range(30)]
+    # No more than it may ask for at once: a quick machine paints faster than is shown.
+    assert [paint_one(link, frame) for frame in range(20)] == [*range(20)]
     # The room of the dead one is free at once; that of the stopped one when it is silent for long.
     wait_for(lambda: processes.has(2, link))
     link.close()
