@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import ClassVar
 
 from django.utils import timezone
 
@@ -16,7 +15,6 @@ class QuotaExceededError(ConflictError):
 
     code = "quota_exceeded"
     message = "A quota of this organization is used up."
-    is_reason: ClassVar[bool] = True
 
     def __init__(self, meter: Meter, *, limit: int, used: int, resets_at: datetime | None) -> None:
         """limit, used: in stored units. resets_at: in the organization's zone."""

@@ -264,8 +264,7 @@ def refusal_text(error: DomainError) -> str:
     # What only repeats its details says nothing more than they do.
     is_repeated = all(str(message) in error.message for message in found)
     is_general = error.message == InvalidInputError.message or is_repeated
-    message = translate_reason(error.message) if error.is_reason else error.message
-    general = [] if details and is_general else [message]
+    general = [] if details and is_general else [translate_reason(str(error.message))]
     return " ".join([*general, *details])
 
 

@@ -39,8 +39,6 @@ class DomainError(Exception):
     code: ClassVar[str] = "refused"
     status: ClassVar[int] = 400
     retryable: ClassVar[bool] = False
-    # The message stands in the table of reasons: doors tell it in the reader's language.
-    is_reason: ClassVar[bool] = False
     message: str = "This cannot be done."
     # Facts for programs, where the message alone holds them for people.
     data: Mapping[str, Any] | None = None

@@ -94,7 +94,7 @@ def test_start_and_stop_buttons_call_the_services(cast: Cast, browser: Browser) 
     stopped = run_action(browser, SHOWS, "stop_shows", show)
 
     assert "Evening" in started[0]
-    assert "on air already" in again[0]
+    assert "此节目已在直播" in again[0]
     assert "Evening" in stopped[0]
     assert Broadcast.objects.get().state == "stopping"
 
@@ -356,7 +356,7 @@ def test_output_on_air_is_not_deleted(cast: Cast, browser: Browser) -> None:
     answer = browser.post(reverse("admin:streams_output_delete", args=[output.pk]), {"post": "yes"})
 
     assert Output.objects.filter(pk=output.pk).exists()
-    assert any("on air" in str(message) for message in get_messages(answer.wsgi_request))
+    assert any("直播" in str(message) for message in get_messages(answer.wsgi_request))
 
 
 def test_broadcast_is_read_only_and_can_be_stopped(cast: Cast, browser: Browser) -> None:
@@ -375,4 +375,4 @@ def test_stop_of_a_broadcast_that_is_over_says_so(cast: Cast, browser: Browser) 
     broadcast = put_live(cast)
     finish_broadcast(broadcast=broadcast, state="ended")
 
-    assert "is over" in run_action(browser, BROADCASTS, "stop_broadcasts", broadcast)[0]
+    assert "这场直播已结束" in run_action(browser, BROADCASTS, "stop_broadcasts", broadcast)[0]
