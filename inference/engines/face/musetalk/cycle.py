@@ -14,7 +14,8 @@ SAMPLE_RATE_HZ: Final = 48_000
 FADE_SAMPLES: Final = SAMPLE_RATE_HZ * 11 // 100
 # A clip waits no longer than this for the idle frame that it fits behind.
 _ENTRY_WAIT_SAMPLES: Final = 2 * SAMPLE_RATE_HZ
-_KEPT_SAMPLES: Final = 120 * SAMPLE_RATE_HZ
+# Clips that are kept where nothing is said for long: a line of 2,000 characters has fewer.
+_KEPT_CLIPS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,10 @@ class Cycle:
         idle = manifest.clip(IDLE)
         assert idle is not None
         self._idle = idle
-        self._asked: list[tuple[int, Clip]] = []
+        # What is planned of each clip that was asked for, in order, and the last one forgotten.
+        self.asked: list[tuple[int, Clip]] = []
         self._planned: list[_Playing] = []
+        self._behind: _Playing | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,14 +71,18 @@ class Cycle:
         clip = self._manifest.clip(name)
         if clip is None or name == IDLE:
             return False
-        kept = [item for item in self._asked if item[0] > at_sample - _KEPT_SAMPLES]
-        self._asked = sorted([*kept, (at_sample, clip)], key=lambda item: item[0])
+        self._forget(len(self.asked) + 1 - _KEPT_CLIPS)
+        self.asked = sorted([*self.asked, (at_sample, clip)], key=lambda item: item[0])
         self._plan()
         return True
 
+    def forget_before(self, sample: int) -> None:
+        """No moment before it is asked for again; the idle clip goes on as it would have."""
+        self._forget(sum(playing.ends < sample for playing in self._planned))
+
     def drop_from(self, sample: int) -> None:
         """What was to begin at or after `sample` is not played; what plays goes on to its end."""
-        self._asked = [item for item in self._asked if item[0] < sample]
+        self.asked = [item for item in self.asked if item[0] < sample]
         self._plan()
 
     def at(self, sample: int) -> Shown:
@@ -103,12 +110,15 @@ class Cycle:
         share = (sample - playing.begins + self._step) / FADE_SAMPLES
         if playing.is_seamless_in or share >= 1:
             return Shown(index)
-        earlier = self._planned[: self._planned.index(playing)]
-        return Shown(index, self._idle_index(sample, earlier[-1] if earlier else None), share)
+        return Shown(index, self._idle_index(sample, self._one_before(playing)), share)
 
     def _last_begun(self, sample: int) -> _Playing | None:
         begun = [playing for playing in self._planned if playing.begins <= sample]
-        return begun[-1] if begun else None
+        return begun[-1] if begun else self._behind
+
+    def _one_before(self, playing: _Playing) -> _Playing | None:
+        earlier = [each for each in self._planned if each.begins < playing.begins]
+        return earlier[-1] if earlier else self._behind
 
     def _idle_position(self, sample: int, behind: _Playing | None) -> int:
         if behind is None:
@@ -119,11 +129,17 @@ class Cycle:
         position = self._idle_position(sample, behind)
         return self._idle.first + mirrored(position, self._idle.count)
 
+    def _forget(self, count: int) -> None:
+        """The first clips that were asked for."""
+        if count > 0:
+            self._behind = self._planned[count - 1]
+            self.asked, self._planned = self.asked[count:], self._planned[count:]
+
     def _plan(self) -> None:
         """Lay the asked clips behind each other; one asked for while another plays waits."""
         self._planned = []
-        for asked_at, clip in self._asked:
-            behind = self._planned[-1] if self._planned else None
+        for asked_at, clip in self.asked:
+            behind = self._planned[-1] if self._planned else self._behind
             earliest = max(asked_at, behind.ends if behind else asked_at)
             begins = self._entry(clip, earliest, behind)
             ends = begins + clip.count * self._step

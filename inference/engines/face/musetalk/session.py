@@ -33,6 +33,8 @@ from inference.media.picture import planes
 # Painted faces that are kept: what the worker may ask for again, and a batch ahead of it.
 _KEPT_FACES: Final = 24
 _KEPT_STEPS: Final = 16
+# Pictures are asked for in order, and again for as long as the ring holds them.
+_KEPT_SAMPLES: Final = 10 * 48_000
 
 
 class TalkingSession:
@@ -67,6 +69,8 @@ class TalkingSession:
         known_sample: pictures before it have been shown.
         """
         self._changed(self.track.place(utterance, generation, start_sample, known_sample))
+        if known_sample is not None:
+            self.cycle.forget_before(min(start_sample, known_sample) - _KEPT_SAMPLES)
 
     def hear(self, utterance: str, samples: Samples) -> None:
         """More of its sound, (n,) int16 mono at 48 kHz, in pieces of 20 ms or whole."""

@@ -74,10 +74,12 @@ class SoundTrack:
         start = start_sample // CLOCK_PER_SAMPLE
         changed = min([start, *(item.start for item in self.spoken if item.utterance == utterance)])
         kept = [item for item in self.spoken if item.utterance != utterance]
-        kept = [item for item in kept if item.end > start - 2 * HISTORY_SAMPLES]
         spoken = Spoken(utterance, generation, start)
         if known_sample is not None:
             spoken.known = known_sample // CLOCK_PER_SAMPLE
+        # A long line is told minutes ahead: what is over is told by the clock, not by its start.
+        present = start if known_sample is None else min(start, spoken.known)
+        kept = [item for item in kept if item.end > present - 2 * HISTORY_SAMPLES]
         kept.append(spoken)
         self.spoken = sorted(kept, key=lambda item: item.start)
         return changed

@@ -26,6 +26,8 @@ _READY_SECONDS: Final = 0.24
 _SHAPING_SECONDS: Final = 0.2
 _TURNING_SECONDS: Final = 0.35
 _KEPT_SECONDS: Final = 30.0
+# Expressions, and gestures, where nothing is said for long: a line of 2,000 characters has fewer.
+_KEPT_ORDERS: Final = 256
 # An expression written inside a sentence fades this long after the sentence.
 _MARK_HOLD_SECONDS: Final = 0.6
 
@@ -97,12 +99,14 @@ class Timeline:
         self._frame_seconds = frame_seconds
         self._seed = seed
         self.utterances: list[Utterance] = []
-        self._expressions: list[Directive] = []
-        self._gestures: list[Directive] = []
+        self.expressions: list[Directive] = []
+        self.gestures: list[Directive] = []
 
     def start_speech(self, speech: FaceSpeech) -> None:
         """Add an utterance or replace what is known of it."""
-        self._forget_before(speech.start_sample / SAMPLE_RATE_HZ - _KEPT_SECONDS)
+        # A long line is told minutes ahead: what is over is told by the clock, not by its start.
+        present_sample = min(speech.start_sample, speech.known_sample)
+        self._forget_before(present_sample / SAMPLE_RATE_HZ - _KEPT_SECONDS)
         for item in self.utterances:
             if item.speech.utterance == speech.utterance:
                 known_sample = min(item.speech.known_sample, speech.known_sample)
@@ -125,8 +129,8 @@ class Timeline:
                 # Also one that the face was only making ready for: what it showed of it fades.
                 kept.append(replace(item, end=at, is_cut=True))
         self.utterances = kept
-        self._expressions = _without_cut(self._expressions, at, generation)
-        self._gestures = _without_cut(self._gestures, at, generation)
+        self.expressions = _without_cut(self.expressions, at, generation)
+        self.gestures = _without_cut(self.gestures, at, generation)
 
     def drop(self, utterance: str, from_sample: int) -> None:
         """Forget what was taken back: utterances whose id starts so, and what was to come."""
@@ -134,8 +138,8 @@ class Timeline:
         for name in [item.speech.utterance for item in self.utterances]:
             if name.startswith(utterance):
                 self._drop(name)
-        self._expressions = [item for item in self._expressions if item.owner or item.at < at]
-        self._gestures = [item for item in self._gestures if item.owner or item.at < at]
+        self.expressions = [item for item in self.expressions if item.owner or item.at < at]
+        self.gestures = [item for item in self.gestures if item.owner or item.at < at]
 
     def set_expression(self, name: str, emotion: int, at_sample: int) -> None:
         """Raises EngineError naming the expressions that exist."""
@@ -143,13 +147,13 @@ class Timeline:
         if not 1 <= emotion <= 5:
             raise EngineError("bad_emotion", f"Emotion is 1 to 5, not {emotion}.", retryable=False)
         directive = Directive(at_sample / SAMPLE_RATE_HZ, name, emotion)
-        self._expressions = _inserted(self._expressions, directive)
+        self.expressions = _inserted(self.expressions, directive)
 
     def play_gesture(self, name: str, at_sample: int) -> None:
         """Raises EngineError naming the gestures that exist."""
         _require(name, GESTURES, "gesture")
         directive = Directive(at_sample / SAMPLE_RATE_HZ, name, 3)
-        self._gestures = _inserted(self._gestures, directive)
+        self.gestures = _inserted(self.gestures, directive)
 
     def near(self, seconds: float, before: float, after: float) -> list[Utterance]:
         """Utterances that begin within `before` seconds or ended within `after`, in order."""
@@ -163,7 +167,7 @@ class Timeline:
         """What is shown, oldest first; weights add up to at most 1, the rest is neutral."""
         weights: list[tuple[Directive, float]] = []
         base = Directive(0.0, "neutral", 3)
-        for directive in self._expressions:
+        for directive in self.expressions:
             share = smooth((seconds - directive.at) / _FADE_SECONDS)
             if share <= 0.0:
                 break
@@ -176,9 +180,9 @@ class Timeline:
 
     def gestures_at(self, seconds: float) -> list[Shown]:
         """Gestures whose arms are up or on their way."""
-        if not self._gestures:
+        if not self.gestures:
             return []
-        told = [(item.at, item.name) for item in self._gestures]
+        told = [(item.at, item.name) for item in self.gestures]
         return [
             item for item in plan_gestures(told) if item.start < seconds < item.end + LEAVE_SECONDS
         ]
@@ -192,23 +196,23 @@ class Timeline:
             )
             if name in EXPRESSIONS:
                 shown = directive
-                self._expressions = _inserted(self._expressions, directive)
+                self.expressions = _inserted(self.expressions, directive)
             elif name in GESTURES:
-                self._gestures = _inserted(self._gestures, directive)
+                self.gestures = _inserted(self.gestures, directive)
         if shown is not None:
             back = replace(shown, at=end + _MARK_HOLD_SECONDS, is_return=True)
-            self._expressions = _inserted(self._expressions, back)
+            self.expressions = _inserted(self.expressions, back)
 
     def _drop(self, utterance: str) -> None:
         self.utterances = [item for item in self.utterances if item.speech.utterance != utterance]
-        self._expressions = [item for item in self._expressions if item.owner != utterance]
-        self._gestures = [item for item in self._gestures if item.owner != utterance]
+        self.expressions = [item for item in self.expressions if item.owner != utterance]
+        self.gestures = [item for item in self.gestures if item.owner != utterance]
 
     def _forget_before(self, seconds: float) -> None:
         self.utterances = [item for item in self.utterances if item.end >= seconds]
-        self._gestures = [item for item in self._gestures if item.at >= seconds]
-        past = [item for item in self._expressions if item.at < seconds]
-        self._expressions = past[-1:] + [item for item in self._expressions if item.at >= seconds]
+        self.gestures = [item for item in self.gestures if item.at >= seconds]
+        past = [item for item in self.expressions if item.at < seconds]
+        self.expressions = past[-1:] + [item for item in self.expressions if item.at >= seconds]
 
 
 def _without_cut(items: list[Directive], at: float, generation: int) -> list[Directive]:
@@ -227,7 +231,7 @@ def _without_cut(items: list[Directive], at: float, generation: int) -> list[Dir
 
 
 def _inserted(items: list[Directive], item: Directive) -> list[Directive]:
-    return sorted([*items, item], key=lambda each: each.at)
+    return sorted([*items, item], key=lambda each: each.at)[-_KEPT_ORDERS:]
 
 
 def _require(name: str, known: tuple[str, ...], kind: str) -> None:
