@@ -242,6 +242,7 @@ class Session:
             setup,
             attach=self.core.attach_ring,
             detach=self.core.detach_ring,
+            position=lambda: self.core.mixer.position,
             on_state=self._face_state,
             on_failed=lambda message: self._face_state("failed", 0, message),
             test_engines=spec.test_engines,

@@ -6,6 +6,7 @@ into pictures of its successor. What is on air is told again to a new worker.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 from collections import deque
@@ -20,24 +21,34 @@ from inference.workers.supervisor import WorkerProcess
 from inference.workers.wire import Json
 
 # What a new worker must hear again: the line on air and the one behind it, in all their pieces (an
-# operator's line of 2,000 characters has at most a hundred).
-_REMEMBERED: Final = 128
+# operator's line of 2,000 characters has at most a hundred), and what networks still hear of those
+# that are over.
+_REMEMBERED: Final = 512
+_KEPT_SAMPLES: Final = 30 * 48_000
+# Minutes of sound are more than may wait for a worker: it is told as fast as it reads.
+_UNREAD_BYTES: Final = 1 << 20
+_READING_SECONDS: Final = 0.02
 _HEARING: Final = {entry.name for entry in ENGINES if entry.kind == "face" and entry.needs_audio}
-_SOUND_KEPT_SAMPLES: Final = 30 * 48_000
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Told:
     """A speech as it was told, and its sound for engines that need audio."""
 
     message: Json
     sound: bytes
 
+    @property
+    def end_sample(self) -> int:
+        end: int = self.message["start_sample"] + self.message["duration_samples"]
+        return end
+
 
 class FaceClient:
     """Drives one face engine in a worker.
 
     attach(ring), detach(): called on the loop when a ring can be shown, and before it is closed.
+    position(): the next sample to leave the clock.
     """
 
     def __init__(
@@ -48,6 +59,7 @@ class FaceClient:
         *,
         attach: Callable[[RingReader], object],
         detach: Callable[[], object],
+        position: Callable[[], int],
         on_state: Callable[[str, int, str], None],
         on_failed: Callable[[str], None],
         test_engines: bool = False,
@@ -57,6 +69,7 @@ class FaceClient:
         self._setup = setup
         self._attach = attach
         self._detach = detach
+        self._position = position
         self._report_state = on_state
         self._on_failed = on_failed
         remove_rings(broadcast)
@@ -64,6 +77,9 @@ class FaceClient:
         self._rings = 0
         self._needs_audio = engine in _HEARING
         self._speeches: deque[_Told] = deque(maxlen=_REMEMBERED)
+        # Of them, those that the worker has not been told yet.
+        self._untold: deque[_Told] = deque(maxlen=_REMEMBERED)
+        self._teller: asyncio.TimerHandle | None = None
         self._expression: Json | None = None
         # Of the worker that runs: faces that another process did not paint in time.
         self.late_frames = 0
@@ -83,20 +99,21 @@ class FaceClient:
         message = {"type": "speech", **silent}
         is_heard = self._needs_audio and speech.samples is not None
         sound = speech.samples.tobytes() if is_heard and speech.samples is not None else b""
-        self._forget_sound_before(speech.start_sample)
-        self._speeches.append(_Told(message, sound))
-        self.worker.send(message, sound)
+        told = _Told(message, sound)
+        heard_from = self._position() - _KEPT_SAMPLES
+        self._keep(lambda item: item.end_sample >= heard_from)
+        self._speeches.append(told)
+        self._untold.append(told)
+        self._tell()
 
     def cut(self, at_sample: int, generation: int) -> None:
         """Nothing older than `generation` is shown from `at_sample` on."""
-        kept = [item for item in self._speeches if item.message["generation"] >= generation]
-        self._speeches = deque(kept, maxlen=_REMEMBERED)
+        self._keep(lambda item: item.message["generation"] >= generation)
         self.worker.send({"type": "cut", "at_sample": at_sample, "generation": generation})
 
     def drop(self, utterance: str, from_sample: int) -> None:
         """An utterance was taken back before it began, with what was planned to go with it."""
-        kept = [i for i in self._speeches if not i.message["utterance"].startswith(utterance)]
-        self._speeches = deque(kept, maxlen=_REMEMBERED)
+        self._keep(lambda item: not item.message["utterance"].startswith(utterance))
         if self._expression is not None and self._expression["at_sample"] >= from_sample:
             self._expression = None
         self.worker.send({"type": "drop", "utterance": utterance, "from_sample": from_sample})
@@ -113,6 +130,7 @@ class FaceClient:
         self.worker.send({"type": "clip", "name": name, "at_sample": at_sample})
 
     async def close(self) -> None:
+        self._stop_telling()
         await self.worker.close()
         self._drop_ring()
 
@@ -136,18 +154,38 @@ class FaceClient:
             self._attach(self._ring)
         if self._expression is not None:
             self.worker.send(self._expression)
-        for told in self._speeches:
-            self.worker.send(told.message, told.sound)
+        self._untold = self._speeches.copy()
+        self._tell()
 
-    def _forget_sound_before(self, sample: int) -> None:
-        """Sound is 96 kB a second: what has long been said need not be heard by a new worker."""
-        for told in self._speeches:
-            end = told.message["start_sample"] + told.message["duration_samples"]
-            if end < sample - _SOUND_KEPT_SAMPLES:
-                told.sound = b""
+    def _tell(self) -> None:
+        """Tell the worker what it does not know yet, as fast as it reads."""
+        if not self.worker.is_ready:
+            self._stop_telling()
+            return
+        while self._untold and self.worker.unread_bytes < _UNREAD_BYTES:
+            told = self._untold.popleft()
+            self.worker.send(told.message, told.sound)
+        if self._untold and self._teller is None:
+            self._teller = asyncio.get_running_loop().call_later(_READING_SECONDS, self._tell_on)
+
+    def _tell_on(self) -> None:
+        self._teller = None
+        self._tell()
+
+    def _stop_telling(self) -> None:
+        """A worker that starts is told everything."""
+        self._untold.clear()
+        if self._teller is not None:
+            self._teller.cancel()
+            self._teller = None
+
+    def _keep(self, is_kept: Callable[[_Told], bool]) -> None:
+        self._speeches = deque(filter(is_kept, self._speeches), _REMEMBERED)
+        self._untold = deque(filter(is_kept, self._untold), _REMEMBERED)
 
     def _state(self, state: str, pid: int, reason: str) -> None:
         if state != "started":
+            self._stop_telling()
             self._drop_ring()
         self._report_state(state, pid, reason)
 

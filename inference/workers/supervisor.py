@@ -82,6 +82,13 @@ class WorkerProcess:
     def is_ready(self) -> bool:
         return self._is_ready
 
+    @property
+    def unread_bytes(self) -> int:
+        """What was handed over and has not left for the worker yet."""
+        if self._process is None or self._process.stdin is None:
+            return 0
+        return self._process.stdin.transport.get_write_buffer_size()
+
     async def run(self) -> None:
         """Keep it alive until `close`; a task of the session."""
         back_off = FIRST_BACK_OFF_SECONDS
@@ -99,7 +106,7 @@ class WorkerProcess:
         """Hand a message over; False when no worker is ready (it is told all again when it is)."""
         if not self._is_ready or self._process is None or self._process.stdin is None:
             return False
-        if self._process.stdin.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+        if self.unread_bytes > MAX_UNREAD_BYTES:
             self.kill("it stopped reading")
             return False
         self._process.stdin.write(pack(header, payload))
