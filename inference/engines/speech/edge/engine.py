@@ -17,7 +17,7 @@ from inference.engines.base import EngineError, SpeechChunk, SpeechRequest, Timi
 from inference.engines.speech.remote.deadlines import Deadlines, drive
 from inference.engines.speech.remote.mp3 import Mp3Decoder
 from inference.engines.speech.remote.settings import check_speakable, choice, number, refusal, word
-from inference.engines.speech.remote.sound import SilenceTrimmer, check_length
+from inference.engines.speech.remote.sound import SilenceTrimmer, check_length, longest_seconds
 from inference.text.lexicon import lexicon_of, respell
 from inference.text.rewriting import NormalisedText
 
@@ -87,7 +87,7 @@ class _Answer:
         self._spoken = spoken
         self._text = spoken.text
         self._decoder = Mp3Decoder()
-        self._trimmer = SilenceTrimmer(_RATE_HZ)
+        self._trimmer = SilenceTrimmer(_RATE_HZ, longest_seconds(self._text))
         self._cursor = 0
         self._words: list[Timing] = []
         self._last_word_end = 0.0

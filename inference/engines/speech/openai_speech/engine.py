@@ -18,7 +18,7 @@ from inference.engines.speech.openai_speech.client import Call, Sound, request_s
 from inference.engines.speech.openai_speech.sound import RATES_HZ, SoundDecoder, create_decoder
 from inference.engines.speech.remote.deadlines import Deadlines, drive
 from inference.engines.speech.remote.settings import check_speakable, choice, number, refusal, word
-from inference.engines.speech.remote.sound import SilenceTrimmer, check_length
+from inference.engines.speech.remote.sound import SilenceTrimmer, check_length, longest_seconds
 from inference.media.resample import OUTPUT_RATE_HZ, Resampler
 from inference.text.lexicon import lexicon_of, respell
 
@@ -66,7 +66,7 @@ class OpenAISpeechEngine:
         """Nothing is held between sentences."""
 
     def _stream(self, request: SpeechRequest, plan: _Plan) -> Iterator[SpeechChunk]:
-        shaper = _Shaper(plan)
+        shaper = _Shaper(plan, longest_seconds(request.text, plan.speed))
         answer = drive(request_speech(plan.call), self._deadlines, lambda _: True)
         try:
             for sound in answer:
@@ -83,11 +83,11 @@ class OpenAISpeechEngine:
 class _Shaper:
     """Bytes -> samples at 48 kHz without outer silence."""
 
-    def __init__(self, plan: _Plan) -> None:
+    def __init__(self, plan: _Plan, most_seconds: float) -> None:
         self._plan = plan
         self._decoder: SoundDecoder = create_decoder(plan.response_format, plan.sample_rate_hz)
         self._resampler: Resampler | None = None
-        self._trimmer = SilenceTrimmer(OUTPUT_RATE_HZ)
+        self._trimmer = SilenceTrimmer(OUTPUT_RATE_HZ, most_seconds)
         self._has_bytes = False
 
     @property

@@ -15,6 +15,8 @@ RATES_HZ: Final = (8_000, 96_000)
 _UNKNOWN_LENGTHS: Final = frozenset((0, 0xFFFFFFFF, 0x7FFFFFFF))
 _STREAMED_FROM: Final = 0x7FFFFFFF - 0x10000  # FFmpeg and others subtract their header
 _HEADER_MAX_BYTES: Final = 1 << 16
+# Of all that comes before the sound.
+_HEAD_MAX_BYTES: Final = 1 << 20
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 
 
@@ -71,6 +73,8 @@ class WavDecoder:
             self._head += data
             data = self._read_head()
         if self._pcm is None:
+            if len(self._head) > _HEAD_MAX_BYTES:
+                raise _strange("its WAV header has no end")
             return np.empty(0, np.int16)
         if self._left is not None:
             data = data[: self._left]  # what follows the sound are tags

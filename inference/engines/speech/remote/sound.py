@@ -12,6 +12,9 @@ from inference.engines.base import EngineError, Samples
 _AUDIBLE: Final = 64  # of 32768, -54 dB: as for the built-in voice
 _LEAD_SECONDS: Final = 0.005
 _TAIL_SECONDS: Final = 0.020
+# Nobody speaks a character longer, nor makes longer pauses around a sentence.
+_LONGEST_CHARACTER_SECONDS: Final = 4.0
+_AROUND_SECONDS: Final = 30.0
 # The fastest speech understood has ten syllables a second; twice that cannot be the whole text.
 _SHORTEST_SYLLABLE_SECONDS: Final = 0.045
 _SYLLABLES: Final = re.compile(r"[\u3400-\u9fff]|[aeiouyAEIOUY]+|[0-9]")
@@ -23,8 +26,11 @@ class SilenceTrimmer:
     cut_seconds: what was cut before the speech; None until it is heard.
     """
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, most_seconds: float) -> None:
+        """most_seconds: what comes from outside may have no end."""
         self._rate_hz = rate_hz
+        self._most_seconds = most_seconds
+        self._heard = 0
         self._held = np.empty(0, np.int16)
         self._passed = 0
         self.cut_seconds: float | None = None
@@ -35,7 +41,13 @@ class SilenceTrimmer:
         return self._passed / self._rate_hz
 
     def push(self, samples: Samples) -> Samples:
-        """What may go out now; silence is held back until sound follows it."""
+        """What may go out now; silence is held back until sound follows it. Raises EngineError."""
+        self._heard += len(samples)
+        if self._heard > self._most_seconds * self._rate_hz:
+            message = (
+                f"The voice service gave over {self._most_seconds:.0f} s of sound for this text."
+            )
+            raise EngineError("voice_endless", message)
         held = np.concatenate((self._held, samples))
         audible = np.flatnonzero(np.abs(held.astype(np.int32)) >= _AUDIBLE)
         if not audible.size:
@@ -58,6 +70,11 @@ class SilenceTrimmer:
     def _pass(self, samples: Samples) -> Samples:
         self._passed += len(samples)
         return samples
+
+
+def longest_seconds(text: str, speed: float = 1.0) -> float:
+    """A sound longer than this is not that of the text."""
+    return _AROUND_SECONDS + len(text) * _LONGEST_CHARACTER_SECONDS / min(1.0, speed)
 
 
 def check_length(text: str, seconds: float, speed: float = 1.0) -> None:

@@ -9,7 +9,7 @@ import re
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +72,13 @@ class Server:
             await self._stall(request)
         return None
 
+    async def _flood(self, request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+        with suppress(ConnectionError):
+            await response.write(data[:44])
+            while request.transport is not None and not request.transport.is_closing():
+                await response.write(data[44:] * 20)
+        self.gone.set()
+
     async def _stall(self, request: web.Request) -> None:
         while request.transport is not None and not request.transport.is_closing():
             await asyncio.sleep(0.02)
@@ -96,6 +103,8 @@ class Server:
         )
         response = web.StreamResponse(headers={"Content-Type": kind})
         await response.prepare(request)
+        if self.behaviour == "endless":
+            await self._flood(request, response, data)
         third = len(data) // 3
         end = {"cut": third | 1, "hang_up": third, "short": third // 4 * 2}
         for start in range(0, end.get(self.behaviour, len(data)), 1999):

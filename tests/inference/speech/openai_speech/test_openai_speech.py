@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -218,6 +219,32 @@ def test_a_server_that_stops_inside_a_sentence_is_given_up(
 
     assert caught.value.code == "voice_slow"
     assert server.gone.wait(30)
+
+
+@pytest.mark.parametrize("response_format", ["pcm", "wav"])
+def test_a_sound_without_an_end_is_given_up_before_it_fills_the_memory(
+    server: Server, response_format: str
+) -> None:
+    server.behaviour, server.wav_size = "endless", 0
+    settings = {"base_url": server.base_url, "egress_allow": ["loopback"]}
+    request = SpeechRequest(EN, "en-US", {**settings, "response_format": response_format})
+    heard: list[int] = []
+    chunks = OpenAISpeechEngine(Deadlines(20, 5)).synthesize(request)
+
+    with pytest.raises(EngineError, match=r"gave over \d+ s of sound") as caught:
+        heard.extend(len(chunk.samples) for chunk in chunks)
+
+    assert caught.value.code == "voice_endless"
+    assert sum(heard) < 300 * 48_000
+    assert server.gone.wait(30)
+
+
+def test_a_wav_header_without_an_end_is_refused() -> None:
+    decoder = WavDecoder()
+    decoder.push(b"RIFF\0\0\0\0WAVE")
+
+    with pytest.raises(EngineError, match="no end"):
+        list(map(decoder.push, 100 * [b"LIST" + struct.pack("<I", 60_000) + bytes(60_000)]))
 
 
 def test_closing_lets_the_server_go(server: Server) -> None:
