@@ -27,6 +27,7 @@ Samples = np.ndarray[Any, np.dtype[np.int16]]
 Priority = Literal["say", "answer", "prefetch"]
 
 CACHE_SAMPLES: Final = 180 * 48_000  # three minutes of sound, 17 MB
+CACHE_SPEECHES: Final = 512  # also of those that no voice could say
 # The slowest voice's own deadline is below it; a voice that hangs is found out by its worker.
 SILENCE_SECONDS: Final = 20.0
 MAX_ATTEMPTS: Final = 3
@@ -321,7 +322,7 @@ class SpeechClient:
     def _trim(self) -> None:
         total = sum(len(speech.samples) for speech in self._cache.values())
         for key in list(self._cache):
-            if total <= CACHE_SAMPLES:
+            if total <= CACHE_SAMPLES and len(self._cache) <= CACHE_SPEECHES:
                 return
             if self._cache[key].done.is_set():
                 total -= len(self._cache.pop(key).samples)

@@ -140,6 +140,9 @@ class WorkerProcess:
             self._process = await self._spawn()
         except OSError as error:
             return self._not_started(f"cannot start: {error.strerror or error}")
+        if self._closing.is_set():
+            # It was being started while `close` looked for one to end.
+            self.kill("nobody needs it any more")
         self._told = ""
         pinging = asyncio.create_task(self._ping())
         try:

@@ -54,3 +54,22 @@ async def test_worker_that_cannot_start_is_told_once_for_one_reason() -> None:
         "died: cannot start: No space left on device",
         "died: cannot start: Permission denied",
     ]
+
+
+async def test_worker_that_is_being_started_ends_with_the_others() -> None:
+    told: list[str] = []
+    worker = WorkerProcess(
+        "test",
+        "inference.workers.speech",
+        on_message=lambda header, payload: None,
+        on_started=lambda: None,
+        on_state=lambda state, pid, reason: told.append(state),
+    )
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(0)
+
+    await worker.close()
+
+    async with asyncio.timeout(20):
+        await running
+    assert told == ["ended"]
