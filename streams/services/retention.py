@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -105,20 +106,54 @@ def delete_run_folders(now: datetime) -> int:
 
 
 def shrink_cache(now: datetime) -> int:
-    """Delete the drawn presenters that were used longest ago, down to `CACHE_MAX_MIB`; how many."""
+    """Delete the presenters that were used longest ago, down to `CACHE_MAX_MIB`; how many."""
     if not settings.CACHE_MAX_MIB:
         return 0
-    files = {path: path.stat() for path in _files(Path(settings.CACHE_DIR))}
-    excess = sum(stat.st_size for stat in files.values()) - settings.CACHE_MAX_MIB * MIB
+    items = [_Cached.look_at(path) for path in _cached(Path(settings.CACHE_DIR))]
+    excess = sum(item.size_bytes for item in items) - settings.CACHE_MAX_MIB * MIB
     in_use = (now - CACHE_IN_USE).timestamp()
     deleted = 0
-    for path, stat in sorted(files.items(), key=lambda item: _used(item[1])):
-        if excess <= 0 or _used(stat) > in_use or deleted >= DELETED_PER_SWEEP:
+    for item in sorted(items, key=lambda item: item.used_at):
+        if excess <= 0 or item.used_at > in_use or deleted >= DELETED_PER_SWEEP:
             break
-        if _unlink(path):
-            excess -= stat.st_size
+        if item.delete():
+            excess -= item.size_bytes
             deleted += 1
     return deleted
+
+
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    """A drawn presenter is a file; a film that was scaled for shows is a folder, of no use in part.
+
+    used_at: when any of it was read or written last.
+    """
+
+    path: Path
+    size_bytes: int
+    used_at: float
+
+    @classmethod
+    def look_at(cls, path: Path) -> _Cached:
+        inside = _children(path) if path.is_dir() else [path]
+        stats = [stat for each in inside if (stat := _stat(each)) is not None]
+        used = [_used(stat) for stat in stats] or [_modified(path)]
+        return cls(path, sum(stat.st_size for stat in stats), max(used))
+
+    def delete(self) -> bool:
+        if not self.path.is_dir():
+            return _unlink(self.path)
+        shutil.rmtree(self.path, ignore_errors=True)
+        return not self.path.exists()
+
+
+def _cached(folder: Path) -> Iterator[Path]:
+    """Files, and folders of films, half of one too; whatever else lies there is not ours."""
+    yield from _files(folder)
+    for path in _children(folder):
+        is_film = path.name.removeprefix(".").startswith("film-")
+        if is_film and path.is_dir() and not path.is_symlink():
+            yield path
 
 
 def _still_needed(ids: list[UUID], cutoff: datetime) -> set[UUID]:
@@ -162,6 +197,13 @@ def _modified(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0  # gone meanwhile
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except OSError:
+        return None  # gone meanwhile
 
 
 def _used(stat: os.stat_result) -> float:

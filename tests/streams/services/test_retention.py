@@ -166,6 +166,22 @@ def test_cache_shrinks_by_what_was_used_longest_ago(settings: Any) -> None:
     assert shrink_cache(timezone.now()) == 0
 
 
+def test_films_that_were_scaled_for_a_show_go_whole(settings: Any) -> None:
+    settings.CACHE_MAX_MIB = 2
+    for days_old in (0.5, 2, 3):
+        folder = settings.CACHE_DIR / f"film-{days_old}"
+        write(folder / "masks.npy", days_old=days_old)
+        write(folder / "frames.i420", days_old=days_old, size=2**20)
+    write(settings.CACHE_DIR / "of-somebody-else" / "notes", days_old=9)
+    left_behind = write(settings.CACHE_DIR / ".film-x" / "frames.i420", days_old=4, size=2**20)
+
+    assert shrink_cache(timezone.now()) == 3
+    kept = sorted(path.name for path in settings.CACHE_DIR.iterdir())
+    assert kept == ["film-0.5", "of-somebody-else"]
+    assert not left_behind.exists()
+    assert shrink_cache(timezone.now()) == 0
+
+
 def test_cache_in_use_stays_however_full(settings: Any) -> None:
     settings.CACHE_MAX_MIB = 1
     for number in range(3):
