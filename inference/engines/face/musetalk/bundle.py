@@ -237,6 +237,8 @@ def make_film(frames: Pixels, boxes: Numbers, rois: Numbers, masks: Pixels) -> F
             raise BundleError(f"its {name} reach out of the picture.")
     if (rois % 2).any():
         raise BundleError("its ROIs have odd edges.")
+    if (np.minimum(boxes, rois)[:, 2:] <= np.maximum(boxes, rois)[:, :2]).any():
+        raise BundleError("its masks lie beside its faces.")
     sizes = rois[:, 2:].astype(np.int64) - rois[:, :2]
     offsets = np.concatenate([[0], np.cumsum(sizes[:, 0] * sizes[:, 1])])
     if masks.shape != (int(offsets[-1]),):
