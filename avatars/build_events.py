@@ -31,6 +31,7 @@ def cancelled(build: AvatarBuild) -> None:
     with transaction.atomic():
         _end(build, AvatarBuild.State.CANCELLED, "")
         record(SYSTEM, "avatars.build.cancelled", build, organization=build.avatar.organization)
+        transaction.on_commit(lambda: _drop_uploads(build))
 
 
 def make_current(build: AvatarBuild) -> None:
@@ -46,6 +47,13 @@ def make_current(build: AvatarBuild) -> None:
     for name, duration_ms in playable_clips(avatar).items():
         values = {"engine_name": name, "duration_ms": duration_ms}
         AvatarClip.objects.update_or_create(avatar=avatar, name=name, defaults=values)
+
+
+def delete_uploads(build: AvatarBuild) -> None:
+    """Of a build whose row is gone, or says so."""
+    for file in (build.source, build.landmarks):
+        if file:
+            file.delete(save=False)
 
 
 def _progress(build: AvatarBuild, data: dict[str, Any]) -> None:
@@ -80,6 +88,7 @@ def _refused(build: AvatarBuild, data: dict[str, Any]) -> None:
         data={"code": data["code"]},
     )
     _tell(build, "failed")
+    transaction.on_commit(lambda: _drop_earlier_uploads(build))
 
 
 def _tell(build: AvatarBuild, what: str) -> None:
@@ -112,9 +121,14 @@ def _note(build: AvatarBuild, stage: str, message: str) -> None:
     build.log = [*build.log[-LOG_ENTRIES + 1 :], entry]
 
 
+def _drop_earlier_uploads(build: AvatarBuild) -> None:
+    """Of versions that failed only the newest may be built again: a film is hundreds of MB."""
+    failed = AvatarBuild.objects.filter(avatar=build.avatar_id, state=AvatarBuild.State.FAILED)
+    for earlier in failed.filter(number__lt=build.number).exclude(source=""):
+        _drop_uploads(earlier)
+
+
 def _drop_uploads(build: AvatarBuild) -> None:
-    """The bundle holds all that is needed: the film of a person is not kept twice."""
-    for file in (build.source, build.landmarks):
-        if file:
-            file.delete(save=False)
+    """The film of a person is not kept twice, nor for nothing."""
+    delete_uploads(build)
     AvatarBuild.objects.filter(pk=build.pk).update(source="", landmarks="")

@@ -44,9 +44,13 @@ class AvatarBuilder:
         """End the running build; it is begun again by the next loop."""
         if self._job is None or self._build is None:
             return
-        self._job.cancel()
-        _rows(self._build).update(state=AvatarBuild.State.QUEUED)
+        job, build = self._job, self._build
         self._job = self._build = None
+        if not _claimed(build).exists():
+            job.let_go()
+            return
+        job.cancel()
+        _claimed(build).update(state=AvatarBuild.State.QUEUED)
 
     def _begin_next(self) -> None:
         waiting = AvatarBuild.objects.filter(state=AvatarBuild.State.QUEUED)
@@ -69,6 +73,11 @@ class AvatarBuilder:
             job.cancel()  # its avatar was deleted
             self._job = self._build = None
             return
+        if not _claimed(build).exists():
+            # We stood still for so long that another loop has begun it again.
+            job.let_go()
+            self._job = self._build = None
+            return
         build.refresh_from_db(fields=["cancel_asked", "state"])
         if build.cancel_asked:
             job.cancel()
@@ -79,9 +88,9 @@ class AvatarBuilder:
             build_events.apply_event(build, event)
             if event.kind != "progress":
                 log.info("an avatar's build ended", build_id=str(build.pk), how=event.kind)
-                job.cancel()  # reaps the child
+                job.reap()
                 self._job = self._build = None
-        _rows(build).update(heartbeat_at=timezone.now())
+        _claimed(build).update(heartbeat_at=timezone.now())
 
 
 def _next_in_turn(waiting: QuerySet[AvatarBuild]) -> AvatarBuild | None:
@@ -136,5 +145,8 @@ def _newest_progress(events: list[BuildEvent]) -> list[BuildEvent]:
     return kept
 
 
-def _rows(build: AvatarBuild) -> Any:
-    return AvatarBuild.objects.filter(pk=build.pk, state=AvatarBuild.State.BUILDING)
+def _claimed(build: AvatarBuild) -> QuerySet[AvatarBuild]:
+    """Its row, while it is the attempt that this loop began."""
+    return AvatarBuild.objects.filter(
+        pk=build.pk, state=AvatarBuild.State.BUILDING, attempts=build.attempts
+    )

@@ -81,18 +81,21 @@ def _queue_build(avatar: Avatar, uploads: Uploads, actor: Actor) -> AvatarBuild:
             settings=dict(avatar.settings),
             options=dict(uploads.get("options") or {}),
         )
-        build.source.save("source", uploads["file"], save=False)
-        if uploads.get("landmarks") is not None:
-            build.landmarks.save("landmarks", uploads["landmarks"], save=False)
-        build.save()
-        record(
-            actor,
-            "avatars.build.started",
-            build,
-            organization=avatar.organization,
-            data={"number": build.number},
-        )
+        try:
+            _save(build, uploads, actor)
+        except BaseException:
+            build_events.delete_uploads(build)  # the row is not there either
+            raise
     return build
+
+
+def _save(build: AvatarBuild, uploads: Uploads, actor: Actor) -> None:
+    build.source.save("source", uploads["file"], save=False)
+    if uploads.get("landmarks") is not None:
+        build.landmarks.save("landmarks", uploads["landmarks"], save=False)
+    build.save()
+    organization, data = build.avatar.organization, {"number": build.number}
+    record(actor, "avatars.build.started", build, organization=organization, data=data)
 
 
 def cancel_build(*, build: AvatarBuild, actor: Actor) -> AvatarBuild:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -13,6 +14,7 @@ from accounts.audit import record
 from accounts.models import Consent, Organization, User
 from accounts.roles import SystemActor, require_permission
 from accounts.services.consents import check_consent
+from avatars.build_events import delete_uploads
 from avatars.bundles import remove_bundles
 from avatars.errors import AvatarInUseError
 from avatars.models import Avatar, AvatarClip
@@ -72,9 +74,11 @@ def delete_avatar(*, avatar: Avatar, actor: User | SystemActor) -> None:
         with transaction.atomic():
             record(actor, "avatars.avatar.deleted", avatar, data={"name": avatar.name})
             key = avatar.pk
-            builds = list(avatar.builds.values_list("pk", flat=True))
+            builds = list(avatar.builds.all())
             avatar.delete()
-            forget_files("avatar-build", builds)
+            forget_files("avatar-build", [build.pk for build in builds])
+            for build in builds:
+                transaction.on_commit(partial(delete_uploads, build))
             transaction.on_commit(lambda: drop_preview(avatar))
             transaction.on_commit(lambda: remove_bundles(key))
     except ProtectedError as error:

@@ -59,7 +59,7 @@ class BuildJob:
     def poll(self) -> list[BuildEvent]:
         """What has happened since the last call; the last event of a job is done or refused."""
         if time.monotonic() - self._started_at > BUILD_SECONDS:
-            self.cancel()
+            self.reap()
         events = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -67,7 +67,18 @@ class BuildJob:
         return events
 
     def cancel(self) -> None:
-        """End it now, and leave nothing of it behind."""
+        """End it now, and leave nothing of it behind, even if it was done a moment ago."""
+        self.reap()
+        shutil.rmtree(self._out, ignore_errors=True)
+
+    def reap(self) -> None:
+        """End the child, and clear up behind one that was killed; what is done stays."""
+        self.let_go()
+        for leftover in self._out.parent.glob(f".{self._out.name}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def let_go(self) -> None:
+        """End the child alone: another one builds the same."""
         child = self._child
         if child.stdin is not None:
             with contextlib.suppress(OSError):
@@ -78,8 +89,6 @@ class BuildJob:
             child.kill()
             child.wait()
         self._reader.join(_CANCEL_SECONDS)
-        for leftover in self._out.parent.glob(f".{self._out.name}-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
 
     def _read(self) -> None:
         child = self._child

@@ -58,6 +58,8 @@ def build_avatar(request: BuildRequest, report: Report) -> Json:
         manifest = _build(request, work, report)
         has_preview = (work / "preview.mp4").is_file()
         work.chmod(0o755)
+        # Of a build that was done when its loop died: nobody was told, so nobody shows it.
+        shutil.rmtree(request.out, ignore_errors=True)
         work.replace(request.out)
     except OSError as error:
         text = f"There is no room to build the presenter: {error.strerror or error}."

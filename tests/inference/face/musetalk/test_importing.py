@@ -22,7 +22,7 @@ from inference.engines.base import EngineError
 from inference.engines.face import archives, avatar_build
 from inference.engines.face.archives import unpack_archive
 from inference.engines.face.avatar_build import BuildRequest, build_avatar
-from inference.engines.face.musetalk.bundle import Bundle, open_bundle
+from inference.engines.face.musetalk.bundle import Bundle, open_bundle, write_manifest
 from inference.engines.face.musetalk.pickles import read_boxes
 from tests.inference.face.musetalk import films, foreign
 from tests.inference.face.musetalk.foreign import BOXES, COUNT, write_folder, zipped
@@ -369,3 +369,32 @@ def test_pickle_with_wrong_bytes_is_read_or_refused(tmp_path: Path) -> None:
             refused += 1
 
     assert refused > 300
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Path:
+    """A bundle as `export_avatar` packs it."""
+    folder = write_folder(tmp_path / "old", there_and_back=False)
+    made = take(zipped(folder, tmp_path / "old.zip"))
+    return made.folder.rename(tmp_path / "exported")
+
+
+def test_bundle_of_a_build_that_was_lost_at_its_end_is_replaced(exported: Path) -> None:
+    lost = exported.parent / "bundles" / "made"
+    lost.mkdir()
+    (lost / "frames.i420").write_bytes(b"of the attempt before")
+
+    bundle = take(zipped(exported, exported.parent / "exported.zip"))
+
+    assert bundle.manifest.frames == COUNT
+
+
+def test_bundle_whose_masks_lie_beside_its_faces_is_refused(exported: Path) -> None:
+    manifest = open_bundle(exported).manifest
+    np.save(exported / "rois.npy", np.array([[0, 0, 2, 2]] * COUNT, np.int32))
+    np.save(exported / "masks.npy", np.full(4 * COUNT, 255, np.uint8))
+    write_manifest(exported, manifest)
+
+    error = refusal(zipped(exported, exported.parent / "exported.zip"))
+
+    assert error.message == "its masks lie beside its faces."

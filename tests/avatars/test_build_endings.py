@@ -1,0 +1,186 @@
+"""However a build ends, nothing of it is left behind; only whoever builds it says how it ended."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as site
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from avatars import builder as building
+from avatars import builds
+from avatars.builder import AvatarBuilder
+from avatars.models import AvatarBuild
+from inference.builds import BuildEvent
+from tests.avatars.filmed import FACTS, run_builder, upload
+from tests.factories import Cast, api_client, make_cast
+
+pytestmark = [
+    pytest.mark.django_db, pytest.mark.database, pytest.mark.usefixtures("unseen_uploads"),
+]  # fmt: skip
+
+UPLOADS = site.MEDIA_ROOT / "avatar-uploads"
+
+
+@pytest.fixture(autouse=True)
+def _no_files_left() -> Iterator[None]:
+    yield
+    for folder in (site.MEDIA_ROOT, site.DATA_DIR / "bundles"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return make_cast()
+
+
+@pytest.fixture
+def committed(django_capture_on_commit_callbacks: Any) -> Callable[..., Any]:
+    def run(work: Callable[[], Any]) -> Any:
+        with django_capture_on_commit_callbacks(execute=True):
+            return work()
+
+    return run
+
+
+class FinishedJob:
+    """A child that has made its bundle and said so before anybody asked."""
+
+    jobs: list[FinishedJob]
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        Path(request["out"]).mkdir(parents=True, exist_ok=True)
+        self.is_cancelled = self.is_reaped = self.is_let_go = False
+        FinishedJob.jobs.append(self)
+
+    def poll(self) -> list[BuildEvent]:
+        return [BuildEvent("done", FACTS)]
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    def reap(self) -> None:
+        self.is_reaped = True
+
+    def let_go(self) -> None:
+        self.is_let_go = True
+
+
+@pytest.fixture
+def finished_jobs(monkeypatch: pytest.MonkeyPatch) -> list[FinishedJob]:
+    FinishedJob.jobs = []
+    monkeypatch.setattr(building, "BuildJob", FinishedJob)
+    return FinishedJob.jobs
+
+
+def kept_uploads() -> int:
+    return len(list(UPLOADS.iterdir())) if UPLOADS.is_dir() else 0
+
+
+def test_film_of_a_cancelled_build_is_not_kept(cast: Cast, committed: Any) -> None:
+    upload(cast)
+    build = AvatarBuild.objects.get()
+    assert kept_uploads() == 2
+
+    committed(lambda: builds.cancel_build(build=build, actor=cast.alice))
+
+    assert kept_uploads() == 0
+    build.refresh_from_db()
+    assert (build.state, build.source.name, build.landmarks.name) == ("cancelled", "", "")
+
+
+def test_film_of_a_deleted_presenter_is_not_kept(cast: Cast, committed: Any) -> None:
+    upload(cast)
+    build = AvatarBuild.objects.get()
+    run_builder(AvatarBuilder(), build)
+    assert (build.state, kept_uploads()) == ("failed", 2)
+
+    committed(lambda: api_client(cast.alice).delete(f"/api/v1/avatars/{build.avatar_id}/"))
+
+    assert kept_uploads() == 0
+
+
+def test_only_the_last_film_that_failed_is_kept(cast: Cast, committed: Any) -> None:
+    upload(cast)
+    first = AvatarBuild.objects.get()
+    run_builder(AvatarBuilder(), first)
+    film = SimpleUploadedFile("me.mp4", b"not a film either")
+    uploads = {"file": film, "landmarks": SimpleUploadedFile("points.json", b"{}")}
+    second = builds.start_build(avatar=first.avatar, uploads=uploads, actor=cast.alice)
+
+    committed(lambda: run_builder(AvatarBuilder(), second))
+
+    first.refresh_from_db()
+    assert (first.source.name, bool(second.source)) == ("", True)
+    assert kept_uploads() == 2
+
+
+def test_film_of_a_build_that_is_not_queued_is_not_kept(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the database is gone")
+
+    monkeypatch.setattr(builds, "record", fail)
+
+    assert upload(cast).status_code == 500
+
+    assert kept_uploads() == 0
+
+
+def test_cancelled_while_it_ended_it_leaves_no_bundle(
+    cast: Cast, finished_jobs: list[FinishedJob]
+) -> None:
+    upload(cast)
+    builder, build = AvatarBuilder(), AvatarBuild.objects.get()
+    builder.look()
+    AvatarBuild.objects.update(cancel_asked=True)
+
+    builder.look()
+
+    build.refresh_from_db()
+    assert build.state == "cancelled"
+    assert finished_jobs[0].is_cancelled
+
+
+def test_build_that_another_loop_took_over_is_left_to_it(
+    cast: Cast, finished_jobs: list[FinishedJob]
+) -> None:
+    upload(cast)
+    asleep, awake, build = AvatarBuilder(), AvatarBuilder(), AvatarBuild.objects.get()
+    asleep.look()
+    AvatarBuild.objects.update(heartbeat_at="2026-01-01T00:00Z")
+    awake.look()
+    awake.look()
+    build.refresh_from_db()
+    assert (build.state, build.attempts) == ("ready", 2)
+
+    asleep.look()
+
+    build.refresh_from_db()
+    assert (build.state, len(build.log)) == ("ready", 1)
+    assert finished_jobs[0].is_let_go
+    assert not finished_jobs[0].is_cancelled
+    assert finished_jobs[1].is_reaped
+    asleep.close()
+    awake.close()
+
+
+def test_loop_that_ends_gives_no_build_of_another_back(
+    cast: Cast, finished_jobs: list[FinishedJob]
+) -> None:
+    upload(cast)
+    asleep, awake = AvatarBuilder(), AvatarBuilder()
+    asleep.look()
+    AvatarBuild.objects.update(heartbeat_at="2026-01-01T00:00Z")
+    awake.look()
+
+    asleep.close()
+
+    build = AvatarBuild.objects.get()
+    assert (build.state, build.attempts) == ("building", 2)
+    assert finished_jobs[0].is_let_go
