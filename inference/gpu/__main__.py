@@ -96,6 +96,7 @@ def _serve(path: Path, painter: Painter, networks: Networks, status: Status, lif
             server.run()
         finally:
             path.unlink(missing_ok=True)
+            server.close()
         if server.is_hopeless:
             logger.error("the device fails every pass")
             return EXIT_HOPELESS

@@ -17,7 +17,7 @@ import numpy as np
 from inference.engines.base import Json
 from inference.engines.face.musetalk.bundle import MAX_FRAMES, NPY_DAMAGE
 from inference.engines.face.musetalk.spans import STEP_FRAMES, TOKEN_SAMPLES
-from inference.gpu.painters import FilmForm, Networks
+from inference.gpu.painters import FaceOrder, FilmForm, Networks, SoundOrder
 from inference.gpu.schedule import Job
 from inference.gpu.wire import (
     HEAR_SLOTS,
@@ -43,6 +43,7 @@ _RATE_FACTOR: Final = 2.0
 _SOUNDS_AT_ONCE: Final = 4 * HEAR_SLOTS
 _MAX_NAME: Final = 64
 _NPY_HEADER_BYTES: Final = 4096
+_READ_BYTES: Final = 1 << 24
 # pid, user, group: unix(7).
 _CREDENTIALS: Final = struct.Struct("iII")
 
@@ -74,7 +75,10 @@ class Allowance:
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """One connection. hello is None until it has said who it is."""
+    """One connection. hello is None until it has said who it is, slots until it is welcome.
+
+    film: of the server's, which it uses.
+    """
 
     link: socket.socket
     pid: int
@@ -82,9 +86,7 @@ class Client:
     faces: Allowance
     sounds: Allowance
     hello: Hello | None = None
-    film_key: Any = None
     film: Any = None
-    frames: int = 0
     slots: SharedSlots | None = None
     load: float = 0.0
     open: dict[int, Job] = field(default_factory=dict)
@@ -115,6 +117,19 @@ class Client:
         self.busy.discard(request.slot)
         self.answers.append(Answer(outcome, request.slot, request.number))
 
+    def face_order(self, request: Request) -> FaceOrder:
+        """What is to be painted for a PAINT that was accepted."""
+        assert self.slots is not None
+        return FaceOrder(self.film.kept, request.first, self.slots.prompt(request.slot))
+
+    def sound_order(self, request: Request) -> SoundOrder:
+        """What is to be heard for a HEAR that was accepted."""
+        assert self.slots is not None
+        assert self.hello is not None
+        sound = self.slots.sound(request.slot, request.samples)
+        frames = range(request.frame, request.frame + request.frames)
+        return SoundOrder(sound, request.first, frames, self.hello.frame_samples)
+
     def flush(self) -> None:
         """Send the answers. Raises OSError when it is gone, BlockingIOError when it reads none."""
         while self.answers:
@@ -125,7 +140,7 @@ class Client:
         if not math.isfinite(request.due) or request.due > now + _FURTHEST_SECONDS:
             raise WireError("a request is due at no moment that can be")
         if request.kind == Kind.PAINT:
-            if request.slot >= PAINT_SLOTS or not 0 <= request.first < self.frames:
+            if request.slot >= PAINT_SLOTS or not 0 <= request.first < self.film.frames:
                 raise WireError("a face is asked for that does not exist")
             return Kind.PAINT
         if request.kind != Kind.HEAR:
@@ -178,14 +193,15 @@ def read_film(descriptor: int, form: FilmForm) -> np.ndarray[Any, Any]:
     shape, offset = _npy_shape(head, form)
     if shape[1:] != form.frame or not 1 <= shape[0] <= MAX_FRAMES:
         raise WireError(f"a film of shape {shape} is not 1 to {MAX_FRAMES} of {form.frame}")
-    wanted = math.prod(shape) * np.dtype(form.dtype).itemsize
-    raw = bytearray()
-    while len(raw) < wanted:
-        part = os.pread(descriptor, min(wanted - len(raw), 1 << 24), offset + len(raw))
-        if not part:
+    values = np.empty(shape, form.dtype)
+    # Straight to where it stays, so that other threads go on meanwhile.
+    raw = values.reshape(-1).view(np.uint8).data
+    while raw:
+        count = os.preadv(descriptor, [raw[:_READ_BYTES]], offset)
+        if not count:
             raise WireError("the film's file ends too early")
-        raw += part
-    return np.frombuffer(raw, form.dtype).reshape(shape)
+        raw, offset = raw[count:], offset + count
+    return values
 
 
 def new_client(link: socket.socket) -> Client | None:

@@ -14,21 +14,19 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from inference.engines.base import Json
 from inference.gpu import admission
 from inference.gpu.clients import (
     Client,
     Hello,
-    film_key,
     new_client,
     parse_hello,
-    read_film,
 )
 from inference.gpu.figures import Counters, Load
-from inference.gpu.painters import FaceOrder, Networks, Painter, SoundOrder
+from inference.gpu.films import Films, Loaded
+from inference.gpu.painters import Networks, Painter
 from inference.gpu.schedule import Flight, Job, JobQueue, Timings
 from inference.gpu.waiting import FineSelector
 from inference.gpu.wire import (
@@ -64,13 +62,6 @@ _MESSAGES_AT_ONCE: Final = 16
 _USUAL_FRAME_SAMPLES: Final = 1920
 
 
-@dataclass(slots=True)
-class _Film:
-    kept: Any
-    frames: int
-    users: int = 0
-
-
 class ModelServer:
     """Paints for every client of a listening socket. report: told the figures once a second."""
 
@@ -89,7 +80,7 @@ class ModelServer:
         self._timings = {Kind.PAINT: Timings(faces), Kind.HEAR: Timings(sounds)}
         self._queue = JobQueue()
         self._flights: deque[Flight] = deque()
-        self._films: dict[Any, _Film] = {}
+        self._films = Films(painter)
         self._clients: set[Client] = set()
         self._plan_passes()
         self._load = Load()
@@ -101,7 +92,8 @@ class ModelServer:
         self._listener = listener
         listener.setblocking(False)
         self._selector = FineSelector()
-        self._selector.register(listener, selectors.EVENT_READ, self._welcome_next)
+        self._selector.register(listener, selectors.EVENT_READ, self._accept_next)
+        self._selector.register(self._films, selectors.EVENT_READ, self._welcome_waiting)
 
     @property
     def turned_at(self) -> float:
@@ -127,6 +119,11 @@ class ModelServer:
             self.turn()
         for client in list(self._clients):
             self._drop(client, "the server ends")
+
+    def close(self) -> None:
+        """Behind its last turn."""
+        self._selector.close()
+        self._films.close()
 
     def turn(self, at_most_seconds: float = REPORT_SECONDS) -> None:
         """Read what has come, start what fits, hand over what is done."""
@@ -171,7 +168,7 @@ class ModelServer:
 
     # --- clients ------------------------------------------------------------------------------
 
-    def _welcome_next(self) -> None:
+    def _accept_next(self) -> None:
         try:
             link, _ = self._listener.accept()
         except OSError:  # it has gone again
@@ -197,6 +194,8 @@ class ModelServer:
                 if not raw:
                     self._drop(client, "it has gone")
                     return
+                if client.slots is None:
+                    raise WireError("it asks before it is welcome")
                 self._obey(client, unpack_requests(raw))
         except BlockingIOError:
             return
@@ -245,11 +244,7 @@ class ModelServer:
                 return
             self._admit(client, hello, descriptors[0])
         except WireError as error:
-            self._refuse(client, "bad_hello", f"The model server was not understood: {error}.")
-        except (RuntimeError, MemoryError):
-            # The networks are loaded, so it is the film: those that are on air go on.
-            logger.exception("a film is not kept")
-            self._refuse(client, "gpu_full", admission.no_memory(self._painter.device))
+            self._refuse_hello(client, error)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -266,10 +261,40 @@ class ModelServer:
         return ("gpu_full", reason) if reason is not None else None
 
     def _admit(self, client: Client, hello: Hello, film: int) -> None:
-        shapes = self._painter.shapes
-        if hello.first_row >= shapes.face_px:
+        """Its share of the device is its own from here on; it is welcome when its film is here."""
+        if hello.first_row >= self._painter.shapes.face_px:
             raise WireError("`first_row` lies below the face")
-        self._take_film(client, film)
+        client.film = self._films.take(film)
+        client.load, client.hello = self._plan(hello.frame_samples).load, hello
+        self._plan_passes()
+        if client.film.kept is not None:
+            self._welcome(client)
+
+    def _welcome_waiting(self) -> None:
+        for loaded in self._films.collect():
+            for client in [each for each in self._clients if each.film is loaded.film]:
+                if client.slots is None:
+                    self._settle(client, loaded)
+
+    def _settle(self, client: Client, loaded: Loaded) -> None:
+        try:
+            if loaded.error is not None:
+                raise loaded.error
+            self._welcome(client)
+        except WireError as error:
+            self._refuse_hello(client, error)
+        except (RuntimeError, MemoryError):
+            # The networks are loaded, so it is the film: those that are on air go on.
+            logger.exception("a film is not kept")
+            self._refuse(client, "gpu_full", admission.no_memory(self._painter.device))
+        except OSError as error:
+            self._drop(client, str(error))
+        except Exception:  # noqa: BLE001 - as in `_read`
+            logger.exception("a client is dropped")
+            self._drop(client, "its film could not be dealt with")
+
+    def _welcome(self, client: Client) -> None:
+        shapes = self._painter.shapes
         memory = make_memory(shapes)
         try:
             welcome = {"prompt_bytes": shapes.prompt_bytes, "face_px": shapes.face_px}
@@ -277,19 +302,11 @@ class ModelServer:
             client.slots = SharedSlots(memory, shapes)
         finally:
             os.close(memory)
-        client.load, client.hello = self._plan(hello.frame_samples).load, hello
-        self._plan_passes()
+        client.heard_at = time.monotonic()
         logger.info("a broadcast joins", extra={"worker_pid": client.pid})
 
-    def _take_film(self, client: Client, descriptor: int) -> None:
-        """From here on `_drop` lets go of it: a worker may be gone before it is welcomed."""
-        key = film_key(descriptor)
-        if key not in self._films:
-            values = read_film(descriptor, self._painter.film)
-            self._films[key] = _Film(self._painter.keep(values), len(values))
-        film = self._films[key]
-        film.users += 1
-        client.film_key, client.film, client.frames = key, film.kept, film.frames
+    def _refuse_hello(self, client: Client, error: WireError) -> None:
+        self._refuse(client, "bad_hello", f"The model server was not understood: {error}.")
 
     def _refuse(self, client: Client, code: str, text: str) -> None:
         self.counters.refused += 1
@@ -310,12 +327,9 @@ class ModelServer:
         if client.hello is not None:
             self.counters.dropped_clients += 1
             logger.info("a broadcast leaves", extra={"worker_pid": client.pid, "reason": reason})
-        film = self._films.get(client.film_key)
-        if film is not None:
-            film.users -= 1
-            if not film.users:
-                del self._films[client.film_key]
-        client.film = None
+        if client.film is not None:
+            self._films.let_go(client.film)
+            client.film = None
 
     def _flush_all(self) -> None:
         for client in [client for client in self._clients if client.answers]:
@@ -350,15 +364,12 @@ class ModelServer:
 
     def _begin_faces(self, jobs: list[Job], now: float) -> None:
         first_row = min(job.client.hello.first_row for job in jobs)
-        orders = [
-            FaceOrder(job.client.film, job.request.first, job.client.slots.prompt(job.request.slot))
-            for job in jobs
-        ]
+        orders = [job.client.face_order(job.request) for job in jobs]
         work = self._painter.start(orders, first_row)
         self._flights.append(Flight(jobs, now, first_row, work))
 
     def _hear(self, jobs: list[Job], now: float) -> None:
-        orders = [_sound_order(job) for job in jobs]
+        orders = [job.client.sound_order(job.request) for job in jobs]
         for job, features in zip(jobs, self._painter.hear(orders), strict=True):
             job.client.slots.features(job.request.slot, job.request.frames)[:] = features
             job.client.answer(job, Outcome.DONE)
@@ -431,13 +442,3 @@ class ModelServer:
         self._last_load = self._load.take(now)
         self._reported_at = now
         self._report(self.figures())
-
-
-def _sound_order(job: Job) -> SoundOrder:
-    request: Request = job.request
-    client: Client = job.client
-    assert client.slots is not None
-    assert client.hello is not None
-    sound = client.slots.sound(request.slot, request.samples)
-    frames = range(request.frame, request.frame + request.frames)
-    return SoundOrder(sound, request.first, frames, client.hello.frame_samples)

@@ -100,6 +100,7 @@ class Serving:
             link.close()
         self.server.end_on(_ended_pipe())
         self.server.run()
+        self.server.close()
         self._listener.close()
         self._pool.shutdown()
 

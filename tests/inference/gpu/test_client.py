@@ -44,6 +44,7 @@ class Running:
     def end(self) -> None:
         os.close(self._end)
         self._thread.join(DEADLINE_SECONDS)
+        self.site.server.close()
         os.close(self._life)
         self.site._listener.close()
         self.site._pool.shutdown()

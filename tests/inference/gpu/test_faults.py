@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,18 @@ import pytest
 
 from inference.engines.base import EngineError
 from inference.gpu import server as server_module
-from inference.gpu.link import ServerGoneError
-from inference.gpu.wire import HEAR_SLOTS, Outcome, new_socket, pack_json, socket_address
+from inference.gpu.link import ServerGoneError, ServerLink
+from inference.gpu.wire import (
+    HEAR_SLOTS,
+    PAINT_SLOTS,
+    Kind,
+    Outcome,
+    Request,
+    new_socket,
+    pack_json,
+    pack_requests,
+    socket_address,
+)
 from tests.inference.gpu import serving
 from tests.inference.gpu.serving import Serving, soon
 from tests.inference.gpu.test_server import HELLO, faces_of, paint
@@ -53,22 +65,23 @@ def test_film_of_a_worker_that_is_gone_before_it_is_welcomed_is_let_go(
 ) -> None:
     kept: list[int] = []
 
+    link = new_socket()
+
     def keep(values: Any) -> Any:
+        link.close()
         kept.append(len(values))
         return values
 
     monkeypatch.setattr(site.painter, "keep", keep)
-    link = new_socket()
     with socket_address(site.path) as address:
         link.connect(address)
     with latents.open("rb") as file:
         socket.send_fds(link, [pack_json(HELLO)], [file.fileno()])
-    link.close()
 
     site.turn_until(lambda: bool(kept))
     site.turn_until(lambda: not site.server._clients)
 
-    assert site.server._films == {}
+    assert len(site.server._films) == 0
 
 
 def test_film_that_the_device_has_no_memory_for_is_refused_and_the_others_go_on(
@@ -84,6 +97,52 @@ def test_film_that_the_device_has_no_memory_for_is_refused_and_the_others_go_on(
     assert (refused.value.code, refused.value.retryable) == ("gpu_full", True)
     paint(good, 3)
     assert faces_of(site, good, 1) == [3]
+
+
+def test_film_that_takes_long_to_come_holds_up_nobody(
+    site: Serving, latents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, loaded, in_time = site.connect(serving.presenter(latents)), threading.Event(), []
+    (tmp_path / "other").mkdir()
+    other = serving.presenter(serving.write_latents(tmp_path / "other"))
+
+    def keep(values: Any) -> Any:
+        in_time.append(loaded.wait(5))
+        return values
+
+    monkeypatch.setattr(site.painter, "keep", keep)
+    with ThreadPoolExecutor(1) as pool:
+        joining = pool.submit(ServerLink.connect, site.path, other)
+        site.turn_until(lambda: site.server.figures()["on_air"] == 2)
+        paint(good, 3)
+        assert faces_of(site, good, 1) == [3]
+        loaded.set()
+        site.turn_until(joining.done)
+
+    site.links.append(joining.result())
+    paint(joining.result(), 7)
+    assert faces_of(site, joining.result(), 1) == [7]
+    assert in_time == [True]
+
+
+def test_client_that_asks_before_it_is_welcome_is_dropped(
+    site: Serving, latents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = threading.Event()
+    monkeypatch.setattr(site.painter, "keep", lambda values: (loaded.wait(5), values)[1])
+    link = new_socket()
+    with socket_address(site.path) as address:
+        link.connect(address)
+    with latents.open("rb") as file:
+        socket.send_fds(link, [pack_json(HELLO)], [file.fileno()])
+    site.turn_until(lambda: site.server.figures()["on_air"] == 1)
+    link.send(pack_requests([Request(Kind.HEAR, 4, PAINT_SLOTS, 16_000, 1, soon())]))
+
+    site.turn_until(lambda: not site.server._clients)
+
+    loaded.set()
+    assert len(site.server._films) == 0
+    link.close()
 
 
 def test_fault_of_ours_over_one_client_ends_that_client_alone(

@@ -93,8 +93,8 @@ class Passes:
 
     def keep(self, film: np.ndarray[Any, Any]) -> torch.Tensor:
         """A film, (n, *frame), on the device."""
-        # A copy: the file is mapped read-only.
-        return torch.from_numpy(np.array(film)).to(self.device)
+        # A copy of a file that is mapped read-only; what was read is kept as it is.
+        return torch.from_numpy(np.require(film, requirements="W")).to(self.device)
 
     def start(
         self, frames: Sequence[torch.Tensor], prompts: Sequence[torch.Tensor], first_row: int = 0
