@@ -35,7 +35,7 @@ PROGRAMS: Final[dict[str, tuple[list[str], list[str]]]] = {
     "memory": ([], ["--seconds", "6"]),
     "capacity": ([], ["--seconds", "8", "--first", "2", "--most", "2"]),
     "skew": ([], ["--seconds", "20"]),
-    "demo_start": ([], []),
+    "demo_start": (["--cold"], []),
     "api": ([], ["--seconds", "3"]),
 }
 _DOCUMENT: Final = ROOT / "docs" / "performance.md"

@@ -371,15 +371,22 @@ def _measure_broadcasts(folder: Path, latents: Path, given: argparse.Namespace) 
 
 
 def _wait_until_ready(path: Path, child: subprocess.Popen[bytes]) -> None:
+    """The socket is there a moment before its figures: both are needed."""
     until = time.monotonic() + _READY_SECONDS
-    while not path.exists() or not path.with_suffix(".json").exists():
+    while (said := _status(path)).get("state") != "ready" or not path.exists():
         if child.poll() is not None or time.monotonic() > until:
             raise RefusedError("the model server did not start")
-        with contextlib.suppress(OSError, ValueError):
-            said = _figures(path)
-            if said["state"] == "failed":  # the device has no memory for it, say
-                raise RefusedError(said["message"])
+        if said.get("state") == "failed":  # the device has no memory for it, say
+            raise RefusedError(said["message"])
         time.sleep(0.05)
+
+
+def _status(path: Path) -> Json:
+    """Nothing while there is none yet."""
+    try:
+        return _figures(path)
+    except (OSError, ValueError):
+        return {}
 
 
 def _machine(device: str) -> str:
