@@ -115,7 +115,7 @@ def _page(
 def told_in_words(error: DomainError) -> list[str]:
     """The refusal and each of its details, in the reader's language."""
     details = [translate_reason(str(item.message)) for item in error.details]
-    general = translate_reason(_text(error))
+    general = _text(error)
     return details if details and error.message == InvalidInputError.message else [general]
 
 
@@ -127,4 +127,4 @@ def _text(error: DomainError) -> str:
         return gettext("The code is wrong or was used already. Wait for the next one.")
     if isinstance(error, SignInLockedError):
         return gettext("Too many wrong passwords or codes. Wait before you try again.")
-    return error.message
+    return translate_reason(error.message)

@@ -67,9 +67,14 @@ def enrol(*, user: User) -> Enrolment:
 
 
 def pending_enrolment(user: User) -> Enrolment | None:
-    """The secret that waits for its first code."""
+    """The secret that waits for its first code; None too where it cannot be read any more."""
     device = TotpDevice.objects.filter(user=user, confirmed_at=None).first()
-    return _enrolment(user, _secret_of(device)) if device else None
+    if device is None:
+        return None
+    try:
+        return _enrolment(user, _secret_of(device))
+    except vault.VaultError:
+        return None  # begun anew, it gets another
 
 
 def confirm(*, user: User, code: str) -> list[str]:

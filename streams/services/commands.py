@@ -67,7 +67,7 @@ def issue_command(
 def require_on_air(broadcast: Broadcast) -> None:
     """Raises NotLiveError when the broadcast has ended or failed."""
     if broadcast.is_over:
-        raise NotLiveError(f"This broadcast is over ({broadcast.state}).")
+        raise NotLiveError("This broadcast is over.")
 
 
 def find_command(broadcast: Broadcast, idempotency_key: str | None) -> ControlCommand | None:

@@ -21,6 +21,7 @@ from streams.services.consent_rules import consent_obstacles
 from voices.selectors import speaking_chain
 
 READY: Final = "ready"
+FAILED: Final = "failed"
 
 
 def require_ready(show: Show) -> None:
@@ -71,7 +72,11 @@ def _cue_obstacles(show: Show, cues: list[Cue]) -> Iterator[ErrorDetail]:
 def _avatar_obstacles(show: Show) -> Iterator[ErrorDetail]:
     avatar = show.avatar
     if avatar.state != READY:
-        message = f"The presenter {avatar.name} is {avatar.state}."
+        message = (
+            f"The presenter {avatar.name} could not be built."
+            if avatar.state == FAILED
+            else f"The presenter {avatar.name} is still being built."
+        )
         yield ErrorDetail("avatar", "not_ready", message)
     yield from _engine_obstacles("avatar", "face", avatar.engine)
     if reason := no_room_reason(avatar, get_profile(show.profile).frames_per_second):
@@ -81,7 +86,12 @@ def _avatar_obstacles(show: Show) -> Iterator[ErrorDetail]:
 def _voice_obstacles(show: Show) -> Iterator[ErrorDetail]:
     voice = show.voice
     if voice.state != READY:
-        yield ErrorDetail("voice", "not_ready", f"The voice {voice.name} is {voice.state}.")
+        message = (
+            f"The voice {voice.name} could not be made."
+            if voice.state == FAILED
+            else f"The voice {voice.name} is still being made."
+        )
+        yield ErrorDetail("voice", "not_ready", message)
     yield from _engine_obstacles("voice", "speech", voice.engine)
     try:
         speaking_chain(voice)

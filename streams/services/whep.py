@@ -58,7 +58,8 @@ def join(
     ViewerLimitError (503), CodecUnsupportedError (406).
     """
     if broadcast.state not in WATCHABLE_STATES:
-        message = f"This broadcast is not live ({broadcast.state})."
+        is_over = broadcast.is_over
+        message = "This broadcast is over." if is_over else "This broadcast has not begun yet."
         raise NotLiveError(message, retry_after_seconds=NOT_LIVE_RETRY_SECONDS)
     _check_offer(offer)
     data = {"sdp": offer, "source": source}

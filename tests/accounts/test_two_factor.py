@@ -14,13 +14,15 @@ from typing import Any
 
 import pytest
 import time_machine
+from cryptography.fernet import Fernet
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
-from accounts.errors import SignInLockedError
+from accounts.errors import SignInLockedError, TwoFactorOnError
 from accounts.models import AuditEntry, RecoveryCode, TotpDevice, User
 from accounts.services import two_factor
 from accounts.services.locks import WRONG_GUESSES_ALLOWED, take_guess
+from livestudio.common.reasons import translate_reason
 from tests.factories import PASSWORD, Cast, UserFactory, api_client, error_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -227,6 +229,36 @@ def test_admin_page_switches_it_on_and_off(cast: Cast, clock: Any) -> None:
     assert secret not in admin.get(address).content.decode()
     admin.post(address, {"step": "off", "password": PASSWORD, "code": code_of(secret)})
     assert not two_factor.is_on(cast.bob)
+
+
+def test_admin_page_begins_anew_where_the_secret_cannot_be_read(
+    cast: Cast, clock: Any, settings: Any
+) -> None:
+    two_factor.enrol(user=cast.alice)
+    settings.FIELD_KEYS = (Fernet.generate_key().decode(),)
+    browser = Client(headers={"accept-language": "en"})
+    browser.force_login(cast.alice)
+
+    page = browser.get("/admin/two-factor/")
+    begun = browser.post("/admin/two-factor/", {"step": "begin", "password": PASSWORD}, follow=True)
+
+    assert page.status_code == 200
+    assert 'name="password"' in page.content.decode()
+    assert 'name="code"' in begun.content.decode()
+
+
+def test_admin_page_refuses_in_the_language_of_its_reader(cast: Cast, clock: Any) -> None:
+    switch_on(cast.alice)
+    browser = Client(headers={"accept-language": "zh-Hans"})
+    browser.force_login(cast.alice)
+
+    answer = browser.post("/admin/two-factor/", {"step": "begin", "password": PASSWORD})
+
+    assert answer.status_code == TwoFactorOnError.status
+    page = answer.content.decode()
+    with translation.override("zh-hans"):
+        assert translate_reason(TwoFactorOnError.message) in page
+    assert TwoFactorOnError.message not in page
 
 
 def test_superuser_helps_who_lost_the_app(cast: Cast, clock: Any) -> None:

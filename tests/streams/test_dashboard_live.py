@@ -186,7 +186,11 @@ def test_button_of_a_broadcast_that_is_over_tells_so(
 
     told = press(bobs_browser, broadcast, verb, text="你好")
 
-    assert told == ["error: Evening: This broadcast is over (ended)."]
+    assert told == ["error: Evening: This broadcast is over."]
+    if verb == "stop":
+        assert press(signed_in_as(cast.bob, "zh-hans"), broadcast, verb) == [
+            "error: Evening: 这场直播已结束。"
+        ]
 
 
 @pytest.mark.parametrize(("interrupt", "expected"), [("", False), ("true", True)])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from avatars.models import Avatar, AvatarClip
+from livestudio.common.reasons import translate_reason
 from streams.models import Show
 from streams.services.readiness import obstacles
 from tests.factories import Cast
@@ -27,6 +28,19 @@ def found(show: Show) -> list[tuple[str, str]]:
 
 def test_whole_show_has_no_obstacle(show: Show) -> None:
     assert found(show) == []
+
+
+@pytest.mark.parametrize("state", ["building", "failed"])
+def test_state_of_presenter_and_voice_is_told_in_words(show: Show, state: str) -> None:
+    Avatar.objects.filter(pk=show.avatar_id).update(state=state, name="小林")
+    Voice.objects.filter(pk=show.voice_id).update(state=state, name="温柔")
+    fresh = Show.objects.select_related("avatar", "voice").get(pk=show.pk)
+
+    with translation.override("zh-hans"):
+        told = [translate_reason(item.message) for item in obstacles(fresh)]
+
+    ends = "制作失败。" if state == "failed" else "还在制作中。"
+    assert told == [f"主播 小林 {ends}", f"声音 温柔 {ends}"]
 
 
 def test_show_that_only_pauses_has_nothing_to_say(cast: Cast) -> None:
