@@ -7,10 +7,9 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
 
 from accounts.actor import signed_in
 from accounts.models import Consent
@@ -20,6 +19,7 @@ from livestudio.common.admin import (
     OrganizationScopedInline,
     refusal_text,
 )
+from livestudio.common.buttons import pressed_on
 from livestudio.common.errors import DomainError
 from livestudio.common.settings_form import settings_text
 from voices import pronunciations, services
@@ -43,7 +43,7 @@ SAMPLES: Final[dict[str, str]] = {
 
 
 @never_cache
-@require_POST
+@pressed_on(lambda voice_id: reverse("admin:voices_voice_change", args=[voice_id]))
 def audition_button(request: HttpRequest, voice_id: UUID) -> HttpResponse:
     """A text in this voice as WAV, or why not as JSON."""
     user: Any = request.user

@@ -8,17 +8,17 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST
 
 from accounts.access import organizations_for
 from accounts.actor import signed_in
 from accounts.models import Organization, User
 from livestudio.common.admin_site import CHOSEN_ORGANIZATION
+from livestudio.common.buttons import pressed_on
 
 CHOICES_MAX: Final = 100
 
 
-@require_POST
+@pressed_on(lambda: reverse("admin:index"))
 def choose_organization(request: HttpRequest) -> HttpResponseRedirect:
     """Show only one organization from now on; all of the user's again where none is named."""
     chosen = request.POST.get("organization", "")

@@ -24,6 +24,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext as _
 from django.views.i18n import set_language
 
+from livestudio.common.buttons import pressed_on
 from livestudio.common.errors import DomainError
 from livestudio.common.reasons import translate_reason
 from livestudio.common.throttles import SignInThrottle
@@ -130,6 +131,13 @@ class StudioAdminSite(AdminSite):
             answer.status_code = 429
             answer["Retry-After"] = str(wait_seconds)
         return answer
+
+    def logout(  # type: ignore[override]  # as Django's, but for who comes by a link
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        """Django's page, which a button of every page posts to."""
+        page = pressed_on(lambda: reverse(f"{self.name}:index"))
+        return page(super().logout)(request, extra_context)
 
     def password_change(  # type: ignore[override]  # its type forgets redirects
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

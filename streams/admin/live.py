@@ -14,12 +14,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.actor import signed_in
 from avatars.bundles import present_servers
 from inference.model_servers import ServerState, read_state
 from livestudio.common.admin import refusal_text
+from livestudio.common.buttons import pressed_on
 from livestudio.common.errors import DomainError, NotFoundError
 from streams.access import get_broadcast_for
 from streams.admin.cards import cards_of
@@ -92,7 +93,7 @@ def _gpus(request: HttpRequest) -> list[ServerState]:
     return [read_state(server) for server in present_servers()]
 
 
-@require_POST
+@pressed_on(lambda broadcast_id, verb: reverse("admin:live"))
 def press_button(request: HttpRequest, broadcast_id: UUID, verb: str) -> HttpResponse:
     """Do what a button says, tell the result, and go back to where it stood."""
     if verb not in BUTTONS:

@@ -7,13 +7,12 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 
 from accounts.actor import signed_in
 from accounts.audit import record
@@ -24,9 +23,10 @@ from livestudio.common.admin import (
     OrganizationScopedInline,
     refusal_text,
 )
+from livestudio.common.buttons import pressed_on
 from livestudio.common.errors import DomainError, NotFoundError
 from streams.access import get_show_for
-from streams.admin.cards import make_card
+from streams.admin.cards import broadcasts_of, make_card
 from streams.admin.form_errors import with_form_errors
 from streams.admin.looks import BackgroundField, CardField
 from streams.admin.schedules import ScheduleInline
@@ -183,7 +183,9 @@ class ShowAdmin(OrganizationScopedAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).filter(archived_at=None)
+        live = broadcasts_of(signed_in(request)).exclude(active_key=None)
+        on_air = Prefetch("broadcasts", live, "airings")
+        return super().get_queryset(request).filter(archived_at=None).prefetch_related(on_air)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name != "background":
@@ -228,10 +230,10 @@ class ShowAdmin(OrganizationScopedAdmin):
         return clock_text(estimate_rundown_seconds(show.cues.all(), show.language))
 
     @admin.display(description=gettext_lazy("on air"))
-    def on_air(self, show: Show) -> str:
-        broadcast = find_live_broadcast(show)
-        if broadcast is None:
+    def on_air(self, show: Any) -> str:
+        if not show.airings:
             return "-"
+        (broadcast,) = show.airings
         url = f"/watch/{broadcast.pk}/"
         return format_html('<a href="{}">{}</a>', url, broadcast.get_state_display())
 
@@ -298,7 +300,7 @@ class ShowAdmin(OrganizationScopedAdmin):
         self.message_user(request, f"{show}: {refusal_text(error)}", messages.ERROR)
 
 
-@require_POST
+@pressed_on(lambda show_id: reverse("admin:streams_show_change", args=[show_id]))
 def start_button(request: HttpRequest, show_id: UUID) -> HttpResponseRedirect:
     """Put a show on air and go to its broadcast; what is missing is told on the show's page."""
     user = signed_in(request)

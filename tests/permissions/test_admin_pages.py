@@ -157,6 +157,24 @@ def test_every_button_and_everybody(worlds: tuple[World, World]) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_address_of_a_button_leads_who_comes_by_a_link_to_its_page(
+    worlds: tuple[World, World],
+) -> None:
+    world = worlds[0]
+    before, wrong = _trace(), []
+    for name, door in DOORS.items():
+        if door.method != "post":
+            continue
+        client = Client()
+        client.force_login(world.cast.alice)
+        answer = client.get(reverse(f"admin:{name.partition(' ')[0]}", kwargs=door.kwargs(world)))
+        page = client.get(answer["Location"], follow=True) if answer.status_code == 302 else answer
+        wrong += [f"{name}: {answer.status_code}"] if page.status_code != 200 else []
+
+    assert not wrong, "\n".join(wrong)
+    assert _trace() == before
+
+
 # --- what must come out ---------------------------------------------------------------------------
 
 

@@ -291,7 +291,20 @@ def test_buttons_take_posts_of_our_own_pages_only(cast: Cast) -> None:
     strict.force_login(cast.bob)
 
     assert strict.post(url).status_code == 403
-    assert signed_in_as(cast.bob).get(url).status_code == 405
+    assert not ControlCommand.objects.exists()
+
+
+def test_button_that_was_not_pressed_does_nothing_and_says_so(
+    cast: Cast, bobs_browser: Browser
+) -> None:
+    broadcast = put_live(cast)
+    url = reverse("admin:live_button", args=[broadcast.pk, "stop"])
+
+    answer = bobs_browser.get(url, follow=True)  # as after the sign-in of who was signed out
+
+    assert answer.redirect_chain == [(LIVE, 302)]
+    told = [str(message) for message in answer.context["messages"]]
+    assert told == ["Nothing was done. Press the button again."]
     assert not ControlCommand.objects.exists()
 
 
