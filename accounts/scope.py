@@ -48,9 +48,11 @@ class Scope:
         user = self._user_of()
         if not user.is_authenticated:
             return False
+        if user.is_superuser:
+            return True
         # Asked again for each unknown one: the user may have joined it in this request.
         self._own = set(user.memberships.values_list("organization_id", flat=True))
-        return user.is_superuser or organization_id in self._own
+        return organization_id in self._own
 
 
 _current: ContextVar[Scope | None] = ContextVar("organization_scope", default=None)

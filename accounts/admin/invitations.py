@@ -22,6 +22,7 @@ class InvitationAdmin(OrganizationScopedAdmin):
 
     view_permission = edit_permission = "organization.manage"
     list_display = ("email", "role", "organization", "invited_by", "expires_at")
+    list_select_related = ("organization", "invited_by")
     list_filter = ("organization",)
     fields = ("organization", "email", "role")
     actions = ("revoke",)

@@ -43,6 +43,7 @@ class ApiKeyAdmin(OrganizationScopedAdmin):
     form = ApiKeyForm
     view_permission = edit_permission = "organization.manage"
     list_display = ("name", "prefix", "organization", "created_by", "expires_at", "last_used_at")
+    list_select_related = ("organization", "created_by")
     list_filter = ("organization",)
     actions = ("revoke",)
 

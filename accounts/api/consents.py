@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from accounts.access import get_any_consent, get_consent_for
 from accounts.documents import CONTENT_TYPES, DOCUMENT_MAX_BYTES, too_heavy
 from accounts.endpoints import Endpoint, base_url
-from accounts.models import Consent
+from accounts.models import Consent, Organization
 from accounts.roles import has_permission, require_permission
 from accounts.services import consents
 from livestudio.common.errors import NotFoundError
@@ -47,10 +47,17 @@ class ConsentSerializer(serializers.ModelSerializer[Consent]):
         return bool(consent.document)
 
     def get_document_url(self, consent: Consent) -> str | None:
-        request = self.context["request"]
-        if not consent.document or not has_permission(request.user, MANAGE, consent.organization):
+        if not consent.document or not self._may_manage(consent.organization):
             return None
-        return base_url(request) + consents.document_url(consent)
+        return base_url(self.context["request"]) + consents.document_url(consent)
+
+    def _may_manage(self, organization: Organization) -> bool:
+        """Asked once for all rows of an answer."""
+        known: dict[UUID, bool] = self.context.setdefault("may_manage", {})
+        if organization.pk not in known:
+            user = self.context["request"].user
+            known[organization.pk] = has_permission(user, MANAGE, organization)
+        return known[organization.pk]
 
 
 class ConsentWriteSerializer(serializers.Serializer[Any]):

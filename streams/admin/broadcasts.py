@@ -46,6 +46,8 @@ class _NewestInline(ReadOnly, OrganizationScopedInline):
     view_permission = "broadcast.view"
     newest = "-created_at"
     hidden_kinds: tuple[str, ...] = ()
+    # What a row shows of others.
+    related: tuple[str, ...] = ()
     max_num = 0
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -56,7 +58,7 @@ class _NewestInline(ReadOnly, OrganizationScopedInline):
         if self.hidden_kinds:
             own = own.exclude(kind__in=self.hidden_kinds)
         keys = list(own.values_list("pk", flat=True)[:NEWEST_SHOWN])
-        return rows.filter(pk__in=keys).order_by(self.newest)
+        return rows.filter(pk__in=keys).order_by(self.newest).prefetch_related(*self.related)
 
     @admin.display(description=gettext_lazy("reason"))
     def told(self, row: Any) -> str:
@@ -103,6 +105,7 @@ class EventInline(_NewestInline):
     model = BroadcastEvent
     newest = "-sequence"
     hidden_kinds = ("utterance", "cursor")  # the transcript tells these
+    related = ("broadcast__outputs",)
     fields = ("sequence", "moment", "what", "facts")
     readonly_fields = fields
 
@@ -126,6 +129,7 @@ class EventInline(_NewestInline):
 
 class CommandInline(_NewestInline):
     model = ControlCommand
+    related = ("actor",)
     fields = ("moment", "name", "actor", "state", "result")
     readonly_fields = fields
 

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.roles import has_permission
-from streams.admin.charts import Chart, charts_of
+from accounts.roles import permissions_in
+from streams.admin.charts import Chart, charts_of, samples_of
 from streams.admin.troubles import broadcast_url
 from streams.messages import broadcast_json
 from streams.models import Broadcast, BroadcastOutput, Occurrence, Utterance
@@ -95,14 +95,35 @@ def cards_of(user: User) -> list[Card]:
     """Every airing of the user's organizations that is not over, the longest on air first."""
     rows = broadcasts_of(user).exclude(state__in=FINAL_STATES).order_by("created_at")
     rows = rows.select_related("organization", "show").prefetch_related("outputs")
-    return [make_card(row, user) for row in rows[:CARDS_MAX]]
+    return _make_cards(rows[:CARDS_MAX], user)
 
 
 def make_card(broadcast: Broadcast, user: User) -> Card:
     """Look at one airing; its runner is asked for pictures while somebody does."""
+    return _make_cards([broadcast], user)[0]
+
+
+def _make_cards(broadcasts: Iterable[Broadcast], user: User) -> list[Card]:
+    """What is read for all of them is read once: the page is asked for every few seconds."""
+    shown = list(broadcasts)
+    organizations = {row.organization for row in shown}
+    allowed = {item.pk: permissions_in(user, item) for item in organizations}
+    samples, sentences = samples_of(shown), _sentences(shown)
+    return [
+        _card(
+            row,
+            charts=charts_of(row, samples[row.pk]),
+            sentence=sentences.get(row.pk, ""),
+            allowed=frozenset() if row.is_over else allowed[row.organization_id],
+        )
+        for row in shown
+    ]
+
+
+def _card(
+    broadcast: Broadcast, *, charts: list[Chart], sentence: str, allowed: frozenset[str]
+) -> Card:
     as_json = broadcast_json(broadcast)
-    organization = broadcast.organization
-    is_over = broadcast.is_over
     return Card(
         broadcast=broadcast,
         title=str(as_json["title"]),
@@ -110,16 +131,16 @@ def make_card(broadcast: Broadcast, user: User) -> Card:
         tone=_TONES[broadcast.state],
         on_air=time_on_air(broadcast),
         position=_position(broadcast),
-        sentence="" if is_over else _sentence(broadcast),
-        charts=charts_of(broadcast),
+        sentence=sentence,
+        charts=charts,
         outputs=_chips(broadcast.outputs.all()),
         thumbnail_url=as_json["thumbnail_url"] if look_at_thumbnail(broadcast) else "",
         watch_url=as_json["watch_url"],
         studio_url=f"{reverse('studio')}broadcasts/{broadcast.pk}/",
         page_url=broadcast_url(broadcast.pk),
-        may_steer=not is_over and has_permission(user, "broadcast.steer", organization),
-        may_stop=not is_over and has_permission(user, "broadcast.start", organization),
-        may_key=not is_over and has_permission(user, "broadcast.replace_key", organization),
+        may_steer="broadcast.steer" in allowed,
+        may_stop="broadcast.start" in allowed,
+        may_key="broadcast.replace_key" in allowed,
         say_key=str(uuid4()),
     )
 
@@ -140,10 +161,12 @@ def _position(broadcast: Broadcast) -> str:
     return f"{ids.index(cue) + 1} / {len(ids)}" if cue in ids else f"– / {len(ids)}"
 
 
-def _sentence(broadcast: Broadcast) -> str:
-    speaking = Utterance.objects.filter(broadcast=broadcast, state=UtteranceState.SPEAKING)
-    newest = speaking.order_by("-created_at").first()
-    return newest.text if newest else ""
+def _sentences(broadcasts: Iterable[Broadcast]) -> dict[UUID, str]:
+    """What each of those on air says at this moment."""
+    on_air = [row for row in broadcasts if not row.is_over]
+    speaking = Utterance.objects.filter(broadcast__in=on_air, state=UtteranceState.SPEAKING)
+    # Of several the newest stands last, and stays.
+    return dict(speaking.order_by("created_at").values_list("broadcast", "text"))
 
 
 def _chips(rows: Iterable[BroadcastOutput]) -> list[OutputChip]:

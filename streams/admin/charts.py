@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from streams.models import Broadcast
+from streams.models import Broadcast, MetricSample
 
 WIDTH: Final = 120
 HEIGHT: Final = 32
 # One sample every 10 s: the last ten minutes.
 SAMPLES_SHOWN: Final = 60
+SHOWN_FOR: Final = timedelta(minutes=10)
 _MARGIN: Final = 2.0
 
 
@@ -53,10 +57,19 @@ MEASURES: Final = (
 )
 
 
-def charts_of(broadcast: Broadcast) -> list[Chart]:
-    """The charts of an airing, from its kept samples and its newest numbers."""
-    newest = broadcast.samples.order_by("-at")[:SAMPLES_SHOWN]
-    history = [*(row.values for row in reversed(newest)), broadcast.metrics]
+def samples_of(broadcasts: Sequence[Broadcast]) -> dict[UUID, list[Any]]:
+    """What was kept of each in its last ten minutes on air, oldest first."""
+    found: dict[UUID, list[Any]] = {broadcast.pk: [] for broadcast in broadcasts}
+    since = min((row.ended_at or timezone.now() for row in broadcasts), default=timezone.now())
+    rows = MetricSample.objects.filter(broadcast__in=found, at__gte=since - SHOWN_FOR)
+    for key, values in rows.order_by("at").values_list("broadcast", "values"):
+        found[key].append(values)
+    return found
+
+
+def charts_of(broadcast: Broadcast, samples: Sequence[Any]) -> list[Chart]:
+    """The charts of an airing, from what was kept of it and its newest numbers."""
+    history = [*samples[-SAMPLES_SHOWN:], broadcast.metrics]
     return [make_chart(m, [_number(values, m.key) for values in history]) for m in MEASURES]
 
 
