@@ -240,7 +240,8 @@ def _empty_forms(invitation: Invitation) -> dict[str, forms.Form]:
 
 def _add_errors(form: forms.Form, error: DomainError) -> None:
     for detail in error.details:
-        form.add_error(detail.field if detail.field in form.fields else None, detail.message)
+        known = detail.field if detail.field in form.fields else None
+        form.add_error(known, translate_reason(str(detail.message)))
     if not error.details:
         form.add_error(None, _text(error))
 
@@ -260,7 +261,7 @@ def _text(error: DomainError) -> str:
         "registration_closed": gettext("New accounts are not open here. Use one that you have."),
         "mail_off": gettext("This site sends no mail. Ask an administrator."),
     }
-    return known.get(error.code, error.message)
+    return known.get(error.code, translate_reason(error.message))
 
 
 def _invalid_link(request: HttpRequest) -> HttpResponse:

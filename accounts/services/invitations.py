@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from datetime import timedelta
 from typing import Final
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -22,9 +24,13 @@ from accounts.models import Invitation, Membership, Organization, User
 from accounts.roles import SYSTEM, Role, SystemActor, has_permission, require_permission
 from accounts.scope import every_organization
 from accounts.services import members
-from livestudio.common.errors import ErrorDetail, InvalidInputError
+from livestudio.common.errors import ErrorDetail, InvalidInputError, TooManyRequestsError
 
 LIFE: Final = timedelta(days=7)
+# Of an organization, and of one person in all of theirs: each sends a mail to an address of their
+# choice with a name of their choice in it.
+MOST: Final = 100
+MOST_IN: Final = timedelta(hours=24)
 
 
 def invite(
@@ -38,13 +44,15 @@ def invite(
     """(the invitation, its link); it is mailed too. An open one to the same address is void.
 
     base_url: of this site, without a slash at its end.
-    Raises ForbiddenError, InvalidInputError, AlreadyMemberError (409).
+    Raises ForbiddenError, InvalidInputError, AlreadyMemberError (409), TooManyRequestsError (429).
     """
     require_permission(actor, "organization.manage", organization)
     email = User.objects.normalize_email(email.strip())
     _check(organization, email, role)
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
+        members.lock_members(organization)
+        _require_few(organization, actor)
         open_ones = Invitation.objects.for_organization(organization).open()
         open_ones.filter(email__iexact=email).update(revoked_at=timezone.now())
         invitation = Invitation.objects.create(
@@ -92,18 +100,20 @@ def _may_still_invite(invitation: Invitation) -> bool:
 
 def accept(*, token: str, user: User) -> Membership:
     """The user joins. Raises LinkInvalidError, AlreadyMemberError (409)."""
-    invitation = find_invitation(token)
-    if Membership.objects.filter(organization=invitation.organization, user=user).exists():
-        raise AlreadyMemberError
+    organization = find_invitation(token).organization
     with transaction.atomic():
-        members.lock_members(invitation.organization)
+        members.lock_members(organization)
+        # As it is now: while we waited, who invites may have been removed, who reads have joined.
+        invitation = find_invitation(token)
+        if Membership.objects.filter(organization=organization, user=user).exists():
+            raise AlreadyMemberError
         # Of two that try at once one gets it.
         rows = Invitation.objects.open().filter(pk=invitation.pk)
         if not rows.update(accepted_at=timezone.now(), accepted_by=user):
             raise LinkInvalidError
         record(user, "accounts.invitation.accepted", invitation)
         return members.set_role(
-            organization=invitation.organization, user=user, role=invitation.role, actor=SYSTEM
+            organization=organization, user=user, role=invitation.role, actor=SYSTEM
         )
 
 
@@ -129,6 +139,19 @@ def _check(organization: Organization, email: str, role: str) -> None:
     rows = Membership.objects.filter(organization=organization, user__is_machine=False)
     if rows.filter(user__email__iexact=email).exists():
         raise AlreadyMemberError
+
+
+def _require_few(organization: Organization, actor: User | SystemActor) -> None:
+    now = timezone.now()
+    theirs = Q(organization=organization)
+    if isinstance(actor, User):
+        theirs |= Q(invited_by=actor)
+    recent = Invitation.objects.filter(theirs, created_at__gt=now - MOST_IN)
+    times = recent.order_by("-created_at").values_list("created_at", flat=True)[:MOST]
+    if len(times) >= MOST:
+        wait = times[MOST - 1] + MOST_IN - now
+        message = f"At most {MOST} invitations in 24 hours. Wait before you invite more."
+        raise TooManyRequestsError(message, retry_after_seconds=math.ceil(wait.total_seconds()))
 
 
 def _hash(token: str) -> str:

@@ -5,13 +5,15 @@ A row that was read before somebody else's change stands for a request that was 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from accounts.errors import ConsentRevokedError
-from accounts.models import Consent, Membership
-from accounts.roles import Role
-from accounts.services import consents, members, organizations
+from accounts.errors import AlreadyMemberError, ConsentRevokedError, LinkInvalidError
+from accounts.models import Consent, Membership, Organization, User
+from accounts.roles import SYSTEM, Role
+from accounts.services import consents, invitations, members, organizations
 from livestudio.common.errors import NotFoundError
 from metering.models import OrganizationQuota, Plan
 from metering.services.plans import quota_of, set_closing
@@ -77,6 +79,58 @@ def test_member_who_was_removed_does_not_come_back_by_a_change_of_role(cast: Cas
 
     assert not dora.memberships.exists()
     assert cast.alice.memberships.get().role == Role.OWNER
+
+
+def before_the_lock(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Somebody else gets the lock of the members first, and does this."""
+    lock = members.lock_members
+
+    def lock_later(organization: Organization) -> None:
+        monkeypatch.setattr(members, "lock_members", lock)
+        happens()
+        lock(organization)
+
+    monkeypatch.setattr(members, "lock_members", lock_later)
+
+
+def invited(cast: Cast, actor: User) -> str:
+    """The token of an invitation to be a viewer."""
+    _invitation, link = invitations.invite(
+        organization=cast.organization, email="c@example.org", role=Role.VIEWER, actor=actor,
+        base_url="http://testserver",
+    )  # fmt: skip
+    return link.strip("/").rpartition("/")[2]
+
+
+def test_invitation_ends_with_the_rights_of_who_invites(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = add_member(cast.organization, Role.OWNER, "eve")
+    token = invited(cast, eve)
+    membership = Membership.objects.get(user=eve)
+    before_the_lock(
+        monkeypatch, lambda: members.remove_member(membership=membership, actor=cast.alice)
+    )
+
+    with pytest.raises(LinkInvalidError):
+        invitations.accept(token=token, user=cast.charlie)
+
+    assert not Membership.objects.filter(organization=cast.organization, user=cast.charlie).exists()
+
+
+def test_invitation_does_not_take_a_role_that_was_given_meanwhile(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = invited(cast, cast.alice)
+    before_the_lock(
+        monkeypatch,
+        lambda: members.set_role(
+            organization=cast.organization, user=cast.charlie, role=Role.OWNER, actor=SYSTEM
+        ),
+    )
+
+    with pytest.raises(AlreadyMemberError):
+        invitations.accept(token=token, user=cast.charlie)
 
 
 def test_closing_line_and_plan_are_set_at_once(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:

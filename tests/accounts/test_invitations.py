@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import time_machine
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.models import Invitation, Membership, User
+from accounts.services import invitations, members
+from accounts.services.hashing import SignInBusyError
+from livestudio.common.reasons import translate_reason
 from tests.accounts.letters import Postman
-from tests.factories import PASSWORD, Cast, api_client, error_of
+from tests.factories import PASSWORD, Cast, api_client, error_of, make_invitation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -130,6 +134,34 @@ def test_invitation_ends_by_time_by_hand_and_by_a_newer_one(cast: Cast) -> None:
     assert (gone.status_code, Client().get(third["url"]).status_code) == (204, 404)
 
 
+def test_organization_mails_strangers_so_often_a_day_and_no_more(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invitations, "MOST", 3)
+    now = timezone.now()
+    for hours in (5, 1, 0):  # taken back they count too: their mail is gone
+        with time_machine.travel(now - timedelta(hours=hours), tick=False):
+            row = make_invitation(cast, f"stranger{hours}@example.org")
+            invitations.revoke_invitation(invitation=row, actor=cast.alice)
+    own = members.create_organization(name="Another", owner=cast.alice)
+
+    with time_machine.travel(now, tick=False):
+        refused = invite(cast)
+        elsewhere = api_client(cast.alice).post(
+            f"/api/v1/organizations/{own.pk}/invitations/", {"email": "a@example.org"}
+        )
+        charlie = api_client(cast.charlie).post(
+            f"/api/v1/organizations/{cast.elsewhere.pk}/invitations/", {"email": "a@example.org"}
+        )
+    with time_machine.travel(now + timedelta(hours=19), tick=False):
+        later = invite(cast)
+
+    assert (refused.status_code, error_of(refused)["code"]) == (429, "throttled")
+    assert refused["Retry-After"] == str(19 * 3600)
+    assert elsewhere.status_code == 429
+    assert (charlie.status_code, later.status_code) == (201, 201)
+
+
 @pytest.mark.parametrize(("field", "value"), [("email", "nobody"), ("role", "king")])
 def test_wrong_invitation_names_the_field(cast: Cast, field: str, value: str) -> None:
     body = {"email": "dora@example.org", "role": "viewer", field: value}
@@ -185,6 +217,21 @@ def test_page_joins_new_people_and_known_ones(cast: Cast) -> None:
     assert "alice&#x27;s studio" in known.content.decode()
     users = cast.organization.memberships.values_list("user__username", flat=True)
     assert set(users) == {"alice", "bob", "charlie", "dora"}
+
+
+def test_page_tells_in_chinese_that_it_has_no_time(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = Mock(side_effect=SignInBusyError(retry_after_seconds=5))
+    monkeypatch.setattr("accounts.pages.sessions.check_password", busy)
+    form = {"username": "charlie", "password": PASSWORD, "account": "own"}
+
+    answer = Client().post(invite(cast, "charlie@example.org").json()["url"], form)
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    with translation.override("zh-hans"):
+        assert translate_reason(SignInBusyError.message) in answer.content.decode()
+    assert SignInBusyError.message not in answer.content.decode()
 
 
 def test_page_names_what_is_wrong_with_a_new_account(cast: Cast) -> None:
