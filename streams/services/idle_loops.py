@@ -112,12 +112,18 @@ def _files() -> set[tuple[str, int, int]]:
 
 
 def _looks() -> Iterator[tuple[str, ...]]:
+    """Each look once: thousands of shows have few, and this is asked every few seconds."""
     # What is being built has no pictures yet.
-    shows = Show.objects.filter(archived_at=None, avatar__state=Avatar.State.READY)
-    for show in shows.select_related("avatar").only("profile", "background", "avatar"):
-        yield build_arguments(
-            engine=show.avatar.engine,
-            avatar_settings=engine_settings(show.avatar),
-            profile=show.profile,
-            background=background_of(show.background),
-        )
+    shows = Show.objects.filter(archived_at=None, avatar__state=Avatar.State.READY).order_by()
+    looks = list(shows.values_list("avatar", "profile", "background").distinct())
+    avatars = Avatar.objects.in_bulk({key for key, _profile, _background in looks})
+    told = {key: engine_settings(avatar) for key, avatar in avatars.items()}
+    grounds = {value: background_of(value) for value in {look[2] for look in looks}}
+    for key, profile, background in looks:
+        if key in avatars:  # not deleted in this moment
+            yield build_arguments(
+                engine=avatars[key].engine,
+                avatar_settings=told[key],
+                profile=profile,
+                background=grounds[background],
+            )

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from streams.services.idle_loops import IdleLoopBuilder, build_arguments
+from streams.services.idle_loops import IdleLoopBuilder, _looks, build_arguments
 from tests.factories import Cast
+from tests.streams.pictures import make_picture
 from tests.streams.plans import make_show
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +39,22 @@ def test_each_look_is_drawn_once(cast: Cast, tmp_path: Path, settings: LazySetti
 
     assert looks == [True, False]
     assert len(list(tmp_path.glob("idle-puppet-*.i420"))) == 1
+
+
+def test_many_shows_of_one_look_are_looked_at_once(cast: Cast) -> None:
+    ground = make_picture(cast.organization, "background")
+    make_show(cast.organization, cast.alice, background=str(ground.pk))
+    with CaptureQueriesContext(connection) as one:
+        looks = list(_looks())
+    for _ in range(9):
+        make_show(cast.organization, cast.alice, background=str(ground.pk))
+
+    with CaptureQueriesContext(connection) as ten:
+        assert list(_looks()) == looks
+
+    assert len(looks) == 1
+    assert str(ground.file.path) in looks[0]
+    assert len(ten) == len(one)
 
 
 @pytest.mark.parametrize("is_deleted", [True, False])
