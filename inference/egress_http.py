@@ -10,8 +10,10 @@ Never follow a redirect: each hop would have to be checked anew.
 from __future__ import annotations
 
 import asyncio
-import functools
+import contextlib
 import socket
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -24,10 +26,28 @@ from inference.egress import HTTP_SCHEMES, Destination, EgressError, check_url
 async def check(url: str, *, allow: tuple[str, ...]) -> Destination:
     """Resolve and check off the loop: a slow name server must not hold up everything else.
 
+    In a thread of its own: nothing ends a look-up, and the end of a loop waits for its executor.
     Raises EgressError.
     """
-    work = functools.partial(check_url, url, schemes=HTTP_SCHEMES, allow=allow)
-    return await asyncio.get_running_loop().run_in_executor(None, work)
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[Destination] = loop.create_future()
+
+    def tell(finish: Callable[[Any], None], result: Any) -> None:
+        if not found.done():  # given up meanwhile
+            finish(result)
+
+    def look_up() -> None:
+        finish: Callable[[Any], None] = found.set_result
+        result: Any
+        try:
+            result = check_url(url, schemes=HTTP_SCHEMES, allow=allow)
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            finish, result = found.set_exception, error
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell, finish, result)
+
+    threading.Thread(target=look_up, name="name-look-up", daemon=True).start()
+    return await found
 
 
 def open_session(destination: Destination, **options: Any) -> aiohttp.ClientSession:

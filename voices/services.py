@@ -20,7 +20,7 @@ from inference.catalog import get_engine
 from inference.tool_client import ToolError, run_tool
 from livestudio.common import vault
 from livestudio.common.errors import ErrorDetail, InvalidInputError
-from livestudio.common.locking import lock_row
+from livestudio.common.locking import lock_row, set_values, with_values
 from metering.services.counting import Holder, release, require_room, reserve, settle
 from voices.errors import VoiceInUseError, VoicePreviewError, VoicePreviewUnavailableError
 from voices.models import Voice, VoiceFallback
@@ -44,9 +44,10 @@ def create_voice(
     """Save a voice. values: name, engine, language, settings, api_key. Raises InvalidInputError."""
     require_permission(actor, "voice.edit", organization)
     voice = Voice(organization=organization)
+    checked = _checked(voice, values)
     with transaction.atomic():
         require_room(organization.pk, "voices", 1)
-        _write(voice, values)
+        _write(voice, values, checked)
         _replace_fallbacks(voice, fallbacks)
         record(actor, "voices.voice.created", voice, data={"name": voice.name})
     return voice
@@ -65,9 +66,10 @@ def update_voice(
     or engine: a key must not follow to a server it was not meant for.
     """
     require_permission(actor, "voice.edit", voice.organization)
+    checked = _checked(voice, values)
     with transaction.atomic():
         lock_row(voice)
-        _write(voice, values)
+        _write(voice, values, checked)
         if fallbacks is not None:
             _replace_fallbacks(voice, fallbacks)
         record(actor, "voices.voice.changed", voice, data={"fields": sorted(values)})
@@ -131,11 +133,29 @@ def _speak(voice: Voice, text: str) -> bytes:
         raise VoicePreviewError(error.message) from error
 
 
-def _write(voice: Voice, values: Mapping[str, Any]) -> None:
+def _checked(voice: Voice, values: Mapping[str, Any]) -> Voice:
+    """The voice as it would be, before the transaction: a server's name is looked up for it.
+
+    Nobody else may have to wait for a name server. Raises InvalidInputError.
+    """
+    changed = with_values(voice, _own(values))
+    check_voice(**_spoken_by(changed))
+    return changed
+
+
+def _own(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in _FIELDS & values.keys()}
+
+
+def _spoken_by(voice: Voice) -> dict[str, Any]:
+    return {"engine": voice.engine, "language": voice.language, "settings": voice.settings}
+
+
+def _write(voice: Voice, values: Mapping[str, Any], checked: Voice) -> None:
     before = _server_of(voice)
-    for name in _FIELDS & values.keys():
-        setattr(voice, name, values[name])
-    check_voice(engine=voice.engine, language=voice.language, settings=voice.settings)
+    set_values(voice, _own(values))
+    if _spoken_by(voice) != _spoken_by(checked):
+        check_voice(**_spoken_by(voice))  # of two changes at once each gave a part
     check_consent(voice.consent, voice.organization, Consent.Scope.VOICE)
     _seal_key(voice, values.get(_KEY_FIELD), is_moved=before != _server_of(voice))
     try:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ssl
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from inference import egress
 from tests.factories import Cast, api_client
 from tests.front import write_certificate
 from tests.services import free_port
+from tests.webhooks.conftest import make_webhook
 from tests.webhooks.odd_receiver import Answer, Line, odd_receiving
 from tests.webhooks.receiver import receiving
 from webhooks import sender
@@ -78,6 +82,32 @@ def test_receiver_that_drips_is_given_up(
     assert (log["state"], log["status_code"]) == ("waiting", None)
     assert log["error"] == "No answer within 1 s."
     assert receiver.lines[0].sent > 0
+
+
+def test_name_that_is_looked_up_for_ever_takes_no_longer_than_a_try_may(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook = make_webhook(cast)
+    delivery = deliveries.send_test(webhook=webhook, actor=cast.alice)
+    asked, is_over = threading.Event(), threading.Event()
+
+    def never(host: str, port: int) -> list[str]:
+        asked.set()
+        is_over.wait(20)
+        return []
+
+    monkeypatch.setattr(egress, "resolve_host", never)
+    monkeypatch.setattr(sender, "TOTAL_SECONDS", 0.5)
+    began = time.monotonic()
+    try:
+        outcome = sender.post(delivery)
+    finally:
+        took = time.monotonic() - began
+        is_over.set()
+
+    assert asked.is_set()
+    assert outcome.error == "No answer within 0 s."
+    assert took < 10
 
 
 def drips_its_body(line: Line) -> None:
