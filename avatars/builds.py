@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from avatars.models import Avatar, AvatarBuild
 from avatars.services import create_avatar
 from avatars.uploads import Uploads, check_uploads
 from avatars.validators import check_avatar
+from livestudio.common.files import stored
 from metering.services.counting import require_room
 
 # What may wait at once in an organization: each upload is hundreds of megabytes.
@@ -81,21 +83,18 @@ def _queue_build(avatar: Avatar, uploads: Uploads, actor: Actor) -> AvatarBuild:
             settings=dict(avatar.settings),
             options=dict(uploads.get("options") or {}),
         )
-        try:
-            _save(build, uploads, actor)
-        except BaseException:
-            build_events.delete_uploads(build)  # the row is not there either
-            raise
+        _save(build, uploads, actor)
     return build
 
 
 def _save(build: AvatarBuild, uploads: Uploads, actor: Actor) -> None:
-    build.source.save("source", uploads["file"], save=False)
-    if uploads.get("landmarks") is not None:
-        build.landmarks.save("landmarks", uploads["landmarks"], save=False)
-    build.save()
-    organization, data = build.avatar.organization, {"number": build.number}
-    record(actor, "avatars.build.started", build, organization=organization, data=data)
+    with ExitStack() as files:
+        build.source = files.enter_context(stored(build.source, "source", uploads["file"]))
+        if (points := uploads.get("landmarks")) is not None:
+            build.landmarks = files.enter_context(stored(build.landmarks, "landmarks", points))
+        build.save()
+        organization, data = build.avatar.organization, {"number": build.number}
+        record(actor, "avatars.build.started", build, organization=organization, data=data)
 
 
 def cancel_build(*, build: AvatarBuild, actor: Actor) -> AvatarBuild:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -20,6 +21,7 @@ from accounts.errors import ConsentRevokedError
 from accounts.models import Consent, Organization, User
 from accounts.roles import SystemActor, require_permission
 from livestudio.common.errors import ErrorDetail, InvalidInputError, NotFoundError
+from livestudio.common.files import stored
 from livestudio.common.locking import lock_row
 from livestudio.common.signed_links import signature_of
 
@@ -61,11 +63,13 @@ def attach_document(*, consent: Consent, upload: UploadedFile[Any], actor: Actor
     """Keep the signed document in the place of an older one. Raises InvalidInputError."""
     require_permission(actor, MANAGE, consent.organization)
     document = read_document(upload)
-    with transaction.atomic():
+    content = ContentFile(document.content)
+    with ExitStack() as files, transaction.atomic():
         lock_row(consent)
         require_standing(consent)
         old = consent.document.name
-        consent.document.save(f"x.{document.kind}", ContentFile(document.content), save=False)
+        name = files.enter_context(stored(consent.document, f"x.{document.kind}", content))
+        consent.document = name
         consent.document_sha256 = document.sha256
         consent.save(update_fields=["document", "document_sha256", "updated_at"])
         record(actor, "accounts.consent.documented", consent, data={"digest": document.sha256})

@@ -21,6 +21,7 @@ from streams.services.pictures import (
     Rewritten,
     delete_picture,
     keep_picture,
+    rename_picture,
     rewrite_upload,
     upload_name,
 )
@@ -96,8 +97,8 @@ class PictureAdmin(OrganizationScopedAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if form.rewritten is not None:
             keep_picture(obj, form.rewritten, signed_in(request))
-        else:
-            super().save_model(request, obj, form, change)
+        elif "name" in form.changed_data and (name := form.cleaned_data["name"]):
+            rename_picture(picture=obj, name=name, actor=signed_in(request))
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         delete_picture(picture=obj, actor=signed_in(request))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,8 @@ from accounts.models import Organization, User
 from accounts.roles import SystemActor, require_permission
 from inference.tool_client import ToolError, run_tool
 from livestudio.common.errors import InvalidInputError, NotFoundError, UnavailableError
+from livestudio.common.files import stored
+from livestudio.common.locking import lock_row
 from metering.services.counting import require_room
 from metering.services.storage import forget_files, note_file
 from streams.errors import PictureInUseError
@@ -62,12 +65,24 @@ def keep_picture(picture: Picture, rewritten: Rewritten, actor: Actor) -> Pictur
     """
     picture.width_px, picture.height_px = rewritten.width_px, rewritten.height_px
     size_bytes = len(rewritten.content)
-    with transaction.atomic():
+    content = ContentFile(rewritten.content)
+    with ExitStack() as files, transaction.atomic():
         require_room(picture.organization_id, "storage_bytes", size_bytes)
-        picture.file.save(f"x.{rewritten.format}", ContentFile(rewritten.content), save=False)
+        picture.file = files.enter_context(stored(picture.file, f"x.{rewritten.format}", content))
         picture.save()
         note_file(picture.organization_id, "picture", picture.pk, size_bytes)
         record(actor, "streams.picture.created", picture, data={"name": picture.name})
+    return picture
+
+
+def rename_picture(*, picture: Picture, name: str, actor: Actor) -> Picture:
+    """Call it otherwise. Raises ForbiddenError."""
+    require_permission(actor, "show.edit", picture.organization)
+    with transaction.atomic():
+        lock_row(picture)
+        before, picture.name = picture.name, name
+        picture.save(update_fields=["name", "updated_at"])
+        record(actor, "streams.picture.renamed", picture, data={"before": before, "name": name})
     return picture
 
 

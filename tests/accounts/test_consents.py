@@ -7,6 +7,7 @@ import io
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings
@@ -124,6 +125,22 @@ def test_new_document_takes_the_place_of_the_old_file(
     consent.refresh_from_db()
     assert not old.exists()
     assert Path(consent.document.path).exists()
+
+
+def test_document_whose_row_is_not_written_leaves_the_old_file_alone(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consent = make_consent(cast)
+    upload(cast, consent, PDF)
+    consent.refresh_from_db()
+    folder = Path(consent.document.path).parent
+    before = set(folder.iterdir())
+    monkeypatch.setattr("accounts.services.consents.record", Mock(side_effect=OSError("full")))
+
+    assert upload(cast, consent, png_bytes()).status_code == 500
+
+    assert set(folder.iterdir()) == before
+    assert Path(Consent.objects.get().document.path).read_bytes() == PDF
 
 
 def test_members_see_the_record_and_owners_alone_the_document(cast: Cast) -> None:

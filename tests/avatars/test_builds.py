@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings as site
@@ -93,6 +94,35 @@ def test_wrong_forms_are_refused_and_leave_nothing(
     assert error_of(answer)["details"][0]["field"] == field
     assert Avatar.objects.count() == before
     assert not list(Path(site.MEDIA_ROOT).rglob("avatar-uploads/*"))
+
+
+@pytest.mark.parametrize("full", ["record", "landmarks"])
+def test_upload_that_is_not_queued_leaves_no_film(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, full: str
+) -> None:
+    is_full = Mock(side_effect=OSError("No space left on device"))
+    if full == "record":
+        monkeypatch.setattr(builds, "record", is_full)
+    values: dict[str, Any] = {} if full == "record" else {"landmarks": HalfOfAFile("p.json", b"{}")}
+
+    with pytest.raises(OSError, match="No space"):
+        builds.create_filmed_avatar(
+            organization=cast.organization,
+            values={"name": "Mei", "engine": "musetalk_tiny", "settings": {}},
+            uploads={"file": SimpleUploadedFile("me.mp4", b"film"), **values},
+            actor=cast.alice,
+        )
+
+    assert not list(Path(site.MEDIA_ROOT).rglob("avatar-uploads/*"))
+    assert not AvatarBuild.objects.exists()
+
+
+class HalfOfAFile(SimpleUploadedFile):
+    """The disk is full before it is written."""
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        yield b"{"
+        raise OSError("No space left on device")
 
 
 def test_filmed_engine_without_an_upload_is_refused(cast: Cast) -> None:

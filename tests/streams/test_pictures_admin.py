@@ -8,6 +8,7 @@ from django.core.files.base import ContentFile
 from django.test import Client as Browser
 from django.urls import reverse
 
+from accounts.models import AuditEntry
 from inference.catalog import BACKGROUNDS
 from streams.admin.looks import BackgroundField
 from streams.models import Picture
@@ -43,6 +44,20 @@ def test_file_that_is_no_picture_is_refused_beside_its_field(cast: Cast, browser
     assert answer.status_code == 200
     assert "JPEG" in str(answer.context["adminform"].form.errors["upload"])
     assert not Picture.objects.exists()
+
+
+def test_another_name_leaves_an_audit_entry(cast: Cast, browser: Browser) -> None:
+    picture = make_picture(cast.organization, "logo", "Tea")
+    page = reverse("admin:streams_picture_change", args=[picture.pk])
+
+    answers = [browser.post(page, {"name": name}) for name in ("Green tea", "Green tea", "")]
+
+    assert [answer.status_code for answer in answers] == [302, 302, 302]
+    picture.refresh_from_db()
+    assert picture.name == "Green tea"
+    entry = AuditEntry.objects.get(action="streams.picture.renamed")
+    assert entry.data == {"before": "Tea", "name": "Green tea"}
+    assert (entry.actor, entry.organization) == (cast.alice, cast.organization)
 
 
 def test_used_picture_is_not_deleted_and_its_users_are_named(cast: Cast, browser: Browser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings
@@ -45,6 +46,18 @@ def test_upload_is_kept_under_a_name_nobody_can_guess_and_shown_by_a_signed_addr
     shown = api_client().get(body["image_url"])
     assert (shown.status_code, shown["Content-Type"]) == (200, "image/png")
     assert api_client().get(body["image_url"][:-1]).status_code == 404
+
+
+def test_upload_whose_row_is_not_written_leaves_no_file(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.services.pictures.note_file", Mock(side_effect=OSError("full")))
+    before = set(Path(settings.MEDIA_ROOT).rglob("*"))
+
+    assert upload(cast, image_bytes()).status_code == 500
+
+    assert {path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()} <= before
+    assert not Picture.objects.exists()
 
 
 def test_what_is_no_picture_is_refused_in_words(cast: Cast) -> None:
