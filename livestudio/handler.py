@@ -31,6 +31,7 @@ class ThreadedHandler(ASGIHandler):
         self._free = asyncio.Semaphore(settings.WEB_THREADS)
         # The one used last comes first: few requests at a time keep few connections.
         self._idle: list[ThreadPoolExecutor] = []
+        self._at_work: set[asyncio.Task[HttpResponseBase]] = set()
         # Runs what Django does around a request, which asks the database nothing.
         self._around = ThreadPoolExecutor(1, thread_name_prefix="around-requests")
 
@@ -44,13 +45,25 @@ class ThreadedHandler(ASGIHandler):
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         """The answer, made on one thread from the first middleware to the last."""
-        async with self._free:
-            thread = self._idle.pop() if self._idle else _new_thread()
-            try:
-                async with ThreadSensitiveContext(executor=thread):
-                    return in_pieces(await sync_to_async(self._respond)(request))
-            finally:
-                self._idle.append(thread)
+        await self._free.acquire()
+        work = asyncio.create_task(self._respond_on_a_thread(request))
+        self._at_work.add(work)
+        work.add_done_callback(self._at_work.discard)
+        try:
+            # Who hangs up ends the waiting, not the work: its thread is nobody else's before that.
+            return in_pieces(await asyncio.shield(work))
+        except asyncio.CancelledError:
+            work.add_done_callback(_close_unread)
+            raise
+
+    async def _respond_on_a_thread(self, request: HttpRequest) -> HttpResponseBase:
+        thread = self._idle.pop() if self._idle else _new_thread()
+        try:
+            async with ThreadSensitiveContext(executor=thread):
+                return await sync_to_async(self._respond)(request)
+        finally:
+            self._idle.append(thread)
+            self._free.release()
 
     def _respond(self, request: HttpRequest) -> HttpResponseBase:
         # Django's signals do so on a thread of their own, whose connections are others.
@@ -74,6 +87,11 @@ def in_pieces(response: HttpResponseBase) -> HttpResponseBase:
 async def _read(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         yield piece
+
+
+def _close_unread(work: asyncio.Task[HttpResponseBase]) -> None:
+    if not work.cancelled() and work.exception() is None:
+        work.result().close()
 
 
 def _new_thread() -> ThreadPoolExecutor:

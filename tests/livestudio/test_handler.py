@@ -60,7 +60,17 @@ def large_file(request: HttpRequest) -> FileResponse:
     return FileResponse(files[-1], filename="export.zip")
 
 
-urlpatterns = [path("slow", slow), path("broken", broken), path("file", large_file)]
+def held(request: HttpRequest) -> FileResponse:
+    is_held, let_go = holds
+    is_held.set()
+    let_go.wait(60)
+    return large_file(request)
+
+
+holds: list[threading.Event] = []
+urlpatterns = [
+    path("slow", slow), path("broken", broken), path("file", large_file), path("held", held),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -68,6 +78,7 @@ def handler(settings: Any) -> ThreadedHandler:
     settings.ROOT_URLCONF = __name__
     settings.WEB_THREADS = 2
     seen.clear()
+    files.clear()
     at_once[:] = [0, 0]
     return ThreadedHandler()
 
@@ -109,6 +120,28 @@ async def test_thread_is_given_back_whatever_happens(
     assert answers == [500] * 5
     assert await get(handler, "/slow") == 200
     assert "a view that fails" in caplog.text
+
+
+@pytest.mark.django_db
+async def test_who_hangs_up_keeps_nobody_waiting(handler: ThreadedHandler) -> None:
+    held, let_go = threading.Event(), threading.Event()
+    holds[:] = [held, let_go]
+    gone = ApplicationCommunicator(handler, scope_of("/held"))
+    await gone.send_input({"type": "http.request"})
+    await asyncio.to_thread(held.wait, 60)
+    await gone.send_input({"type": "http.disconnect"})
+    await gone.wait(60)
+
+    try:
+        answers = await asyncio.wait_for(get(handler, "/slow"), 20)
+    finally:
+        let_go.set()
+
+    assert answers == 200
+    while not (files and files[-1].is_closed):
+        await asyncio.sleep(0.01)
+    assert await asyncio.gather(get(handler, "/slow"), get(handler, "/slow")) == [200, 200]
+    assert at_once[1] == 2  # the thread of who hung up serves again
 
 
 @pytest.mark.django_db
