@@ -19,6 +19,7 @@ from accounts.access import get_managed_organization, get_organization_for
 from accounts.endpoints import Endpoint
 from accounts.models import Organization
 from accounts.roles import require_permission
+from livestudio.common.errors import InvalidInputError
 from metering import selectors
 from metering.meters import METERS
 from metering.models import CLOSING_LINE_MAX_CHARACTERS, Closing, UsageEntry
@@ -126,7 +127,11 @@ class UsageTableView(_UsageEndpoint):
     def get(self, request: Request, organization_id: UUID) -> HttpResponse:
         """What each broadcast used on each day, as a table for spreadsheets."""
         rows = self.entries(organization_id).order_by("day", "holder", "meter")
-        text = selectors.usage_csv(rows[:CSV_MAX_ROWS])
+        found = list(rows[: CSV_MAX_ROWS + 1])
+        if len(found) > CSV_MAX_ROWS:
+            message = f"These days have more than {CSV_MAX_ROWS} rows. Ask for fewer days."
+            raise InvalidInputError.of("from", message)
+        text = selectors.usage_csv(found)
         answer = HttpResponse(text, content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = 'attachment; filename="usage.csv"'
         answer["Cache-Control"] = "no-store"

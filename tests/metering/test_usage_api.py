@@ -18,7 +18,7 @@ from metering.periods import day_of
 from metering.services.counting import Holder, count, zone_of
 from metering.services.storage import note_file, recount
 from streams.models import Picture
-from tests.factories import Cast, api_client
+from tests.factories import Cast, api_client, error_of
 from tests.metering.conftest import Limit
 from tests.streams.pictures import make_picture
 from tests.streams.plans import make_show, put_live
@@ -94,6 +94,22 @@ def test_a_title_in_the_table_is_no_formula(cast: Cast) -> None:
     header, row = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
     assert header[:2] == ["day", "holder"]
     assert row[3] == '\'=HYPERLINK("http://x")'
+
+
+def test_table_that_would_not_be_whole_is_refused(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metering.api.views.CSV_MAX_ROWS", 2)
+    now = timezone.now()
+    for number in range(2):
+        count(Holder(cast.organization.pk, str(number)), "broadcast_minutes", 60, now=now)
+    whole = usage(cast, cast.alice, "csv/")
+    count(Holder(cast.organization.pk, "3"), "broadcast_minutes", 60, now=now)
+
+    cut = usage(cast, cast.alice, "csv/")
+
+    assert len(whole.content.splitlines()) == 3
+    assert (cut.status_code, error_of(cut)["details"][0]["field"]) == (400, "from")
 
 
 def test_an_outsider_finds_no_usage(cast: Cast) -> None:
