@@ -30,6 +30,7 @@ _VERSION: Final = 1
 _FACE_HEIGHT: Final = 0.42
 _BLACK_LUMA: Final = 16
 _NO_COLOUR: Final = 128
+_DAMAGE: Final = (OSError, ValueError, BundleError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,11 @@ def open_prepared(bundle: Bundle, width_px: int, height_px: int, cache_folder: P
     folder = cache_folder / f"film-{bundle.digest}-{width_px}x{height_px}-{_VERSION}"
     try:
         return _open(folder, film.frames.shape[0], width_px, height_px)
-    except (OSError, ValueError):
+    except _DAMAGE:
         _make(film, crop_for(film, width_px, height_px), (width_px, height_px), folder)
     try:
         return _open(folder, film.frames.shape[0], width_px, height_px)
-    except (OSError, ValueError) as error:
+    except _DAMAGE as error:
         raise BundleError(f"its pictures could not be kept in the cache: {error}.") from error
 
 
@@ -117,15 +118,25 @@ def _make(film: Film, crop: Crop, size: tuple[int, int], folder: Path) -> None:
         np.save(work / "rois.npy", rois)
         np.save(work / "masks.npy", masks)
         work.chmod(0o755)
-        if folder.exists():  # damaged: it could not be opened
-            shutil.rmtree(folder, ignore_errors=True)
-        os.replace(work, folder)
+        _put(work, folder, len(film.frames), size)
     except OSError as error:
         # Another process may have been quicker; whoever opens it next will see.
         if not folder.is_dir():
             raise BundleError(f"its pictures could not be kept in the cache: {error}.") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _put(work: Path, folder: Path, count: int, size: tuple[int, int]) -> None:
+    """One that another process has made meanwhile stays, for it may be opening it; damage goes."""
+    if folder.exists():
+        try:
+            _open(folder, count, *size)
+        except _DAMAGE:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            return
+    os.replace(work, folder)
 
 
 def _scaled(frame: Pixels, crop: Crop, size: tuple[int, int]) -> Pixels:

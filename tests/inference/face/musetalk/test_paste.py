@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference.engines.face.musetalk import geometry
+from inference.engines.face.musetalk import geometry, prepared
 from inference.engines.face.musetalk.bundle import Bundle, make_film
 from inference.engines.face.musetalk.paste import paste_face
 from inference.engines.face.musetalk.prepared import crop_for, open_prepared
@@ -189,6 +189,35 @@ def test_damaged_film_in_the_cache_is_made_again(tmp_path: Path) -> None:
     path.write_bytes(b"short")
 
     np.testing.assert_array_equal(open_prepared(bundle, 80, 60, tmp_path).frames, first)
+
+
+def test_film_in_the_cache_whose_parts_do_not_fit_is_made_again(tmp_path: Path) -> None:
+    bundle = Bundle(tmp_path, films.manifest(), films.small_film(), {}, "digest")
+    masks = np.array(open_prepared(bundle, 80, 60, tmp_path).masks)
+    (path,) = tmp_path.glob("*/masks.npy")
+    np.save(path, np.zeros(7, np.uint8))
+
+    np.testing.assert_array_equal(open_prepared(bundle, 80, 60, tmp_path).masks, masks)
+
+
+def test_film_that_another_process_has_made_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It opens its files one by one: they must not be taken away under it."""
+    bundle = Bundle(tmp_path, films.manifest(), films.small_film(), {}, "digest")
+    make, made_first = prepared._make, []
+
+    def make_second(*arguments: Any) -> None:
+        make(*arguments)
+        made_first.extend(path.stat().st_ino for path in tmp_path.glob("film-*/*"))
+        make(*arguments)
+
+    monkeypatch.setattr(prepared, "_make", make_second)
+
+    open_prepared(bundle, 80, 60, tmp_path)
+
+    assert [path.stat().st_ino for path in tmp_path.glob("film-*/*")] == made_first
+    assert [path.name for path in tmp_path.iterdir()] == ["film-digest-80x60-1"]
 
 
 def _parts(image: Any) -> tuple[Any, Any, Any]:
