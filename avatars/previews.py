@@ -67,19 +67,26 @@ def is_signed(avatar: Avatar, signature: str) -> bool:
 
 def read_preview(avatar: Avatar) -> bytes:
     """PNG. Draws it the first time. Raises AvatarPreviewUnavailableError (503)."""
-    name = avatar.preview.name
-    if not name or not avatar.preview.storage.exists(name):
-        draw_preview(avatar)
-    with avatar.preview.open("rb") as file:
-        return bytes(file.read())
+    if avatar.preview:
+        # Whoever changes the presenter takes the picture away.
+        with contextlib.suppress(FileNotFoundError), avatar.preview.open("rb") as file:
+            return bytes(file.read())
+    return draw_preview(avatar)
 
 
-def draw_preview(avatar: Avatar) -> None:
+def draw_preview(avatar: Avatar) -> bytes:
     """Let the engine draw the presenter and keep the picture. Raises the 503 above."""
     png = _picture_of(avatar)
+    as_read = Avatar.objects.filter(
+        pk=avatar.pk, preview=avatar.preview.name or "", updated_at=avatar.updated_at
+    )
     avatar.preview.save(f"{avatar.pk}.png", ContentFile(png), save=False)
-    Avatar.objects.filter(pk=avatar.pk).update(preview=avatar.preview.name)
-    note_file(avatar.organization_id, "avatar", avatar.pk, len(png))
+    if as_read.update(preview=avatar.preview.name):
+        note_file(avatar.organization_id, "avatar", avatar.pk, len(png))
+    else:
+        # Changed since, or drawn by another: then this is not the picture of the row.
+        avatar.preview.delete(save=False)
+    return png
 
 
 def _picture_of(avatar: Avatar) -> bytes:

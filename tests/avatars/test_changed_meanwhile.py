@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import pytest
+from django.conf import settings as site
+
+from avatars import previews
 from avatars.models import Avatar
 from avatars.services import delete_avatar, update_avatar
 from livestudio.common.errors import NotFoundError
@@ -35,3 +42,50 @@ def test_change_of_a_presenter_does_not_make_a_deleted_one_anew(cast: Cast) -> N
         update_avatar(avatar=read, values={"name": "Lin"}, actor=cast.alice)
 
     assert not Avatar.objects.filter(pk=read.pk).exists()
+
+
+@pytest.fixture
+def while_drawing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], Any]], None]]:
+    """Something that happens while the engine draws the first picture."""
+    waiting: list[Callable[[], Any]] = []
+
+    def draw(name: str, request: dict[str, Any], **_: Any) -> bytes:
+        if waiting:
+            waiting.pop()()
+        return str(request["settings"]).encode()
+
+    monkeypatch.setattr(previews, "run_tool", draw)
+    yield waiting.append
+    shutil.rmtree(site.MEDIA_ROOT, ignore_errors=True)
+
+
+def pictures() -> list[Path]:
+    return sorted((site.MEDIA_ROOT / "avatars").iterdir())
+
+
+def test_picture_of_what_was_changed_meanwhile_is_not_kept(
+    cast: Cast, while_drawing: Callable[[Callable[[], Any]], None]
+) -> None:
+    avatar = AvatarFactory(organization=cast.organization, settings={"outfit": "blazer"})
+    knit = {"settings": {"outfit": "knit"}}
+    while_drawing(lambda: update_avatar(avatar=current(), values=knit, actor=cast.alice))
+
+    def current() -> Avatar:
+        return Avatar.objects.get(pk=avatar.pk)
+
+    assert b"blazer" in previews.read_preview(current())
+    assert b"knit" in previews.read_preview(current())
+    assert b"knit" in previews.read_preview(current())
+    assert [path.read_bytes() for path in pictures()] == [b"{'outfit': 'knit'}"]
+
+
+def test_picture_that_two_ask_for_at_once_is_kept_once(
+    cast: Cast, while_drawing: Callable[[Callable[[], Any]], None]
+) -> None:
+    avatar = AvatarFactory(organization=cast.organization, settings={})
+    while_drawing(lambda: previews.read_preview(Avatar.objects.get(pk=avatar.pk)))
+
+    assert previews.read_preview(Avatar.objects.get(pk=avatar.pk)) == b"{}"
+
+    (kept,) = pictures()
+    assert Avatar.objects.get(pk=avatar.pk).preview.path == str(kept)
