@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +30,7 @@ from livestudio.common.admin import (
     ReadOnly,
 )
 from livestudio.common.errors import ForbiddenError, NotFoundError
+from livestudio.common.local_time import clock_text
 from livestudio.common.reasons import translate_reason
 from livestudio.common.settings_form import settings_text
 
@@ -91,11 +94,13 @@ class BuildInline(ReadOnly, OrganizationScopedInline):
 
     @admin.display(description=_("log"))
     def steps(self, build: AvatarBuild) -> str:
-        lines = (
-            (entry["at"][11:19], stage_text(entry["stage"]), translate_reason(entry["message"]))
-            for entry in build.log
-        )
-        return format_html_join("", "{} {} {}<br>", lines)
+        return format_html_join("", "{} {} {}<br>", (_step(entry) for entry in build.log))
+
+
+def _step(entry: Mapping[str, str]) -> tuple[str, str, str]:
+    """Of the log of a build: when, which step, and what there was to say of it."""
+    at = clock_text(datetime.fromisoformat(entry["at"]))
+    return at, stage_text(entry["stage"]), translate_reason(entry["message"])
 
 
 def bundle_file(request: HttpRequest, avatar_id: UUID, build_id: UUID) -> FileResponse:

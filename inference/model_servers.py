@@ -110,6 +110,13 @@ class ServerState:
     free: float = 0.0
 
     @property
+    def device_name(self) -> str:
+        """As the server names it; as the setting does until it has said so."""
+        return self.device or (
+            "the processor" if self.server.device == "cpu" else self.server.device
+        )
+
+    @property
     def load_percent(self) -> int:
         return round(self.load * 100)
 

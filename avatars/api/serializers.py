@@ -11,7 +11,6 @@ from avatars.bundles import is_filmed
 from avatars.models import Avatar, AvatarBuild, AvatarClip
 from avatars.previews import build_preview_url, preview_url
 from avatars.selectors import voice_gender
-from inference.model_servers import ServerState
 
 
 class BuildSummarySerializer(serializers.ModelSerializer[AvatarBuild]):
@@ -211,16 +210,13 @@ class ModelServerSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField(source="server.name")
     networks = serializers.CharField(source="server.networks")
-    device = serializers.SerializerMethodField()
+    device = serializers.CharField(source="device_name")
     state = serializers.CharField(help_text="ready, loading, failed or away")
     message = serializers.CharField()
     load_percent = serializers.IntegerField()
     frame_ms = serializers.FloatField()
     room = serializers.IntegerField()
     fits = serializers.IntegerField()
-
-    def get_device(self, state: ServerState) -> str:
-        return state.device or state.server.device
 
 
 class ModelServersSerializer(serializers.Serializer[Any]):

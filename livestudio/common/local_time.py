@@ -1,4 +1,4 @@
-"""Moments in forms, in the time zone that the page shows."""
+"""Moments in the time zone that the page shows, in forms and as text."""
 
 from __future__ import annotations
 
@@ -34,3 +34,8 @@ class LocalTimeField(forms.SplitDateTimeField):
             zone = timezone.get_current_timezone_name()
             raise forms.ValidationError(text % {"zone": zone}, code=error.code) from error
         return moment
+
+
+def clock_text(at: datetime) -> str:
+    """The time of day, to the second."""
+    return f"{timezone.localtime(at):%H:%M:%S}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,6 +19,7 @@ from livestudio.common.admin import (
     refusal_text,
 )
 from livestudio.common.errors import DomainError
+from livestudio.common.local_time import clock_text
 from livestudio.common.reasons import translate_reason
 from streams.admin.cards import make_card
 from streams.admin.event_words import event_facts, event_title
@@ -98,7 +97,7 @@ class UtteranceInline(_NewestInline):
 
     @admin.display(description=gettext_lazy("started at"))
     def moment(self, utterance: Utterance) -> str:
-        return _clock(utterance.started_at) if utterance.started_at else "–"
+        return clock_text(utterance.started_at) if utterance.started_at else "–"
 
 
 class EventInline(_NewestInline):
@@ -115,7 +114,7 @@ class EventInline(_NewestInline):
 
     @admin.display(description=gettext_lazy("at"))
     def moment(self, event: BroadcastEvent) -> str:
-        return _clock(event.at)
+        return clock_text(event.at)
 
     @admin.display(description=gettext_lazy("data"))
     def facts(self, event: BroadcastEvent) -> str:
@@ -135,7 +134,7 @@ class CommandInline(_NewestInline):
 
     @admin.display(description=gettext_lazy("at"))
     def moment(self, command: ControlCommand) -> str:
-        return _clock(command.created_at)
+        return clock_text(command.created_at)
 
 
 @admin.register(Broadcast)
@@ -234,8 +233,3 @@ class RecordingAdmin(ReadOnly, OrganizationScopedAdmin):
 def download_link(recording: Recording) -> str:
     """A signed address, which needs no token of the API."""
     return format_html('<a href="{}">{}</a>', recording_json(recording)["file_url"], _("Open"))
-
-
-def _clock(at: datetime) -> str:
-    """The time of day in the zone of the page."""
-    return f"{timezone.localtime(at):%H:%M:%S}"

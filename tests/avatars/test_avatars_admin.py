@@ -1,4 +1,4 @@
-"""Choosing a drawn presenter and their clothes in the admin."""
+"""Presenters in the admin: chosen from a list, set without JSON, and how they were made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.roles import Role
-from avatars.models import Avatar
+from avatars.models import Avatar, AvatarBuild
 from tests.factories import add_member, make_cast
 
 pytestmark = pytest.mark.django_db
@@ -90,3 +90,17 @@ def test_settings_and_licences_need_no_json() -> None:
     assert wrong.status_code == 200
     assert set(wrong.context["adminform"].form.errors) == {"musetalk__version", "licences"}
     assert "x" * 201 in wrong.content.decode()
+
+
+def test_times_of_the_build_log_are_those_of_the_page() -> None:
+    cast = make_cast()
+    cast.organization.time_zone = "Asia/Shanghai"
+    cast.organization.save()
+    avatar = Avatar.objects.create(organization=cast.organization, name="Mei", engine="musetalk")
+    entry = {"at": "2026-11-22T05:51:02.369626+00:00", "stage": "frames", "message": ""}
+    AvatarBuild.objects.create(avatar=avatar, number=1, log=[entry])
+
+    page = _admin_of(cast.alice).get(f"/admin/avatars/avatar/{avatar.pk}/change/").content.decode()
+
+    assert "13:51:02" in page
+    assert "05:51:02" not in page

@@ -193,6 +193,13 @@ def test_state_that_cannot_be_read_means_nobody_is_there(served: Path, text: str
     assert read_state(present_servers()[0]).state == "away"
 
 
+def test_processor_is_called_so_whether_its_server_runs_or_not(served: Path) -> None:
+    """`cpu` is a word of the setting, not of hosts."""
+    assert read_state(present_servers()[0]).device_name == "the processor"
+    say(served, device="the processor")
+    assert read_state(present_servers()[0]).device_name == "the processor"
+
+
 def test_state_of_a_dead_process_means_nobody_is_there(served: Path) -> None:
     say(served, pid=2**22 + 1)
 

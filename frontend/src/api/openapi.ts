@@ -2721,7 +2721,7 @@ export interface components {
         ModelServer: {
             name: string;
             networks: string;
-            readonly device: string;
+            device: string;
             /** @description ready, loading, failed or away */
             state: string;
             message: string;

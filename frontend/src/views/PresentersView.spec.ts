@@ -62,7 +62,7 @@ describe('PresentersView', () => {
     const page = await mountPresenters()
 
     await eventually(() => expect(page.find('[data-testid=gpus]').exists()).toBe(true))
-    const [ready, failed] = page.findAll('[data-testid=gpus] tbody tr').map((row) => row.text())
+    const [ready, failed] = page.findAll('[data-testid=gpus] li').map((row) => row.text())
     expect(ready).toContain('NVIDIA H100')
     expect(ready).toContain('37 %')
     expect(ready).toContain('2.3 ms')
