@@ -59,6 +59,41 @@ describe('session', () => {
   })
 })
 
+describe('a token that has expired', () => {
+  const REFRESH = 'POST auth/token/refresh/'
+  const ended = vi.fn()
+  beforeEach(async () => {
+    ended.mockClear()
+    api.setSignedOutHandler(ended)
+    await api.signIn('alice', 'correct-horse')
+    server.current.state.tokens.clear()
+  })
+  const asked = (path: string) => server.current.state.requests.filter((item) => item.path === path)
+
+  it('ends no session while it is renewed for another request', async () => {
+    let answer = (_: unknown) => undefined as void
+    server.current.state.overrides.set(REFRESH, new Promise<unknown>((resolve) => (answer = resolve)))
+    const first = api.listShows()
+    await eventually(() => expect(asked('auth/token/refresh/')).toHaveLength(1))
+
+    const second = api.listOutputs()
+    answer(undefined)
+
+    expect((await Promise.all([first, second])).map((list) => list.length)).toEqual([3, 4])
+    expect(ended).not.toHaveBeenCalled()
+  })
+
+  it.each([503, 429])('is renewed later when the server answers %i now', async (status) => {
+    server.current.state.overrides.set(REFRESH, { status, body: {} })
+    expect(await refusal(api.listShows())).toMatchObject({ status })
+
+    server.current.state.overrides.delete(REFRESH)
+
+    expect(await api.listShows()).toHaveLength(3)
+    expect(ended).not.toHaveBeenCalled()
+  })
+})
+
 describe('requests', () => {
   beforeEach(() => api.signIn('alice', 'correct-horse'))
 
@@ -112,6 +147,18 @@ describe('requests', () => {
     const viewer = `${server.current.origin}/api/v1/broadcasts/${IDS.broadcast}/whep/viewer-1/`
     expect(answer).toEqual({ sdp: 'v=0\r\n', location: viewer })
   })
+})
+
+it('says network when an answer never comes', async () => {
+  const given = new AbortController()
+  vi.spyOn(AbortSignal, 'timeout').mockReturnValue(given.signal)
+  server.current.state.overrides.set('GET shows/', new Promise(() => undefined))
+  const refused = refusal(api.listShows())
+  await eventually(() => expect(server.current.state.requests).toHaveLength(1))
+
+  given.abort(new DOMException('The operation timed out.', 'TimeoutError'))
+
+  expect(await refused).toMatchObject({ code: 'network', status: 0 })
 })
 
 it('says network when nothing answers', async () => {

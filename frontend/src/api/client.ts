@@ -1,6 +1,6 @@
 import { errorFromResponse } from './errors'
 import { addressOf, get, getPages, patch, post, remove, type BodyOf } from './calls'
-import { request, send, setAccess, setOrganization, urlOf } from './http'
+import { request, send, setAccess, urlOf } from './http'
 import type { BroadcastState, CommandArguments, CommandName, PictureKind, Voice } from './schema'
 
 /** What the studio and the watch page ask of the API. */
@@ -16,14 +16,7 @@ export async function signIn(username: string, password: string, code = ''): Pro
   setAccess((await post('auth/token/', body)).access)
 }
 
-export async function signOut(): Promise<void> {
-  try {
-    await post('auth/logout/', undefined)
-  } finally {
-    setAccess(null)
-    setOrganization(null)
-  }
-}
+export const signOut = () => post('auth/logout/', undefined)
 
 /** Forget the token in memory only, as after a reload. */
 export function forgetAccess(): void {

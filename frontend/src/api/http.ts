@@ -3,6 +3,8 @@ import { ApiError, errorFromResponse, toApiError } from './errors'
 /** Signs requests, renews the session, reads the error form. What is asked: `calls.ts`. */
 
 const PREFIX = '/api/v1/'
+/** Our proxy gives up after 60 s. A network that was changed under an open page says nothing, ever. */
+const ANSWER_DEADLINE_MS = 65_000
 
 interface Credentials {
   access: string | null
@@ -35,22 +37,23 @@ function cookie(name: string): string | null {
   return found ? decodeURIComponent(found.slice(name.length + 1)) : null
 }
 
-function headersFor(init: RequestInit): Headers {
+function headersFor(init: RequestInit, access: string | null): Headers {
   const headers = new Headers(init.headers)
   if (!headers.has('Accept')) headers.set('Accept', 'application/json')
   // Some refusals are said by the server: in the language of the page, not of the browser.
   headers.set('Accept-Language', document.documentElement.lang || 'en')
-  if (credentials.access) headers.set('Authorization', `Bearer ${credentials.access}`)
+  if (access) headers.set('Authorization', `Bearer ${access}`)
   if (credentials.organization) headers.set('X-Organization', credentials.organization)
   const token = cookie('csrftoken')
   if (token && init.method && init.method !== 'GET') headers.set('X-CSRFToken', token)
   return headers
 }
 
-/** One request as it is. Throws ApiError `network` when nothing answered. */
-export async function send(url: URL, init: RequestInit): Promise<Response> {
+/** One request as it is, signed with our token unless told. Throws ApiError `network` when nothing answered. */
+export async function send(url: URL, init: RequestInit, access = credentials.access): Promise<Response> {
+  const signal = AbortSignal.timeout(ANSWER_DEADLINE_MS)
   try {
-    return await fetch(url, { ...init, headers: headersFor(init), credentials: 'same-origin' })
+    return await fetch(url, { ...init, signal, headers: headersFor(init, access), credentials: 'same-origin' })
   } catch (error) {
     throw toApiError(error)
   }
@@ -60,6 +63,12 @@ export function urlOf(path: string, query: Record<string, string> = {}): URL {
   const url = new URL(PREFIX + path, window.location.origin)
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
   return url
+}
+
+/** The token to sign with: while it is renewed for another request, the new one. */
+async function currentAccess(): Promise<string | null> {
+  await renewal?.catch(() => undefined)
+  return credentials.access
 }
 
 /** Another request may have renewed the refused token already: then that one is used. */
@@ -75,7 +84,7 @@ export async function request(
   query?: Record<string, string>,
 ): Promise<Response> {
   const url = urlOf(path, query)
-  const used = credentials.access
+  const used = await currentAccess()
   let response = await send(url, init)
   if (response.status === 401 && !path.startsWith('auth/token/')) {
     if (used && (await hasNewerAccess(used))) response = await send(url, init)
@@ -93,7 +102,7 @@ export interface UploadOptions {
 
 /** Post a form with files; as `request`, and tells how much of it is sent. */
 export async function upload(path: string, form: FormData, options: UploadOptions): Promise<Response> {
-  const used = credentials.access
+  const used = await currentAccess()
   let response = await sendForm(urlOf(path), form, options)
   if (response.status === 401) {
     if (used && (await hasNewerAccess(used))) response = await sendForm(urlOf(path), form, options)
@@ -110,7 +119,7 @@ function sendForm(url: URL, form: FormData, { onProgress, signal }: UploadOption
     const cancel = () => sent.abort()
     const refuse = (code: string) => reject(new ApiError({ code, message: '' }, 0))
     sent.open('POST', url)
-    headersFor({ method: 'POST' }).forEach((value, name) => sent.setRequestHeader(name, value))
+    headersFor({ method: 'POST' }, credentials.access).forEach((value, name) => sent.setRequestHeader(name, value))
     sent.upload.addEventListener('progress', (event) => {
       // No length, or an empty body: there is nothing to tell.
       if (event.total > 0) onProgress(event.loaded / event.total)
@@ -138,15 +147,12 @@ export function renewSession(): Promise<boolean> {
   return renewal
 }
 
+/** Throws ApiError where nobody knows: a server that is down or busy has ended no session. */
 async function renewOnce(): Promise<boolean> {
-  credentials.access = null
-  const headers = { 'Content-Type': 'application/json' }
-  try {
-    const response = await request('auth/token/refresh/', { method: 'POST', headers, body: '{}' })
-    credentials.access = ((await response.json()) as { access: string }).access
-    return true
-  } catch (error) {
-    if (error instanceof ApiError && error.status >= 400 && error.status < 500) return false
-    throw error
-  }
+  const init = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' }
+  const response = await send(urlOf('auth/token/refresh/'), init, null)
+  const isRefused = response.status === 401 || response.status === 403
+  if (!response.ok && !isRefused) throw await errorFromResponse(response)
+  credentials.access = isRefused ? null : ((await response.json()) as { access: string }).access
+  return !isRefused
 }

@@ -2,6 +2,7 @@ import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 
 import * as api from '@/api/client'
+import { toApiError } from '@/api/errors'
 import type { Organization } from '@/api/schema'
 
 import { forgetDrafts } from './drafts'
@@ -29,6 +30,8 @@ export const useSessionStore = defineStore('session', () => {
 
   /** The session has ended under an open page, and its user is asked to sign in again. */
   const isAsked = ref(false)
+  /** Grows with each sign-in: what was refused before it may be asked for again. */
+  const signIns = ref(0)
 
   api.setSignedOutHandler(expire)
 
@@ -56,7 +59,8 @@ export const useSessionStore = defineStore('session', () => {
   async function loadMe(): Promise<void> {
     const me = await api.getMe()
     organizations.value = me.organizations
-    const chosen = storage((store) => store.getItem(CHOSEN))
+    // Who signs in again goes on where they were, whatever another tab has chosen meanwhile.
+    const chosen = organization.value ?? storage((store) => store.getItem(CHOSEN))
     const known = me.organizations.find((item) => item.id === chosen) ?? me.organizations[0]
     chooseOrganization(known?.id ?? null)
     username.value = me.username
@@ -67,6 +71,7 @@ export const useSessionStore = defineStore('session', () => {
     await api.signIn(name, password, code)
     await loadMe()
     isAsked.value = false
+    signIns.value += 1
   }
 
   /** Come back after a reload by the cookie; quiet when there was no session. */
@@ -81,12 +86,15 @@ export const useSessionStore = defineStore('session', () => {
     return isSignedIn.value
   }
 
+  /** Throws ApiError where the server was not told: its cookie would let the next one in. */
   async function signOut(): Promise<void> {
     try {
       await api.signOut()
-    } finally {
-      clear()
+    } catch (failure) {
+      if (toApiError(failure).status !== 401) throw failure
     }
+    api.forgetAccess()
+    clear()
   }
 
   return {
@@ -96,6 +104,7 @@ export const useSessionStore = defineStore('session', () => {
     role,
     isSignedIn,
     isAsked,
+    signIns,
     expire,
     forget: clear,
     chooseOrganization,

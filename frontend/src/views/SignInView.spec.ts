@@ -26,6 +26,15 @@ describe('SignInView', () => {
     await eventually(() => expect(router.currentRoute.value.name).toBe('studio'))
   })
 
+  it('leads on who is signed in still, without a password', async () => {
+    server.current.state.hasRefreshCookie = true
+    localStorage.setItem('livestudio.signed-in', '1')
+
+    const { router } = mountApp(SignInView)
+
+    await eventually(() => expect(router.currentRoute.value.name).toBe('studio'))
+  })
+
   it('leads back to where the visitor wanted to go', async () => {
     const { router } = await signIn('correct-horse', '/watch/42/')
 
