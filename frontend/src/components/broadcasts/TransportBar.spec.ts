@@ -34,6 +34,15 @@ describe('TransportBar', () => {
     expect(bar.find('[data-testid=pause]').exists()).toBe(false)
   })
 
+  it.each(['skip', 'pause'])('takes a double click on %s for one', (verb) => {
+    const bar = mountBar('running')
+    const button = bar.get(`[data-testid=${verb}]`).element
+
+    for (const detail of [1, 2]) button.dispatchEvent(new MouseEvent('click', { detail, bubbles: true }))
+
+    expect(bar.emitted(verb)).toHaveLength(1)
+  })
+
   it('has nothing to pause or skip when the script is finished', () => {
     const bar = mountBar('finished')
 

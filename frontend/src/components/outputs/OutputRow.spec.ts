@@ -30,6 +30,14 @@ describe('OutputRow', () => {
     expect(row.get('.reason').text()).toBe('The server closed the connection.')
   })
 
+  it('takes a double click on stop for one: start stands there then', () => {
+    const { row } = mountRow({ state: 'live' })
+
+    for (const detail of [1, 2]) button(row, 'Stop').element.dispatchEvent(new MouseEvent('click', { detail, bubbles: true }))
+
+    expect(row.emitted('stop')).toHaveLength(1)
+  })
+
   it('asks for today’s key and sends it without its blanks', async () => {
     const { row, saveKey } = mountRow({ state: 'waiting_for_key' })
     await row.get('[data-testid=output-key]').setValue('  live_123  ')
