@@ -6,6 +6,9 @@ import { toApiError, type ApiError } from '@/api/errors'
 import { newId } from '@/api/ids'
 import type { Broadcast, NextAiring, Output, Show } from '@/api/schema'
 
+import { newestOnly } from './newestOnly'
+import { useSessionStore } from './session'
+
 /** A broadcast that starts or recovers is as much "running" as a live one. */
 const RUNNING = ['live', 'starting', 'recovering', 'stopping'] as const
 
@@ -17,26 +20,52 @@ export const useDirectoryStore = defineStore('directory', () => {
   const airings = ref<NextAiring[]>([])
   const isLoaded = ref(false)
   const error = shallowRef<ApiError | null>(null)
+  const session = useSessionStore()
+  const askLists = newestOnly()
+  const askAirings = newestOnly()
+  /** Whose rows these are. */
+  let owner: string | null = null
+  let underWay = 0
+
+  /** Nothing of the organization before stays under the name of the next. */
+  function turnToOrganization(): void {
+    const next = session.organization ?? owner
+    if (owner !== null && owner !== next) {
+      shows.value = []
+      broadcasts.value = []
+      airings.value = []
+      isLoaded.value = false
+    }
+    owner = next
+  }
 
   async function load(): Promise<void> {
+    turnToOrganization()
+    const isNewest = askLists()
+    underWay += 1
     try {
-      const lists = [api.listShows(), api.listBroadcasts(RUNNING)] as const
-      ;[shows.value, broadcasts.value] = await Promise.all(lists)
+      const found = await Promise.all([api.listShows(), api.listBroadcasts(RUNNING)])
+      if (!isNewest()) return
+      ;[shows.value, broadcasts.value] = found
       error.value = null
     } catch (failure) {
-      error.value = toApiError(failure)
+      if (isNewest()) error.value = toApiError(failure)
     } finally {
-      isLoaded.value = true
+      underWay -= 1
+      if (isNewest()) isLoaded.value = true
     }
   }
 
+  /** `load`, unless an answer is on its way: on a slow network they would only pile up. */
+  async function refresh(): Promise<void> {
+    if (underWay === 0) await load()
+  }
+
   async function loadAirings(): Promise<void> {
-    try {
-      airings.value = await api.listNextAirings()
-    } catch {
-      // An hour that nobody could check is worse than none: `load` says what is wrong.
-      airings.value = []
-    }
+    const isNewest = askAirings()
+    // An hour that nobody could check is worse than none: `load` says what is wrong.
+    const found = await api.listNextAirings().catch(() => [])
+    if (isNewest()) airings.value = found
   }
 
   async function loadOutputs(): Promise<void> {
@@ -55,6 +84,8 @@ export const useDirectoryStore = defineStore('directory', () => {
   /** Whether it sells or advertises: its consents must allow that from its next start on. */
   async function markCommercial(show: string, isCommercial: boolean): Promise<void> {
     const saved = await api.updateShow(show, { is_commercial: isCommercial })
+    // Lists that are on their way were made before.
+    askLists()
     shows.value = shows.value.map((item) => (item.id === show ? saved : item))
   }
 
@@ -72,6 +103,7 @@ export const useDirectoryStore = defineStore('directory', () => {
     isLoaded,
     error,
     load,
+    refresh,
     loadAirings,
     loadOutputs,
     start,

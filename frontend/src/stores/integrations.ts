@@ -5,6 +5,8 @@ import * as api from '@/api/integrations'
 import { toApiError, type ApiError } from '@/api/errors'
 import type { ApiKey, ApiKeyDraft, Delivery, Webhook, WebhookDraft } from '@/api/schema'
 
+import { newestOnly } from './newestOnly'
+
 /** What is told once, and what it belongs to. */
 export interface ToldOnce {
   kind: 'webhook' | 'key'
@@ -21,28 +23,32 @@ export const useIntegrationsStore = defineStore('integrations', () => {
   const told = shallowRef<ToldOnce | null>(null)
   const isLoaded = ref(false)
   const error = shallowRef<ApiError | null>(null)
+  const askLists = newestOnly()
   let organization = ''
 
   async function load(id: string): Promise<void> {
+    const isNewest = askLists()
     organization = id
     told.value = null
     deliveries.value = {}
+    webhooks.value = []
+    keys.value = []
+    error.value = null
+    isLoaded.value = false
     try {
-      const lists = [api.listWebhooks(id), api.listApiKeys(id)] as const
-      ;[webhooks.value, keys.value] = await Promise.all(lists)
-      error.value = null
+      const found = await Promise.all([api.listWebhooks(id), api.listApiKeys(id)])
+      if (isNewest()) [webhooks.value, keys.value] = found
     } catch (failure) {
-      webhooks.value = []
-      keys.value = []
-      error.value = toApiError(failure)
+      if (isNewest()) error.value = toApiError(failure)
     } finally {
-      isLoaded.value = true
+      if (isNewest()) isLoaded.value = true
     }
   }
 
   async function addWebhook(draft: WebhookDraft, idempotencyKey: string): Promise<void> {
-    const { secret, ...made } = await api.createWebhook(organization, draft, idempotencyKey)
-    webhooks.value = [made, ...webhooks.value]
+    const owner = organization
+    const { secret, ...made } = await api.createWebhook(owner, draft, idempotencyKey)
+    if (owner === organization) webhooks.value = [made, ...webhooks.value]
     told.value = { kind: 'webhook', name: made.description || made.url, text: secret }
   }
 
@@ -77,8 +83,9 @@ export const useIntegrationsStore = defineStore('integrations', () => {
   }
 
   async function addKey(draft: ApiKeyDraft, idempotencyKey: string): Promise<void> {
-    const { key, ...made } = await api.createApiKey(organization, draft, idempotencyKey)
-    keys.value = [made, ...keys.value]
+    const owner = organization
+    const { key, ...made } = await api.createApiKey(owner, draft, idempotencyKey)
+    if (owner === organization) keys.value = [made, ...keys.value]
     told.value = { kind: 'key', name: made.name, text: key }
   }
 

@@ -5,6 +5,9 @@ import * as api from '@/api/client'
 import { toApiError, type ApiError } from '@/api/errors'
 import type { Pronunciation, PronunciationDraft, Voice } from '@/api/schema'
 
+import { newestOnly } from './newestOnly'
+import { useSessionStore } from './session'
+
 export const LANGUAGES = ['zh-CN', 'en-US'] as const
 /** The engine that needs nothing and sounds like a machine. */
 export const BASIC_ENGINE = 'espeak'
@@ -18,22 +21,43 @@ export const useVoicesStore = defineStore('voices', () => {
   /** Id of the voice that is being made or heard, and what became of the last try. */
   const heard = ref('')
   const refusal = shallowRef<{ voice: string; error: ApiError } | null>(null)
+  const session = useSessionStore()
+  const askLists = newestOnly()
+  const takeTurn = newestOnly()
   let player: HTMLAudioElement | null = null
   let address = ''
+  /** Whose voices these are. */
+  let owner: string | null = null
 
   const hasOnlyBasic = computed(
     () => voices.value.length > 0 && voices.value.every((item) => item.engine === BASIC_ENGINE),
   )
   const byLanguage = (language: string) => voices.value.filter((item) => item.language === language)
 
+  /** Nothing of the organization before stays under the name of the next. */
+  function turnToOrganization(): void {
+    const next = session.organization ?? owner
+    if (owner !== null && owner !== next) {
+      stop()
+      voices.value = []
+      words.value = []
+      isLoaded.value = false
+    }
+    owner = next
+  }
+
   async function load(): Promise<void> {
+    turnToOrganization()
+    const isNewest = askLists()
     try {
-      ;[voices.value, words.value] = await Promise.all([api.listVoices(), api.listPronunciations()])
+      const found = await Promise.all([api.listVoices(), api.listPronunciations()])
+      if (!isNewest()) return
+      ;[voices.value, words.value] = found
       error.value = null
     } catch (failure) {
-      error.value = toApiError(failure)
+      if (isNewest()) error.value = toApiError(failure)
     } finally {
-      isLoaded.value = true
+      if (isNewest()) isLoaded.value = true
     }
   }
 
@@ -42,25 +66,31 @@ export const useVoicesStore = defineStore('voices', () => {
     const isSame = heard.value === voice
     stop()
     if (isSame) return
+    const isNewest = takeTurn()
     heard.value = voice
     refusal.value = null
     try {
       const sound = await api.previewVoice(voice, text)
-      if (heard.value === voice) play(sound)
+      if (isNewest()) play(sound)
     } catch (failure) {
-      if (heard.value === voice) heard.value = ''
+      if (!isNewest()) return
+      heard.value = ''
       refusal.value = { voice, error: toApiError(failure) }
     }
   }
 
   function play(sound: Blob): void {
     address = URL.createObjectURL(sound)
-    player = new Audio(address)
-    player.addEventListener('ended', stop)
-    player.play().catch(stop)
+    const mine = new Audio(address)
+    // One that was stopped says so late: it must not stop the next.
+    const over = () => void (player === mine && stop())
+    player = mine
+    mine.addEventListener('ended', over)
+    mine.play().catch(over)
   }
 
   function stop(): void {
+    takeTurn()
     player?.pause()
     player = null
     if (address) URL.revokeObjectURL(address)

@@ -1,7 +1,8 @@
 import type { Organization } from '@/api/schema'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { signIn } from '@/api/client'
+import { useIntegrationsStore } from '@/stores/integrations'
 import { useSessionStore } from '@/stores/session'
 
 import { IDS } from '../../tests/fake-server/server.mjs'
@@ -31,6 +32,11 @@ const KEY = {
 
 function answer(request: string, body: unknown, status = 200): void {
   server.current.state.overrides.set(request, { status, body })
+}
+
+/** An organization that has nothing yet. */
+function answerOf(organization: string): void {
+  for (const list of ['webhooks', 'api-keys']) answer(`GET organizations/${organization}/${list}/`, page())
 }
 
 const page = (...results: unknown[]) => ({ next: null, previous: null, results })
@@ -101,6 +107,27 @@ describe('IntegrationsView', () => {
     await eventually(() => expect(asked('POST', 'webhooks/h1/test/')).toHaveLength(1))
   })
 
+  it('shows nothing of one organization under the name of the next, however late it comes', async () => {
+    const view = await mountView()
+    await eventually(() => expect(view.findAll('[data-testid=webhook]')).toHaveLength(1))
+    const session = useSessionStore()
+    let answer = (_: unknown) => undefined as void
+    const late = { body: page(HOOK) }
+    server.current.state.overrides.set(`GET ${ROOT}/webhooks/`, new Promise<unknown>((resolve) => (answer = resolve)))
+    answerOf('comet')
+    session.organizations = [...session.organizations, { ...session.organizations[0]!, id: 'comet', name: 'Comet' }]
+
+    const first = useIntegrationsStore().load(IDS.organization)
+    session.chooseOrganization('comet')
+    await view.vm.$nextTick()
+    expect(view.findAll('[data-testid=webhook]')).toHaveLength(0)
+    await eventually(() => expect(view.find('[data-testid=webhook-form]').exists()).toBe(true))
+    answer(late)
+    await first
+
+    expect(view.findAll('[data-testid=webhook]')).toHaveLength(0)
+  })
+
   it('asks twice before it deletes or revokes', async () => {
     const view = await mountView()
     await eventually(() => expect(view.find('[data-testid=webhook-remove]').exists()).toBe(true))
@@ -110,10 +137,47 @@ describe('IntegrationsView', () => {
     await view.get('[data-testid=webhook-remove]').trigger('click')
     await view.get('[data-testid=key-revoke]').trigger('click')
     expect(asked('DELETE', 'webhooks/h1/')).toHaveLength(0)
+    // So that no double click decides.
+    await new Promise((resolve) => setTimeout(resolve, 500))
     await view.get('[data-testid=webhook-remove-sure]').trigger('click')
     await view.get('[data-testid=key-revoke-sure]').trigger('click')
 
     await eventually(() => expect(view.findAll('[data-testid=webhook], [data-testid=api-key]')).toHaveLength(0))
+  })
+
+  it('does not take a date that is none for a network that is down', async () => {
+    const view = await mountView()
+    await eventually(() => expect(view.find('[data-testid=key-form]').exists()).toBe(true))
+    await view.get('[data-testid=key-name]').setValue('CI')
+    await view.findAll('[data-testid=key-form] input[type=checkbox]')[0]?.setValue(true)
+
+    // One digit too many, which browsers let somebody type.
+    await view.get('[data-testid=key-ends]').setValue('20266-11-30')
+    await view.get('[data-testid=key-form]').trigger('submit')
+
+    await eventually(() => expect(view.get('[data-testid=key-form] [role=alert]').text()).toBe('This is no date.'))
+  })
+
+  it('says that a copied text is copied, and of no other', async () => {
+    const view = await mountView()
+    await eventually(() => expect(view.find('[data-testid=webhook-rotate]').exists()).toBe(true))
+    const writeText = vi.fn().mockResolvedValue(undefined)
+    Object.assign(navigator, { clipboard: { writeText } })
+    answer(`POST ${ROOT}/webhooks/h1/rotate-secret/`, { ...HOOK, secret: 'whsec_1' })
+    await view.get('[data-testid=webhook-rotate]').trigger('click')
+    await eventually(() => expect(view.find('[data-testid=told-copy]').exists()).toBe(true))
+    await view.get('[data-testid=told-copy]').trigger('click')
+    await eventually(() => expect(view.get('[data-testid=told-copy]').text()).toBe('Copied'))
+
+    answer(`POST ${ROOT}/webhooks/h1/rotate-secret/`, { ...HOOK, secret: 'whsec_2' })
+    await view.get('[data-testid=webhook-rotate]').trigger('click')
+    await eventually(() => expect(view.get('[data-testid=told-once] input').attributes('value')).toBe('whsec_2'))
+
+    expect(view.get('[data-testid=told-copy]').text()).toBe('Copy')
+    writeText.mockRejectedValue(new DOMException('Write permission denied.', 'NotAllowedError'))
+    await view.get('[data-testid=told-copy]').trigger('click')
+    await eventually(() => expect(view.get('[data-testid=told-once] [role=alert]').text()).toContain('by hand'))
+    Reflect.deleteProperty(navigator, 'clipboard')
   })
 
   it('makes a key with the scopes that were ticked', async () => {

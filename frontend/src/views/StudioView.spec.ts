@@ -123,6 +123,58 @@ describe('StudioView', () => {
     expect(card.find('[data-testid=sells]').exists()).toBe(false)
   })
 
+  it('lets no slow answer for one organization overwrite that for the next', async () => {
+    const { wrapper } = await mountStudio()
+    const session = useSessionStore()
+    let answer = (_: unknown) => undefined as void
+    const { overrides, world } = server.current.state
+    session.chooseOrganization('galaxy')
+    await useDirectoryStore().load()
+    const late = { body: { next: null, previous: null, results: world.shows } }
+    overrides.set('GET shows/', new Promise<unknown>((resolve) => (answer = resolve)))
+    const first = useDirectoryStore().load()
+    await eventually(() => expect(server.current.state.requests.at(-1)?.path).toBe('broadcasts/'))
+    overrides.delete('GET shows/')
+    Object.assign(world, { shows: world.shows.slice(0, 1) })
+
+    session.chooseOrganization('comet')
+    const second = useDirectoryStore().load()
+    expect(useDirectoryStore().shows).toHaveLength(0)
+    await second
+    answer(late)
+    await first
+
+    expect(wrapper.findAll('[data-testid=show-card]')).toHaveLength(1)
+  })
+
+  it('does not ask again while an answer is on its way', async () => {
+    await mountStudio()
+    const directory = useDirectoryStore()
+    const asked = () => server.current.state.requests.filter((item) => item.path === 'shows/')
+    let answer = (_: unknown) => undefined as void
+    server.current.state.overrides.set('GET shows/', new Promise<unknown>((resolve) => (answer = resolve)))
+    const before = asked().length
+
+    const all = [directory.refresh(), directory.refresh(), directory.refresh()]
+    server.current.state.overrides.delete('GET shows/')
+    await eventually(() => expect(asked()).toHaveLength(before + 1))
+    answer(undefined)
+    await Promise.all(all)
+
+    expect(asked()).toHaveLength(before + 1)
+  })
+
+  it('stays signed in, and says so, when the server could not be told', async () => {
+    const { wrapper, router } = await mountStudio()
+    await useSessionStore().signIn('alice', 'correct-horse')
+    server.current.state.overrides.set('POST auth/logout/', { status: 503, body: {} })
+
+    await wrapper.get('[data-testid=sign-out]').trigger('click')
+
+    await eventually(() => expect(wrapper.get('[data-testid=sign-out-error]').text()).toContain('still signed in'))
+    expect(router.currentRoute.value.name).not.toBe('sign-in')
+  })
+
   it('has words for an empty organization', async () => {
     Object.assign(server.current.state.world, { shows: [] })
     server.current.state.world.broadcast.state = 'ended'

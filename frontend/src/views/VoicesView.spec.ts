@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { signIn } from '@/api/client'
 import { i18n } from '@/i18n'
 import { useSessionStore } from '@/stores/session'
+import { useVoicesStore } from '@/stores/voices'
 
 import { IDS } from '../../tests/fake-server/server.mjs'
 import { mountApp } from '../../tests/mount'
@@ -62,6 +63,48 @@ describe('VoicesView', () => {
     await eventually(() => expect(page.get('[role=alert]').text()).toBe('音色服务返回的是静音。'))
   })
 
+  it('plays once when the button is pressed again and again while the voice is slow', async () => {
+    const page = await mountVoices()
+    const path = `POST voices/${IDS.chineseVoice}/preview/`
+    const answers: ((answer: unknown) => void)[] = []
+    const press = async () => {
+      server.current.state.overrides.set(path, new Promise<unknown>((resolve) => answers.push(resolve)))
+      await page.get('[data-language=zh-CN] [data-testid=listen]').trigger('click')
+    }
+    const asked = () => server.current.state.requests.filter((item) => item.path.endsWith('/preview/'))
+
+    await press()
+    await eventually(() => expect(asked()).toHaveLength(1))
+    await press()
+    await press()
+    await eventually(() => expect(asked()).toHaveLength(2))
+    answers.forEach((answer) => answer({ headers: { 'Content-Type': 'audio/wav' }, body: 'RIFF' }))
+    await eventually(() => expect(played.length).toBeGreaterThan(0))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+
+    expect(played).toHaveLength(1)
+  })
+
+  it('shows nothing of one organization under the name of the next', async () => {
+    const page = await mountVoices()
+    let answer = (_: unknown) => undefined as void
+    await page.get('[data-testid=word-text]').setValue('小岚')
+    const session = useSessionStore()
+    await useVoicesStore().load()
+    server.current.state.overrides.set('GET voices/', new Promise<unknown>((resolve) => (answer = resolve)))
+
+    session.organizations = [...session.organizations, { id: 'comet', name: 'Comet', role: 'owner', permissions: [] }]
+    session.chooseOrganization('comet')
+    const loaded = useVoicesStore().load()
+    await page.vm.$nextTick()
+
+    expect(page.findAll('[data-testid=voice], [data-testid=word]')).toHaveLength(0)
+    answer(undefined)
+    await loaded
+    await page.vm.$nextTick()
+    expect(page.get<HTMLInputElement>('[data-testid=word-text]').element.value).toBe('')
+  })
+
   it('advises once about basic voices', async () => {
     const page = await mountVoices()
     expect(page.get('[data-testid=voice-advice]').text()).toContain('sound like a machine')
@@ -101,6 +144,7 @@ describe('VoicesView', () => {
 
   it('lets operators listen and not change', async () => {
     const page = await mountVoices('operator')
+    expect(document.title).toBe('Voices · LiveStudio')
 
     expect(page.find('[data-testid=word-form]').exists()).toBe(false)
     expect(page.find('[data-testid=word-remove]').exists()).toBe(false)
