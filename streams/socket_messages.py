@@ -39,11 +39,12 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """script is told to consoles only."""
+    """script and record (whether it is to be recorded) are told to consoles only."""
 
     state: Annotated[str, BroadcastState]
     reason: str
     script: Annotated[str, ScriptState] | None = None
+    record: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +254,8 @@ _KINDS: Final = {
 
 def state_message(broadcast: Broadcast) -> Json:
     """The `state` text of a broadcast."""
-    return to_json(State(broadcast.state, broadcast.reason, broadcast.script))
+    row = broadcast
+    return to_json(State(row.state, row.reason, row.script, record=row.recording_wanted))
 
 
 def cursor_message(broadcast: Broadcast) -> Json:

@@ -14,6 +14,7 @@ from livestudio.common.errors import NotFoundError
 from metering.services.counting import require_room
 from streams.models import Broadcast, ControlCommand, Recording
 from streams.models.recording import RecordingState
+from streams.poke import poke_consoles
 from streams.services.commands import Order
 from streams.services.speech import steer
 
@@ -35,6 +36,8 @@ def set_recording(
             require_room(broadcast.organization_id, "storage_bytes", 1)
         command = steer(broadcast, Order("record", {"on": on}, idempotency_key), actor)
         Broadcast.objects.filter(pk=broadcast.pk).update(recording_wanted=on)
+        # Every console shows whether it is on, not only the one that switched it.
+        transaction.on_commit(lambda: poke_consoles(broadcast.pk))
     return command
 
 

@@ -15,15 +15,16 @@ let socket: ConsoleSocket
 let messages: ConsoleMessage[]
 let links: LinkState[]
 let lastSequence: number
+let gaps: number
 
-function open(): Promise<void> {
-  const backoff = new Backoff({ firstMs: 20, maximumMs: 40, jitter: 0 })
+function open(backoff = new Backoff({ firstMs: 20, maximumMs: 40, jitter: 0 })): Promise<void> {
   socket = new ConsoleSocket(
     IDS.broadcast,
     {
       onMessage: (message) => messages.push(message),
       onLink: (state) => links.push(state),
       lastSequence: () => lastSequence,
+      onGap: () => (gaps += 1),
     },
     backoff,
   )
@@ -36,9 +37,13 @@ beforeEach(async () => {
   messages = []
   links = []
   lastSequence = 0
+  gaps = 0
   await signIn('alice', 'correct-horse')
 })
-afterEach(() => socket.close())
+afterEach(() => {
+  vi.useRealTimers()
+  socket.close()
+})
 
 describe('ConsoleSocket', () => {
   it('opens with a ticket and receives the welcome', async () => {
@@ -55,7 +60,7 @@ describe('ConsoleSocket', () => {
 
     await open()
 
-    await eventually(() => expect(replays()).toEqual([{ type: 'replay', after_sequence: 5 }]))
+    await eventually(() => expect(replays()).toMatchObject([{ type: 'replay', after_sequence: 5 }]))
     const sequences = () => messages.flatMap((item) => (item.type === 'event' ? [item.sequence] : []))
     await eventually(() => expect(sequences()).toEqual([6, 7]))
   })
@@ -88,7 +93,7 @@ describe('ConsoleSocket', () => {
     server.current.dropConsoles()
 
     await eventually(() => expect(replays()).toHaveLength(2))
-    expect(replays()[1]).toEqual({ type: 'replay', after_sequence: 7 })
+    expect(replays()[1]).toMatchObject({ type: 'replay', after_sequence: 7 })
     expect(links).toEqual(['connecting', 'open', 'waiting', 'connecting', 'open'])
     const tickets = server.current.state.requests.filter((item) => item.path === 'ws-tickets/')
     expect(tickets).toHaveLength(2)
@@ -106,6 +111,58 @@ describe('ConsoleSocket', () => {
     await expect(command).rejects.toMatchObject({ code: 'link_lost' })
   })
 
+  it('tells of a gap that is longer than a replay', async () => {
+    server.current.state.replayMaxEvents = 3
+    lastSequence = 1
+
+    await open()
+
+    await eventually(() => expect(gaps).toBe(1))
+    expect(messages.filter((item) => item.type === 'event')).toHaveLength(3)
+  })
+
+  it('takes no answer for the end of the link: a network that is gone closes nothing', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    server.current.state.overrides.set('command:pause', 'silent')
+    await open()
+    await eventually(() => expect(replays()).toHaveLength(1))
+    await eventually(() => expect(messages.filter((item) => item.type === 'event')).toHaveLength(7))
+
+    const command = socket.send('c-4', 'pause', {})
+    const refused = expect(command).rejects.toMatchObject({ code: 'no_answer' })
+    vi.advanceTimersByTime(8_000)
+
+    await refused
+    expect(links.at(-1)).toBe('waiting')
+    expect(socket.isOpen).toBe(false)
+  })
+
+  it('asks whether anybody is there when nothing is told any more', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    await open()
+    await eventually(() => expect(messages.filter((item) => item.type === 'event')).toHaveLength(7))
+    server.current.state.overrides.set('replay', 'silent')
+
+    vi.advanceTimersByTime(10_000)
+    await eventually(() => expect(replays()).toHaveLength(2))
+    expect(links).not.toContain('waiting')
+    vi.advanceTimersByTime(8_000)
+
+    expect(links).toContain('waiting')
+  })
+
+  it('does not hurry back to a server that lets it in and closes at once', async () => {
+    const backoff = new Backoff({ firstMs: 20, maximumMs: 40, jitter: 0 })
+    const reset = vi.spyOn(backoff, 'reset')
+    await open(backoff)
+    await eventually(() => expect(links.at(-1)).toBe('open'))
+
+    server.current.dropConsoles()
+
+    await eventually(() => expect(links.filter((item) => item === 'open')).toHaveLength(2))
+    expect(reset).not.toHaveBeenCalled()
+  })
+
   it.each([4403, 4404])('does not come back after close code %i', async (code) => {
     await open()
     await eventually(() => expect(socket.isOpen).toBe(true))
@@ -119,7 +176,7 @@ describe('ConsoleSocket', () => {
     const body = { error: { code: 'not_found', message: 'There is no such object.' } }
     server.current.state.overrides.set('POST ws-tickets/', { status: 404, body })
     const refused = vi.fn<(state: LinkState, error: ApiError | null) => void>()
-    socket = new ConsoleSocket(IDS.broadcast, { onMessage: vi.fn(), onLink: refused, lastSequence: () => 0 })
+    socket = new ConsoleSocket(IDS.broadcast, { onMessage: vi.fn(), onLink: refused, lastSequence: () => 0, onGap: vi.fn() })
 
     await socket.connect()
 

@@ -1,4 +1,5 @@
 import { ApiError, toApiError } from '@/api/errors'
+import { newId } from '@/api/ids'
 import type { CommandArguments, CommandName, ErrorBody } from '@/api/schema'
 
 import { Backoff } from './backoff'
@@ -18,9 +19,17 @@ export interface ConsoleSocketHandlers {
   onLink: (state: LinkState, error: ApiError | null) => void
   /** Sequence of the last event the page holds; replay starts after it. */
   lastSequence: () => number
+  /** More was missed than a replay tells: what the page shows has to be loaded anew. */
+  onGap: () => void
 }
 
-const COMMAND_DEADLINE_MS = 8_000
+/** The server answers within 3 s, also where the runner does not: then nobody is there. */
+const ANSWER_DEADLINE_MS = 8_000
+/** On air something is told each second. A network that is gone tells nothing at all, not even that. */
+const QUIET_MS = 10_000
+const OPEN_DEADLINE_MS = 10_000
+/** A link that lasted as long was no accident: only then is the next one tried at once. */
+const STEADY_MS = 10_000
 
 interface Pending {
   resolve: (data: unknown) => void
@@ -45,6 +54,8 @@ export class ConsoleSocket {
   private readonly pending = new Map<string, Pending>()
   private socket: WebSocket | null = null
   private timer: number | undefined
+  private quietTimer: number | undefined
+  private openedAtMs = 0
   private isClosed = false
 
   constructor(broadcast: string, handlers: ConsoleSocketHandlers, backoff = new Backoff()) {
@@ -71,37 +82,56 @@ export class ConsoleSocket {
   close(): void {
     this.isClosed = true
     window.clearTimeout(this.timer)
-    this.socket?.close()
+    this.letGo()
     this.failPending('closed')
     this.handlers.onLink('closed', null)
   }
 
   /** Send a command; resolves with the result's data, rejects with the server's error. */
   send<N extends CommandName>(id: string, name: N, args: CommandArguments[N]): Promise<unknown> {
+    return this.ask(id, { type: 'command', id, name, args })
+  }
+
+  private ask(id: string, message: ConsoleRequest): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (!this.isOpen) return reject(new ApiError({ code: 'link_down', message: '' }, 0))
-      const late = () => this.settle(id, (item) => item.reject(lateError()))
-      const timer = window.setTimeout(late, COMMAND_DEADLINE_MS)
+      if (!this.socket || !this.isOpen) return reject(new ApiError({ code: 'link_down', message: '' }, 0))
+      const timer = window.setTimeout(() => this.onNoAnswer(id), ANSWER_DEADLINE_MS)
       this.pending.set(id, { resolve, reject, timer })
-      if (this.socket) say(this.socket, { type: 'command', id, name, args })
+      this.socket.send(JSON.stringify(message))
     })
   }
 
   private attach(socket: WebSocket): void {
     this.socket = socket
-    socket.onopen = () => this.onOpen(socket)
+    this.timer = window.setTimeout(() => this.onLost(0), OPEN_DEADLINE_MS)
+    socket.onopen = () => this.onOpen()
     socket.onmessage = (event) => this.onText(event.data)
-    socket.onclose = (event) => this.onClose(event.code)
+    socket.onclose = (event) => this.onLost(event.code)
   }
 
-  private onOpen(socket: WebSocket): void {
-    this.backoff.reset()
+  private onOpen(): void {
+    window.clearTimeout(this.timer)
+    this.openedAtMs = Date.now()
     this.handlers.onLink('open', null)
-    const after = this.handlers.lastSequence()
-    say(socket, { type: 'replay', after_sequence: after })
+    void this.catchUp()
+  }
+
+  /** Ask for the events that the page lacks; the answer also tells that somebody is there. */
+  private async catchUp(): Promise<void> {
+    this.expectMore()
+    const id = newId()
+    const message = { type: 'replay', id, after_sequence: this.handlers.lastSequence() } as const
+    const answer = await this.ask(id, message).catch(() => null)
+    if ((answer as { is_complete?: boolean } | null)?.is_complete === false) this.handlers.onGap()
+  }
+
+  private expectMore(): void {
+    window.clearTimeout(this.quietTimer)
+    this.quietTimer = window.setTimeout(() => void this.catchUp(), QUIET_MS)
   }
 
   private onText(text: unknown): void {
+    this.expectMore()
     const message = parseMessage<ConsoleMessage>(text)
     if (!message) return
     if (message.type === 'result') this.onResult(message)
@@ -114,10 +144,26 @@ export class ConsoleSocket {
     )
   }
 
-  private onClose(code: number): void {
+  private onNoAnswer(id: string): void {
+    this.settle(id, (item) => item.reject(new ApiError({ code: 'no_answer', message: '' }, 0)))
+    this.onLost(0)
+  }
+
+  /** Not waiting for the other side to agree: it may be out of reach. */
+  private letGo(): void {
+    window.clearTimeout(this.quietTimer)
+    if (!this.socket) return
+    this.socket.onopen = this.socket.onmessage = this.socket.onclose = null
+    this.socket.close()
     this.socket = null
+  }
+
+  private onLost(code: number): void {
+    window.clearTimeout(this.timer)
+    this.letGo()
     this.failPending('link_lost')
-    if (this.isClosed) return
+    if (this.openedAtMs && Date.now() - this.openedAtMs > STEADY_MS) this.backoff.reset()
+    this.openedAtMs = 0
     const refusal = REFUSALS[code]
     if (refusal) this.handlers.onLink('refused', new ApiError(refusal, 0))
     else this.retry(null)
@@ -150,12 +196,4 @@ export class ConsoleSocket {
       this.settle(id, (item) => item.reject(new ApiError({ code, message: '' }, 0)))
     }
   }
-}
-
-function say(socket: WebSocket, message: ConsoleRequest): void {
-  socket.send(JSON.stringify(message))
-}
-
-function lateError(): ApiError {
-  return new ApiError({ code: 'no_answer', message: '' }, 0)
 }

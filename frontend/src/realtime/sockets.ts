@@ -20,6 +20,7 @@ export interface components {
             state: "starting" | "live" | "recovering" | "stopping" | "ended" | "failed";
             reason: string;
             script?: ("running" | "held" | "paused" | "finished") | null;
+            record?: boolean | null;
         } | {
             /** @constant */
             type: "cursor";
@@ -118,6 +119,7 @@ export interface components {
             state: "starting" | "live" | "recovering" | "stopping" | "ended" | "failed";
             reason: string;
             script?: ("running" | "held" | "paused" | "finished") | null;
+            record?: boolean | null;
         } | {
             /** @constant */
             type: "caption";

@@ -28,13 +28,20 @@ export const useCommandsStore = defineStore('commands', () => {
       change(id, { state: 'done' })
       return true
     } catch (failure) {
-      change(id, { state: 'failed', error: toApiError(failure) })
+      fail(id, failure)
       return false
     }
   }
 
   function change(id: string, fields: Partial<CommandEntry>): void {
     entries.value = entries.value.map((item) => (item.id === id ? { ...item, ...fields } : item))
+  }
+
+  /** Comes first, also where something newer was sent meanwhile: it must not be missed. */
+  function fail(id: string, failure: unknown): void {
+    change(id, { state: 'failed', error: toApiError(failure) })
+    const isThis = (item: CommandEntry) => item.id === id
+    entries.value = [...entries.value.filter(isThis), ...entries.value.filter((item) => !isThis(item))]
   }
 
   function clear(): void {

@@ -1,5 +1,5 @@
 import { defineStore } from 'pinia'
-import { computed, ref, shallowRef } from 'vue'
+import { computed, ref, shallowRef, watch } from 'vue'
 
 import * as api from '@/api/client'
 import type { ApiError } from '@/api/errors'
@@ -11,7 +11,6 @@ import type {
   CommandArguments,
   CommandName,
   Cue,
-  Cursor,
   Metrics,
   Show,
   Utterance,
@@ -21,6 +20,7 @@ import type { ConsoleMessage } from '@/realtime/messages'
 
 import { useCommandsStore } from './commands'
 import { extendSeries, type Series } from './metricSeries'
+import { useSessionStore } from './session'
 
 const EVENTS_KEPT = 300
 const UTTERANCES_KEPT = 200
@@ -30,6 +30,7 @@ const LINK_CODES = ['link_down']
 /** Everything the control room of one broadcast shows, kept current by its console socket. */
 export const useConsoleStore = defineStore('console', () => {
   const commands = useCommandsStore()
+  const session = useSessionStore()
   const broadcastId = ref('')
   const broadcast = ref<Broadcast | null>(null)
   const show = ref<Show | null>(null)
@@ -63,19 +64,28 @@ export const useConsoleStore = defineStore('console', () => {
   async function open(id: string): Promise<void> {
     close()
     reset(id)
-    socket = new ConsoleSocket(id, {
+    const mine = new ConsoleSocket(id, {
       onMessage: receive,
       onLink: setLink,
       lastSequence: () => lastSequence.value,
+      onGap: () => void load(id),
     })
+    socket = mine
     await load(id)
-    if (broadcastId.value === id) await socket?.connect()
+    // Meanwhile somebody may have gone to another console, or away and back to this one.
+    if (socket === mine) await mine.connect()
   }
 
   function close(): void {
     socket?.close()
     socket = null
   }
+
+  /** Whoever was refused because the session had ended comes back with the next one. */
+  watch(
+    () => session.signIns,
+    () => link.value === 'refused' && void socket?.connect(),
+  )
 
   function reset(id: string): void {
     broadcastId.value = id
@@ -92,14 +102,19 @@ export const useConsoleStore = defineStore('console', () => {
   }
 
   async function load(id: string): Promise<void> {
+    const mine = socket
     try {
-      setBroadcast(await api.getBroadcast(id))
+      const found = await api.getBroadcast(id)
+      if (socket !== mine) return
+      setBroadcast(found)
       const lists = [api.listUtterances(id), api.listEvents(id)] as const
       const [said, happened] = await Promise.all(lists)
-      said.sort(byStart).forEach(putUtterance)
+      if (socket !== mine) return
+      // The newest come first; each has the place that it had when it was told.
+      said.reverse().forEach(putUtterance)
       happened.forEach(putEvent)
     } catch (error) {
-      linkError.value = toApiError(error)
+      if (socket === mine) linkError.value = toApiError(error)
     }
   }
 
@@ -116,11 +131,10 @@ export const useConsoleStore = defineStore('console', () => {
   }
 
   async function loadShow(id: string): Promise<void> {
-    try {
-      show.value = await api.getShow(id)
-    } catch (error) {
-      linkError.value = toApiError(error)
-    }
+    // One that was deleted since, or may not be seen: the airing has its own title and rundown.
+    const found = await api.getShow(id).catch(() => null)
+    if (broadcast.value?.show !== id) return
+    show.value = found
     if (cues.value.some((cue) => cue.card?.picture)) await loadPictures()
   }
 
@@ -140,8 +154,8 @@ export const useConsoleStore = defineStore('console', () => {
         permissions.value = message.permissions
         return setBroadcast(message.broadcast)
       case 'state': {
-        const { state, reason, script } = message
-        return patch(script ? { state, reason, script } : { state, reason })
+        const { state, reason, script, record } = message
+        return patch({ state, reason, ...(script && { script }), ...(typeof record === 'boolean' && { record }) })
       }
       case 'cursor': {
         const { cue, sentence, loop } = message
@@ -172,6 +186,13 @@ export const useConsoleStore = defineStore('console', () => {
     const known = utterances.value[index]
     if (known) utterances.value.splice(index, 1, { ...known, ...next })
     else utterances.value = [...utterances.value, next].slice(-UTTERANCES_KEPT)
+  }
+
+  /** With its process went the sentence that it was saying; the next one says it again. */
+  function cutOff(): void {
+    utterances.value = utterances.value.map((item) =>
+      item.state === 'speaking' ? { ...item, state: 'interrupted' } : item,
+    )
   }
 
   function putOutput(next: Partial<BroadcastOutput> & { id: string }): void {
@@ -206,12 +227,12 @@ export const useConsoleStore = defineStore('console', () => {
     events.value = all.slice(-EVENTS_KEPT)
   }
 
-  /** Events replayed after a gap also bring what the missed messages would have told. */
+  /**
+   * What no message of its own tells, and the sentences of a gap. State, cursor and outputs are not
+   * among it: those of a replay are older than the welcome.
+   */
   function applyEvent({ kind, data, at }: BroadcastEvent): void {
-    if (kind === 'broadcast.state') patch({ state: data.state, reason: data.reason } as Broadcast)
-    if (kind === 'script.state') patch({ script: data.script } as Broadcast)
-    if (kind === 'cursor') patch({ cursor: data as unknown as Cursor })
-    if (kind === 'output') putOutput(data as unknown as BroadcastOutput)
+    if (kind === 'runner.started') cutOff()
     if (kind === 'broadcast.first_frame' && !broadcast.value?.first_frame_at) {
       patch({ first_frame_at: at })
     }
@@ -243,7 +264,8 @@ export const useConsoleStore = defineStore('console', () => {
     } catch (error) {
       if (!LINK_CODES.includes(toApiError(error).code)) throw error
     }
-    return api.postCommand(broadcastId.value, name, args, id)
+    // The server knows a command of a console by this name: sent by both ways it is done once.
+    return api.postCommand(broadcastId.value, name, args, `console.${id}`)
   }
 
   function switchOutput(output: string, verb: 'start' | 'stop'): Promise<boolean> {
@@ -293,9 +315,4 @@ function rowOf<M extends { type: string }>({ type: _, ...row }: M): Omit<M, 'typ
 
 function bySequence(a: BroadcastEvent, b: BroadcastEvent): number {
   return a.sequence - b.sequence
-}
-
-/** Oldest first; what has not begun comes last. */
-function byStart(a: Utterance, b: Utterance): number {
-  return (a.started_at ?? '9999').localeCompare(b.started_at ?? '9999')
 }

@@ -4,6 +4,8 @@ import { signIn } from '@/api/client'
 
 import { installFakePeer } from '../../tests/fakePeer'
 import { IDS } from '../../tests/fake-server/server.mjs'
+import { useConsoleStore } from '@/stores/console'
+import { useSessionStore } from '@/stores/session'
 import { mountApp } from '../../tests/mount'
 import { eventually, useFakeServer } from '../../tests/useFakeServer'
 
@@ -34,11 +36,22 @@ describe('ConsoleView', () => {
     const page = await openConsole()
 
     expect(page.get('h1').text()).toBe('秋季新品专场')
+    expect(document.title).toBe('ON AIR 秋季新品专场 · LiveStudio')
     expect(page.get('[data-testid=tally]').text()).toContain('ON AIR')
     expect(page.get('[data-testid=cue-2]').attributes('data-status')).toBe('current')
     expect(page.findAll('[data-testid=output]')).toHaveLength(4)
     expect(page.findAll('[data-testid=utterance]')).toHaveLength(8)
     expect(page.get('[data-testid=events]').text()).toContain('First picture')
+  })
+
+  it('keeps a line that was dropped where it was, not below what is said now', async () => {
+    Object.assign(server.current.state.world.utterances[1] ?? {}, { state: 'dropped', started_at: null })
+    const page = await openConsole()
+    await eventually(() => expect(page.findAll('[data-testid=utterance]')).toHaveLength(8))
+
+    const states = page.findAll('[data-testid=utterance]').map((row) => row.attributes('data-state'))
+
+    expect(states.indexOf('dropped')).toBe(1)
   })
 
   it.each([
@@ -96,6 +109,122 @@ describe('ConsoleView', () => {
     expect(server.current.state.commands[0]).toMatchObject({ via: 'http', name: 'interrupt' })
   })
 
+  it('is the same command by either way, so that a line is not said twice', async () => {
+    server.current.state.overrides.set('command:say', 'silent')
+    const page = await openConsole()
+    const box = page.get('[data-testid=say-text]')
+    await box.setValue('限时五分钟')
+    await box.trigger('keydown', { key: 'Enter' })
+    await eventually(() => expect(server.current.state.commands).toHaveLength(1))
+    server.current.state.refusesSockets = true
+    server.current.dropConsoles()
+    await eventually(() => expect(page.find('[data-testid=say-error]').exists()).toBe(true))
+
+    await box.trigger('keydown', { key: 'Enter' })
+
+    await eventually(() => expect(server.current.state.commands).toHaveLength(2))
+    const [first, second] = server.current.state.commands
+    // The server puts this before the ids of consoles.
+    expect(second).toMatchObject({ via: 'http', id: `console.${first?.id}` })
+  })
+
+  it('lets nothing newer hide that a command failed', async () => {
+    const error = { code: 'command_failed', message: 'Not now.' }
+    let refuse = (_: unknown) => undefined as void
+    const path = `POST broadcasts/${IDS.broadcast}/outputs/0b5e0000-0000-4000-8000-000000000002/stop/`
+    server.current.state.overrides.set(path, new Promise<unknown>((resolve) => (refuse = resolve)))
+    const page = await openConsole()
+    await page.findAll('[data-testid=outputs] .end')[1]?.trigger('click')
+    await page.get('[data-testid=expression-laugh]').trigger('click')
+    const strip = page.get('[data-testid=command-result]')
+    await eventually(() => expect(strip.text()).toBe('Expression: done'))
+
+    refuse({ status: 409, body: { error } })
+
+    await eventually(() => expect(strip.text()).toBe('Stop output: Not now.'))
+  })
+
+  it('comes back by itself when its user has signed in again', async () => {
+    const page = await openConsole()
+    const link = () => page.get('[data-testid=link]').attributes('data-state')
+    const body = { error: { code: 'not_authenticated', message: 'Sign in first.' } }
+    server.current.state.overrides.set('POST ws-tickets/', { status: 401, body })
+    server.current.state.hasRefreshCookie = false
+    server.current.dropConsoles()
+    await eventually(() => expect(link()).toBe('refused'))
+    server.current.state.overrides.clear()
+
+    await useSessionStore().signIn('alice', 'correct-horse')
+
+    await eventually(() => expect(link()).toBe('open'))
+  })
+
+  it('shows the broadcast that its address names when Back leads from one to another', async () => {
+    const asked = (id: string) => server.current.state.requests.some((item) => item.path === `broadcasts/${id}/`)
+    const { wrapper: page } = mountApp(ConsoleView, { props: { id: 'b0000000-0000-4000-8000-000000000001' } })
+    await eventually(() => expect(asked('b0000000-0000-4000-8000-000000000001')).toBe(true))
+
+    await page.setProps({ id: IDS.broadcast })
+
+    await eventually(() => expect(asked(IDS.broadcast)).toBe(true))
+  })
+
+  it('opens one link when it is left and opened again before the first answer', async () => {
+    const path = `GET broadcasts/${IDS.broadcast}/`
+    let answer = (_: unknown) => undefined as void
+    server.current.state.overrides.set(path, new Promise<unknown>((resolve) => (answer = resolve)))
+    const { wrapper: first } = mountApp(ConsoleView, { props: { id: IDS.broadcast } })
+    const studio = useConsoleStore()
+    void studio.open(IDS.broadcast)
+    server.current.state.overrides.delete(path)
+
+    answer(undefined)
+    await eventually(() => expect(first.get('[data-testid=link]').attributes('data-state')).toBe('open'))
+    await eventually(() => expect(first.findAll('[data-testid=utterance]')).toHaveLength(8))
+    const tickets = server.current.state.requests.filter((item) => item.path === 'ws-tickets/')
+
+    expect(tickets.filter((item) => item.body.purpose === 'console')).toHaveLength(1)
+  })
+
+  it('shows the state of now after a gap, not that of a replayed event', async () => {
+    const page = await openConsole()
+    const { world } = server.current.state
+    const at = new Date().toISOString()
+    world.events.push({ sequence: 8, kind: 'broadcast.state', at, data: { state: 'live', reason: '' } })
+    world.events.push({ sequence: 9, kind: 'script.state', at, data: { script: 'held', reason: 'stood still' } })
+    Object.assign(world.broadcast, { state: 'recovering' })
+    server.current.dropConsoles()
+
+    await eventually(() => expect(page.get('[data-testid=events]').text()).toContain('stood still'))
+
+    expect(page.get('[data-testid=tally]').attributes('data-state')).toBe('recovering')
+  })
+
+  it('says no sentence for ever that its process took with it', async () => {
+    const page = await openConsole()
+    const speaking = () => page.findAll('[data-testid=utterance][data-state=speaking]')
+    await eventually(() => expect(speaking()).toHaveLength(1))
+
+    const at = new Date().toISOString()
+    server.current.push({ type: 'event', sequence: 8, kind: 'runner.started', at, data: { pid: 7, lease_epoch: 2 } })
+
+    await eventually(() => expect(speaking()).toHaveLength(0))
+  })
+
+  it('does not say that the link is refused because the show was deleted', async () => {
+    const body = { error: { code: 'not_found', message: 'There is no such object.' } }
+    server.current.state.overrides.set(`GET shows/${IDS.show}/`, { status: 404, body })
+    const page = await openConsole()
+
+    // Once for the page, and once more for the welcome.
+    const asked = () => server.current.state.requests.filter((item) => item.path === `shows/${IDS.show}/`)
+    await eventually(() => expect(asked()).toHaveLength(2))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+
+    expect(page.find('[data-testid=link-error]').exists()).toBe(false)
+    expect(page.get('h1').text()).toBe('秋季新品专场')
+  })
+
   it('says that the presenter is not there yet, and that the rundown waits for it', async () => {
     const page = await openConsole()
     const chip = () => page.get('[data-testid=script-state]').attributes('data-state')
@@ -110,7 +239,7 @@ describe('ConsoleView', () => {
   it('follows what the server tells', async () => {
     const page = await openConsole()
 
-    server.current.push({ type: 'state', state: 'recovering', reason: 'worker died', script: 'held' })
+    server.current.push({ type: 'state', state: 'recovering', reason: 'worker died', script: 'held', record: false })
     server.current.push({ type: 'cursor', cue: 'c0de0000-0000-4000-8000-000000000003', sentence: 0, loop: 1 })
     server.current.push({ type: 'metrics', metrics: { fps: 12.5 } })
     const output = { id: '0b5e0000-0000-4000-8000-000000000002', state: 'failed', reason: 'Refused.' }
@@ -121,6 +250,7 @@ describe('ConsoleView', () => {
     await eventually(() => expect(page.get('[data-testid=events]').text()).toContain("The picture's process died"))
     expect(page.get('[data-testid=tally]').attributes('data-state')).toBe('recovering')
     expect(page.get('[data-testid=script-state]').text()).toBe('Held')
+    expect(page.get('[data-testid=record]').attributes('aria-pressed')).toBe('false')
     expect(page.get('[data-testid=cue-3]').attributes('data-status')).toBe('current')
     expect(page.get('[data-testid=metric-fps] dd').text()).toBe('12.5fps')
     expect(page.findAll('[data-testid=output]')[1]?.text()).toContain('Refused.')

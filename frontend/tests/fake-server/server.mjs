@@ -32,6 +32,8 @@ export async function createFakeServer(options = {}) {
     /** What a watch socket says first; null = nothing. */
     watchGreeting: /** @type {any} */ ({ type: 'state', state: 'live', reason: '' }),
     refusesSockets: false,
+    /** Of one replay; more is missed. */
+    replayMaxEvents: 1000,
     consoles: new Set(),
     watchers: new Set(),
     answerOffer: options.answerOffer ?? null,
@@ -92,8 +94,12 @@ function attachConsole(state, client) {
     const message = JSON.parse(String(text))
     if (message.type === 'replay') {
       state.messages.push(message)
+      if (state.overrides.get('replay') === 'silent') return
       const missed = world.events.filter((item) => item.sequence > message.after_sequence)
-      return missed.forEach((item) => send({ type: 'event', ...item }))
+      const told = missed.slice(0, state.replayMaxEvents)
+      told.forEach((item) => send({ type: 'event', ...item }))
+      const data = { last_sequence: told.at(-1)?.sequence ?? message.after_sequence, is_complete: told.length < state.replayMaxEvents }
+      return send({ type: 'result', id: message.id ?? '', ok: true, data })
     }
     const { id, name, args } = message
     state.commands.push({ via: 'websocket', id, name, args })

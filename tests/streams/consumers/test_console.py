@@ -16,7 +16,7 @@ from streams.consumers import console as console_module
 from streams.models import Broadcast, BroadcastEvent, ControlCommand
 from streams.poke import poke_consoles
 from streams.services.tickets import create_ticket
-from tests.factories import Cast, add_member
+from tests.factories import Cast, add_member, api_client
 from tests.streams.consumers.peers import (
     AT,
     ORIGIN,
@@ -85,6 +85,34 @@ async def test_command_runs_the_rest_verb_and_is_answered(live: Broadcast, cast:
     assert first["data"]["utterance"]["state"] == "queued"
     assert again["data"] == first["data"]  # the same id is the same command
     assert await ControlCommand.objects.filter(broadcast=live).acount() == 1
+
+
+async def test_command_is_the_same_over_http_with_its_key(live: Broadcast, cast: Cast) -> None:
+    """A page whose websocket broke before the answer asks again the other way."""
+    path, line = f"/api/v1/broadcasts/{live.pk}/say/", {"text": "你好"}
+    async with browser(live, "console", cast.bob) as console:
+        await console.receive("welcome")
+        await console.send({"type": "command", "id": "7", "name": "say", "args": line})
+        first = await console.receive("result")
+    client = await in_database(api_client, cast.bob)
+
+    headers = {"Idempotency-Key": "console.7"}
+    again = await in_database(client.post, path, line, headers=headers)
+
+    assert again.json() == first["data"]
+    assert await ControlCommand.objects.filter(broadcast=live).acount() == 1
+
+
+async def test_every_console_hears_that_recording_was_switched(live: Broadcast, cast: Cast) -> None:
+    async with (
+        browser(live, "console", cast.alice) as first,
+        browser(live, "console", cast.bob) as second,
+    ):
+        await first.receive("welcome")
+        await second.receive("welcome")
+        await first.send({"type": "command", "id": "r", "name": "record", "args": {"on": True}})
+
+        assert (await second.receive("state"))["record"] is True
 
 
 async def test_interrupt_waits_for_the_runner(live: Broadcast, cast: Cast) -> None:

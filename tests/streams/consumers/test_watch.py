@@ -135,7 +135,13 @@ async def test_viewer_hears_state_captions_and_lips_only(live: Broadcast) -> Non
         heard = [await viewer.receive() for _ in range(3)]
 
     assert [message["type"] for message in heard] == ["caption", "viseme", "state"]
-    assert heard[2] == {"type": "state", "state": "stopping", "reason": "over", "script": None}
+    assert heard[2] == {
+        "type": "state",
+        "state": "stopping",
+        "reason": "over",
+        "script": None,
+        "record": None,
+    }
 
 
 @pytest.mark.parametrize("text", ["{", '{"type": "command"}', '{"type": "offer"}'])

@@ -119,6 +119,17 @@ describe('SayBox', () => {
     expect(say).not.toHaveBeenCalled()
   })
 
+  it('is left with Esc, which a Chinese input method keeps for itself', async () => {
+    const { text } = mountBox()
+    text.element.focus()
+
+    await text.trigger('keydown', { key: 'Escape', isComposing: true })
+    expect(document.activeElement).toBe(text.element)
+    await text.trigger('keydown', { key: 'Escape' })
+
+    expect(document.activeElement).toBe(document.body)
+  })
+
   it.each([
     ['blank', '   ', false],
     ['controls off', 'hello', true],

@@ -42,6 +42,12 @@ describe('TranscriptRow', () => {
     expect(mountRow({ source: 'operator' }).get('.source-operator').text()).toBe('Operator')
   })
 
+  it('says why a line failed', () => {
+    const row = mountRow({ state: 'failed', reason: 'The voice service answered with silence.' })
+
+    expect(row.text()).toContain('answered with silence')
+  })
+
   it('has no time before it is spoken', () => {
     expect(mountRow({ state: 'queued' }).get('time').text()).toBe('--:--:--')
   })
