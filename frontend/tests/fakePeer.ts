@@ -3,6 +3,8 @@ import { vi } from 'vitest'
 /** The browser's WebRTC, which jsdom lacks: the test plays the network. */
 export class FakePeer {
   static all: FakePeer[] = []
+  /** What making an offer waits for. */
+  static offering: Promise<void> = Promise.resolve()
   static get last(): FakePeer {
     const peer = FakePeer.all.at(-1)
     if (!peer) throw new Error('no peer was made')
@@ -39,6 +41,7 @@ export class FakePeer {
     return { setCodecPreferences: (codecs: { mimeType: string }[]) => (transceiver.codecs = codecs) }
   }
   async createOffer() {
+    await FakePeer.offering
     return { type: 'offer', sdp: 'v=0 offer' }
   }
   async setLocalDescription(description: { sdp: string }) {
@@ -84,6 +87,7 @@ export class FakePeer {
 /** Put the fake in place of the browser's classes. `codecs`: what the browser can decode. */
 export function installFakePeer(codecs = ['video/VP8', 'video/H264', 'video/rtx']): void {
   FakePeer.all = []
+  FakePeer.offering = Promise.resolve()
   vi.stubGlobal('RTCPeerConnection', FakePeer)
   vi.stubGlobal('MediaStream', class { addTrack() {} })
   const capabilities = { codecs: codecs.map((mimeType) => ({ mimeType })) }

@@ -41,6 +41,7 @@ beforeEach(() => {
   captions.length = 0
 })
 afterEach(() => {
+  vi.useRealTimers()
   session.close()
   vi.unstubAllGlobals()
 })
@@ -57,6 +58,24 @@ describe('WatchSession over the websocket', () => {
     expect(video?.codecs?.map((codec) => codec.mimeType)).toEqual(['video/H264', 'video/rtx'])
     expect(status().transport).toBe('websocket')
     expect(states()).toEqual(['connecting', 'live'])
+  })
+
+  it('leaves no viewer behind when the page is left while it makes its offer', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    let go = () => undefined as void
+    FakePeer.offering = new Promise<void>((resolve) => (go = resolve))
+    start(30)
+    await eventually(() => expect(FakePeer.all).toHaveLength(1))
+
+    session.close()
+    go()
+    await new Promise((resolve) => setImmediate(resolve))
+    await vi.advanceTimersByTimeAsync(20_000)
+    vi.useRealTimers()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+
+    const tickets = server.current.state.requests.filter((item) => item.path === 'ws-tickets/')
+    expect(tickets).toHaveLength(1)
   })
 
   it('exchanges candidates both ways', async () => {

@@ -91,6 +91,7 @@ export class WatchSession {
 
   /** Begin, or try again now. */
   async connect(): Promise<void> {
+    if (this.isClosed) return
     const attempt = this.beginAttempt()
     try {
       const socket = await WatchSocket.open(this.id, this.socketHandlers(attempt))
@@ -195,7 +196,8 @@ export class WatchSession {
   }
 
   private async offer(attempt: number): Promise<void> {
-    if (this.peer || attempt !== this.attempt || !this.socket) {
+    const { socket } = this
+    if (this.peer || attempt !== this.attempt || !socket) {
       // The state may arrive before `open` has returned the socket: come back in a moment.
       if (!this.peer && attempt === this.attempt) this.expectState(attempt)
       return
@@ -204,8 +206,10 @@ export class WatchSession {
     if (this.status.state === 'waiting') this.report({ state: 'connecting', detail: '' })
     try {
       this.heldCandidates = []
-      const peer = this.createPeer(attempt, this.socket.ticket.ice_servers ?? [])
-      this.socket.sendOffer(await peer.createOffer())
+      const peer = this.createPeer(attempt, socket.ticket.ice_servers ?? [])
+      const sdp = await peer.createOffer()
+      if (attempt !== this.attempt) return
+      socket.sendOffer(sdp)
       const late = () => this.fail('signalling', `no answer in ${ANSWER_DEADLINE_MS / 1000} s`)
       this.stepTimer = window.setTimeout(late, ANSWER_DEADLINE_MS)
     } catch (error) {
@@ -217,8 +221,9 @@ export class WatchSession {
     window.clearTimeout(this.stepTimer)
     try {
       await this.peer?.acceptAnswer(sdp)
+      if (attempt !== this.attempt) return
       this.releaseCandidates()
-      if (attempt === this.attempt) this.watchFrames(attempt)
+      this.watchFrames(attempt)
     } catch (error) {
       if (attempt === this.attempt) this.refuse(refusalOfException(error))
     }

@@ -36,6 +36,19 @@ describe('WatchNotice', () => {
     expect(notice.emitted('retry')).toHaveLength(1)
   })
 
+  it('does not read the seconds out one by one', () => {
+    const notice = mountNotice({ state: 'failed', place: 'ice', retryAtMs: Date.now() + 4_200 })
+
+    // A timer is no live region, though all around it is one.
+    expect(notice.get('.countdown').attributes('role')).toBe('timer')
+  })
+
+  it('leads to the sign-in and back where the show is not public', () => {
+    const link = mountNotice({ state: 'sign_in' }).get('[data-testid=watch-sign-in]')
+
+    expect(link.attributes('href')).toBe('/sign-in/?next=/')
+  })
+
   it.each(['waiting', 'connecting', 'recovering', 'sign_in'] as const)('has no button while %s', (state) => {
     expect(mountNotice({ state }).find('button').exists()).toBe(false)
   })

@@ -59,6 +59,28 @@ describe('WatchStage', () => {
     expect(stage.attributes('style')).toContain('--ratio: 0.5625')
   })
 
+  it('fills the screen of a phone that shows only videos so', async () => {
+    const stage = await watchLive()
+    const enter = vi.fn()
+    Object.assign(stage.get('[data-testid=watch-video]').element, { webkitEnterFullscreen: enter })
+
+    await stage.get('[data-testid=toggle-fullscreen]').trigger('click')
+
+    expect(enter).toHaveBeenCalledOnce()
+  })
+
+  it('stays as it is where full screen is not allowed', async () => {
+    const stage = await watchLive()
+    const refused = Promise.reject(new TypeError('not granted'))
+    const wasHandled = vi.spyOn(refused, 'catch')
+    Object.assign(stage.element, { requestFullscreen: () => refused })
+
+    await stage.get('[data-testid=toggle-fullscreen]').trigger('click')
+
+    expect(wasHandled).toHaveBeenCalledOnce()
+    expect(stage.attributes('data-state')).toBe('live')
+  })
+
   it('always says that the presenter is generated', async () => {
     server.current.state.watchGreeting = { type: 'state', state: 'starting', reason: '' }
     const { wrapper } = mountApp(WatchStage, { props: { id: IDS.broadcast } })
