@@ -72,5 +72,43 @@ export async function requireSession(to: RouteLocationNormalized) {
   return { name: 'sign-in', query: { next: to.fullPath } }
 }
 
+const RELOADED = 'livestudio.reloaded'
+
+function forgetReload(): void {
+  try {
+    sessionStorage.removeItem(RELOADED)
+  } catch {
+    // Then it was not kept either.
+  }
+}
+
+/** Remember that a page is loaded anew; false where it just was, since that did not help then. */
+function noteReload(path: string): boolean {
+  try {
+    if (sessionStorage.getItem(RELOADED) === path) return false
+    sessionStorage.setItem(RELOADED, path)
+    return true
+  } catch {
+    // Without a memory nobody could tell the second time from the first.
+    return false
+  }
+}
+
+/**
+ * Load a page whole whose parts cannot be loaded: after an update of the site those that an open tab
+ * would need are gone. Without a network the tab stays as it is, and what is typed in it.
+ */
+export async function loadAnew(path: string, go = (to: string) => window.location.assign(to)): Promise<void> {
+  const isThere = await fetch(path, { method: 'HEAD' }).then(
+    (response) => response.ok,
+    () => false,
+  )
+  if (isThere && noteReload(path)) go(path)
+}
+
 export const router = createRouter({ history: createWebHistory('/'), routes })
 router.beforeEach(requireSession)
+router.onError((_, to) => void loadAnew(to.fullPath))
+router.afterEach((_to, _from, failure) => {
+  if (!failure) forgetReload()
+})
