@@ -19,6 +19,7 @@ from accounts.access import get_managed_organization
 from accounts.actor import signed_in
 from accounts.admin.audit_words import ActionFilter, describe_action
 from accounts.admin.organization_life import organization_life_view
+from accounts.audit import record
 from accounts.credentials import tell_lost_right
 from accounts.errors import TwoFactorOffError
 from accounts.models import AuditEntry, Membership, Organization, TotpDevice, User
@@ -89,17 +90,31 @@ class AccountAdmin(_UserAdmin):
         if change and {"is_active", "is_superuser"} & set(form.changed_data):
             tell_lost_right(obj)
 
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        record(signed_in(request), "accounts.user.created", obj, data={"username": obj.username})
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Of the form and of the page for a new password."""
+        data = {"username": obj.username, "fields": changed_fields(message)}
+        record(signed_in(request), "accounts.user.changed", obj, data=data)
+        return super().log_change(request, obj, message)
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         # What is told is told after the commit, also of the action for many.
         with transaction.atomic():
-            tell_lost_right(obj)
+            self._before_deletion(request, obj)
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         with transaction.atomic():
             for user in queryset:
-                tell_lost_right(user)
+                self._before_deletion(request, user)
             super().delete_queryset(request, queryset)
+
+    def _before_deletion(self, request: HttpRequest, user: User) -> None:
+        tell_lost_right(user)
+        record(signed_in(request), "accounts.user.deleted", user, data={"username": user.username})
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return studio_site().hashing(
@@ -119,6 +134,12 @@ class AccountAdmin(_UserAdmin):
         )
         people = super().get_queryset(request).filter(is_machine=False)
         return people.annotate(asks_for_a_code=models.Exists(confirmed))
+
+
+def changed_fields(message: Any) -> list[str]:
+    """The names in a message of Django's log, which are English there."""
+    parts = message if isinstance(message, list) else []
+    return sorted(str(name) for part in parts for name in part.get("changed", {}).get("fields", ()))
 
 
 @admin.register(Organization)

@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from accounts.audit import record
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, User
 from accounts.roles import SYSTEM
-from tests.factories import Cast, api_client, error_of, make_api_key
+from tests.factories import PASSWORD, Cast, UserFactory, api_client, error_of, make_api_key
 from tests.streams.plans import make_show
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -85,3 +86,29 @@ def test_table_holds_no_formula(cast: Cast) -> None:
     cells = [cell for row in rows for cell in row]
     assert not [cell for cell in cells if cell.lstrip(" ")[:1] in set("=+-@\t\r\n")]
     assert {f"'{text}" for text in FORMULAS} <= set(cells)
+
+
+def test_what_superusers_do_to_accounts_is_in_the_trail(cast: Cast) -> None:
+    root = UserFactory(is_superuser=True, is_staff=True)
+    browser, page = Client(), "/admin/accounts/user/"
+    browser.force_login(root)
+    secret = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
+
+    browser.post(f"{page}add/", {"username": "dora", "email": "d@example.org", **secret})
+    dora = User.objects.get(username="dora")
+    browser.post(
+        f"{page}{dora.pk}/change/",
+        {"username": "dora", "email": "d@example.org", "is_active": "on", "is_superuser": "on"},
+    )
+    browser.post(f"{page}{dora.pk}/password/", secret)
+    browser.post(f"{page}{dora.pk}/delete/", {"post": "yes"})
+
+    entries = AuditEntry.objects.filter(object_id=str(dora.pk), actor=root).order_by("created_at")
+    assert [(entry.action, entry.data.get("fields")) for entry in entries] == [
+        ("accounts.user.created", None),
+        ("accounts.user.changed", ["Superuser status"]),
+        ("accounts.user.changed", ["password"]),
+        ("accounts.user.deleted", None),
+    ]
+    assert {entry.data["username"] for entry in entries} == {"dora"}
+    assert PASSWORD not in str([entry.data for entry in entries])
