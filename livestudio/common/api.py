@@ -11,8 +11,6 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.csrf import csrf_failure as render_csrf_page
 from django.views.defaults import page_not_found, server_error
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -20,6 +18,7 @@ from rest_framework.views import set_rollback
 from livestudio.common.errors import DomainError, ErrorDetail, UnavailableError
 from livestudio.common.log import get_logger
 from livestudio.common.reasons import translate_reason
+from livestudio.common.redis_errors import is_redis_down
 
 log = get_logger(__name__)
 
@@ -51,12 +50,9 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     return answer
 
 
-# The database or Redis is down, or being started again.
-_SERVER_DOWN: Final = (OperationalError, InterfaceError, RedisConnectionError, RedisTimeoutError)
-
-
 def _answer_to(error: Exception) -> Response | None:
-    if isinstance(error, _SERVER_DOWN):
+    # Down, or being started again.
+    if isinstance(error, OperationalError | InterfaceError) or is_redis_down(error):
         log.warning("a server that is needed does not answer", reason=str(error))
         error = UnavailableError(retry_after_seconds=3)
     if isinstance(error, DomainError):

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.core.cache import cache
-from redis.exceptions import RedisError
 from rest_framework.throttling import BaseThrottle
 
 from livestudio.common.log import get_logger
 from livestudio.common.networks import network_of
+from livestudio.common.redis_errors import is_redis_error
 
 log = get_logger(__name__)
 _WINDOW_SECONDS: Final = 60
@@ -54,7 +54,9 @@ class UserThrottle(WindowThrottle):
     def allow_request(self, request: Any, view: Any) -> bool:
         try:
             return super().allow_request(request, view)
-        except RedisError as error:
+        except Exception as error:
+            if not is_redis_error(error):
+                raise
             log.warning("requests are not counted", reason=str(error))
             return True
 

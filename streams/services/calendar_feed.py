@@ -7,12 +7,11 @@ by our schedule alone, and no program can read them otherwise (ADR 0021).
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext
-from icalendar import Calendar, Event, vDuration
 
 from accounts.models import Organization
 from streams.models import Schedule, Show
@@ -20,6 +19,9 @@ from streams.models.schedule import OccurrenceState
 from streams.services.clashes import OPEN_LENGTH
 from streams.services.lengths import planned_length
 from streams.services.occurrences import PlannedAiring, list_airings
+
+if TYPE_CHECKING:
+    from icalendar import Calendar, Event
 
 BEHIND: Final = timedelta(days=60)
 AHEAD: Final = timedelta(days=90)
@@ -48,6 +50,9 @@ def calendar_text(organization: Organization, base_url: str) -> bytes:
 
 
 def _calendar(organization: Organization) -> Calendar:
+    # Not with this module: it is a tenth of the start of each process, and few serve calendars.
+    from icalendar import Calendar, vDuration
+
     calendar = Calendar()
     calendar.add("prodid", "-//LiveStudio//Shows//EN")
     calendar.add("version", "2.0")
@@ -60,6 +65,8 @@ def _calendar(organization: Organization) -> Calendar:
 
 
 def _event(show: Show, airing: PlannedAiring, length: timedelta, base_url: str) -> Event:
+    from icalendar import Event
+
     event = Event()
     event.add("uid", f"{show.pk}-{airing.at:%Y%m%dT%H%M%SZ}@livestudio")
     # Without METHOD it is the time of the last change (RFC 5545, 3.8.7.2), not of this answer.
