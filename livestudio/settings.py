@@ -176,7 +176,7 @@ AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "daphne",  # first: it replaces runserver
+    "livestudio.common.daphne_config.DaphneConfig",  # first: it replaces runserver
     "livestudio.common.admin_config.StudioAdminConfig",
     "accounts",  # before Django's own: its createsuperuser gives an organization too
     "django.contrib.auth",
