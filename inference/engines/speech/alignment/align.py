@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 # 0.95 and more for noise, tones and music. Cost by itself tells nothing: a tone is cheap.
 _WORST_SHARE: Final = 0.93
 _CHECK_STEP: Final = 3  # of three frames one is enough to compare with backwards
-# A sentence longer than this is aligned by its sound alone: the table would be 36 MB.
+# A sentence longer than this is aligned by its sound alone: one as long takes 110 MB for a moment.
 _LONGEST_SECONDS: Final = 30.0
 _BAND_SHARE: Final = 0.30  # of the sentence, to both sides of its straight line
 _BAND_MINIMUM_FRAMES: Final = 40.0

@@ -44,13 +44,15 @@ def warp(reference: Floats, sound: Floats, expected: _Doubles, slack_frames: flo
 
 def _distances(reference: Floats, sound: Floats) -> Floats:
     """(n, m) float32: root of the mean squared difference, divided by what strangers have."""
-    squared = (
-        np.sum(reference**2, axis=1)[:, None]
-        + np.sum(sound**2, axis=1)[None, :]
-        - 2 * (reference @ sound.T)
-    )
+    # A table is up to 36 MB: one is worked on in place, and one added.
+    table = reference @ sound.T
+    table *= 2
+    sums = np.sum(reference**2, axis=1)[:, None] + np.sum(sound**2, axis=1)[None, :]
+    np.subtract(sums, table, out=table)
+    np.maximum(table, 0, out=table)
     # Two unrelated rows of mean 0 and spread 1 differ by sqrt(2) in each column.
-    result: Floats = np.sqrt(np.maximum(squared, 0) / (2 * reference.shape[1])).astype(np.float32)
+    table /= 2 * reference.shape[1]
+    result: Floats = np.sqrt(table, out=table)
     return result
 
 
@@ -73,20 +75,20 @@ def _fill(costs: Floats, band: _Indexes) -> Floats:
     on each other, and a diagonal is a row of memory.
     """
     rows, columns = costs.shape
-    skewed = np.full((rows + columns, rows), _BLOCKED, np.float32)
-    index = np.arange(rows)[:, None]
-    skewed[index + np.arange(columns)[None, :], index] = costs
-    repeated = skewed * _REPEAT_COST
     totals = np.full((rows + columns - 1, rows + 1), _BLOCKED, np.float32)
-    totals[0, 1] = skewed[0, 0]
+    totals[0, 1] = costs[0, 0]
+    # From a cell of a diagonal to the next one, down and to the left.
+    flat, step = costs.reshape(-1), max(1, columns - 1)
     for diagonal, (first, end) in enumerate(band.tolist()):
         if diagonal == 0 or first >= end:
             continue
+        begin = diagonal + first * (columns - 1)
+        own = flat[begin : begin + (end - first - 1) * step + 1 : step]
         last = totals[diagonal - 1]
         best = np.minimum(last[first:end], last[first + 1 : end + 1])
-        best += repeated[diagonal, first:end]
+        best += own * _REPEAT_COST
         if diagonal > 1:
-            both = totals[diagonal - 2, first:end] + skewed[diagonal, first:end]
+            both = totals[diagonal - 2, first:end] + own
             np.minimum(best, both, out=best)
         totals[diagonal, first + 1 : end + 1] = best
     return totals

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from inference.engines.base import VISEMES, Samples, SpeechRequest
 from inference.engines.speech.alignment.align import align, find_lips, loudness_to_visemes
+from inference.engines.speech.alignment.warping import warp
 from tests.inference.speech.alignment.stranger import (
     RATE_HZ,
     Stranger,
@@ -109,6 +111,20 @@ def test_a_sentence_costs_little_processor_time(seconds: float) -> None:
     )
 
     assert float(done.stdout) <= seconds
+
+
+def test_the_longest_sentence_costs_little_memory() -> None:
+    frames = 3000  # 30 s
+    rows = np.random.default_rng(1).normal(size=(frames, 26)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        found = warp(rows, rows, np.arange(frames, dtype=np.float64), 900.0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    np.testing.assert_array_equal(found.times, np.arange(frames))
+    assert peak < 120e6
 
 
 def test_words_are_found_for_voices_that_tell_none(
