@@ -195,9 +195,9 @@ class RemoteRenderer:
 
     def _send_waiting(self, link: ServerLink) -> None:
         """Ask for each face whose features are there; for features that were lost, again."""
-        waiting, self._waiting = self._waiting, []
-        now = time.monotonic()
-        for face in waiting:
+        # Should the link break meanwhile, those that were not asked for are lost with the others.
+        kept, now = [], time.monotonic()
+        for face in self._waiting:
             if face.due < now:
                 face.ended.set()
                 continue
@@ -205,13 +205,14 @@ class RemoteRenderer:
             if step.values is None:
                 if step.asked_of is not link:
                     self._hear(link, step)
-                self._waiting.append(face)
+                kept.append(face)
                 continue
             face.number = link.paint(face.index, step.values[face.features.number], face.due)
             if face.number is None:
                 face.ended.set()
             else:
                 self._faces[face.number] = face
+        self._waiting = kept
 
     def _take(self, link: ServerLink, answer: Answer) -> None:
         is_done = answer.outcome == Outcome.DONE

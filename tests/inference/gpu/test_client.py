@@ -17,6 +17,7 @@ from inference.engines.base import EngineError
 from inference.engines.face.musetalk.session import TalkingSession
 from inference.gpu import client
 from inference.gpu.client import RemoteRenderer
+from inference.gpu.link import ServerGoneError, ServerLink
 from tests.inference.face.musetalk import films
 from tests.inference.face.musetalk.films import HEIGHT, WIDTH
 from tests.inference.gpu import serving
@@ -128,6 +129,27 @@ def test_pictures_are_those_of_a_renderer_in_the_same_process(
     for frame in range(12):
         np.testing.assert_array_equal(draw(served, frame), draw(local, frame))
     assert served.late_frames == 0
+
+
+def test_faces_that_could_not_be_asked_for_are_not_waited_for(
+    start: Callable[[], Running],
+    open_renderer: Callable[..., RemoteRenderer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start()
+    renderer = open_renderer()
+    heard = renderer.features(np.full(16_000, 0.2, np.float32), 0, range(4))
+    wait_for(lambda: heard.values is not None)
+
+    def end(*_: object) -> None:
+        raise ServerGoneError("it has ended")
+
+    monkeypatch.setattr(ServerLink, "paint", end)
+    began = time.monotonic()
+    faces = renderer.paint([0, 1, 2], [heard[0], heard[1], heard[2]])
+
+    assert [face.wait() for face in faces] == [None] * 3
+    assert time.monotonic() - began < serving.PATIENCE_SECONDS / 2
 
 
 def test_faces_ahead_are_asked_for_before_they_are_needed(
