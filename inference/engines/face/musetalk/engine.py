@@ -18,7 +18,7 @@ from inference.engines.base import (
     PaintedElsewhere,
     Picture,
 )
-from inference.engines.face.musetalk.bundle import IDLE, Bundle, open_bundle
+from inference.engines.face.musetalk.bundle import IDLE, LATENTS, Bundle, open_bundle
 from inference.engines.face.musetalk.cycle import mirrored
 from inference.engines.face.musetalk.prepared import open_prepared
 from inference.engines.face.musetalk.renderer import FarRenderer, Renderer
@@ -30,6 +30,7 @@ from inference.engines.weights import WeightsFolder
 ENGINE: Final = "musetalk"
 # What MuseTalk was trained on.
 FACE_PX: Final = 256
+GIVEN_FILE: Final = LATENTS
 # Settings that the platform adds: where things lie.
 _PLACES: Final = ("bundle", "weights", "servers")
 # By name: PyTorch takes seconds and a gigabyte, and the idle painter below needs none of it, nor

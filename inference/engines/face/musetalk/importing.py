@@ -93,18 +93,22 @@ def import_avatar(
     if not face_px or not (found / "latents.pt").is_file():
         raise AvatarFolderError(_what_it_is(found))
     read = _read(found, settings)
-    if read.latents.shape[2] * 8 != face_px:
-        side = read.latents.shape[2]
-        raise AvatarFolderError(
-            f"Its latents have a side of {side}; those of {engine} {face_px // 8}."
-        )
+    _check_side(read.latents.shape[2], engine, face_px)
     return _write(read, folder, engine, report)
 
 
+def _check_side(side: int, engine: str, face_px: int) -> None:
+    if side * 8 != face_px:
+        raise AvatarFolderError(
+            f"Its latents have a side of {side}; those of {engine} {face_px // 8}."
+        )
+
+
 def _face_px(engine: str) -> int:
-    """The side of the faces that an engine's networks make; 0: it is not of MuseTalk's kind."""
+    """The side of the faces that an engine's networks make; 0: it is given no latents of them."""
     module = importlib.import_module(get_engine("face", engine).factory.partition(":")[0])
-    return int(getattr(module, "FACE_PX", 0)) if hasattr(module, "load_encoder") else 0
+    is_given_latents = getattr(module, "GIVEN_FILE", "") == LATENTS
+    return int(module.FACE_PX) if is_given_latents else 0
 
 
 def _what_it_is(found: Path) -> str:
@@ -121,6 +125,8 @@ def _take_bundle(found: Path, folder: Path, engine: str, face_px: int) -> Manife
     is_of_its_kind = not face_px or (manifest.face_px == face_px and LATENTS in manifest.files)
     if manifest.engine != engine or not is_of_its_kind:
         raise BundleError(f"This presenter was built for {manifest.engine}, not {engine}.")
+    if face_px:
+        _check_side(manifest.latent_px, engine, face_px)
     for name in (*REQUIRED, *GIVEN):
         if name in manifest.files:
             (found / name).replace(folder / name)

@@ -25,6 +25,7 @@ from inference.engines.face.musetalk.speech_features import SpeechFeatures
 ENGINE: Final = "musetalk_tiny"
 WIDTH: Final = 16
 FACE_PX: Final = 64
+GIVEN_FILE: Final = engine.GIVEN_FILE
 LATENT_PX: Final = FACE_PX // 8
 UNET: Final = {
     "_diffusers_version": "0.6.0.dev0",

@@ -10,6 +10,7 @@ import struct
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -398,3 +399,32 @@ def test_bundle_whose_masks_lie_beside_its_faces_is_refused(exported: Path) -> N
     error = refusal(zipped(exported, exported.parent / "exported.zip"))
 
     assert error.message == "its masks lie beside its faces."
+
+
+def test_bundle_whose_latents_are_of_larger_faces_is_refused(exported: Path) -> None:
+    manifest = open_bundle(exported).manifest
+    side = 2 * manifest.latent_px
+    np.save(exported / "latents.npy", np.zeros((COUNT, 8, side, side), np.float16))
+    write_manifest(exported, replace(manifest, latent_px=side))
+
+    error = refusal(zipped(exported, exported.parent / "exported.zip"))
+
+    assert error.message == f"Its latents have a side of {side}; those of {ENGINE} {side // 2}."
+
+
+def test_presenter_of_wav2lip_is_taken_over_and_one_of_musetalk_is_not_for_it(
+    exported: Path,
+) -> None:
+    folder = exported.parent
+    musetalk = zipped(folder / "old", folder / "musetalk.zip")
+    manifest = open_bundle(exported).manifest
+    (exported / "latents.npy").unlink()
+    np.save(exported / "faces.npy", np.zeros((COUNT, 256, 256, 3), np.uint8))
+    made = replace(manifest, engine="wav2lip256", face_px=256, latent_px=0)
+    write_manifest(exported, made)
+
+    error = refusal(musetalk, engine="wav2lip256")
+    bundle = take(zipped(exported, folder / "exported.zip"), engine="wav2lip256")
+
+    assert error.message == archives.NO_AVATAR
+    assert bundle.faces.shape == (COUNT, 256, 256, 3)
