@@ -59,6 +59,16 @@ def test_admin_is_reached_from_the_phone(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_no_field_makes_the_phone_zoom_in(page: Page) -> None:
+    sizes = [
+        float(field.evaluate("(field) => parseFloat(getComputedStyle(field).fontSize)"))
+        for field in page.locator(".field").all()
+    ]
+
+    assert sizes
+    assert min(sizes) >= 16
+
+
 def test_mark_of_a_photo_is_taken_by_a_finger_beside_it(page: Page, tmp_path: Path) -> None:
     marks = choose_photo(page, tmp_path)
     assert all(mark.evaluate(_IS_HIT, FINGER / 2) for mark in marks.all())
