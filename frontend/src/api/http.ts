@@ -51,7 +51,10 @@ function headersFor(init: RequestInit, access: string | null): Headers {
 
 /** One request as it is, signed with our token unless told. Throws ApiError `network` when nothing answered. */
 export async function send(url: URL, init: RequestInit, access = credentials.access): Promise<Response> {
-  const signal = AbortSignal.timeout(ANSWER_DEADLINE_MS)
+  // Not `AbortSignal.timeout`: phones of viewers are older than it. It holds for the body, too.
+  const deadline = new AbortController()
+  setTimeout(() => deadline.abort(), ANSWER_DEADLINE_MS)
+  const { signal } = deadline
   try {
     return await fetch(url, { ...init, signal, headers: headersFor(init, access), credentials: 'same-origin' })
   } catch (error) {

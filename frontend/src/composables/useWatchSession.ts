@@ -1,7 +1,8 @@
-import { onBeforeUnmount, onMounted, ref, shallowRef, type Ref } from 'vue'
+import { onBeforeUnmount, onMounted, ref, shallowRef, watch, type Ref } from 'vue'
 
 import type { Caption } from '@/realtime/messages'
 import { FIRST_STATUS, WatchSession, type WatchStatus } from '@/realtime/watchSession'
+import { useSessionStore } from '@/stores/session'
 
 /** Longest time a caption stays when the next one does not come. */
 const CAPTION_MAXIMUM_MS = 12_000
@@ -10,6 +11,7 @@ const CAPTION_MAXIMUM_MS = 12_000
 export function useWatchSession(id: string, video: Ref<HTMLVideoElement | null>) {
   const status = shallowRef<WatchStatus>(FIRST_STATUS)
   const caption = ref('')
+  const signedIn = useSessionStore()
   let captionTimer: number | undefined
 
   function showCaption(next: Caption): void {
@@ -34,6 +36,11 @@ export function useWatchSession(id: string, video: Ref<HTMLVideoElement | null>)
   })
 
   onMounted(() => void session.connect())
+  // A show that is not public is shown again when the session has come back.
+  watch(
+    () => signedIn.signIns,
+    () => status.value.state === 'sign_in' && void session.connect(),
+  )
   onBeforeUnmount(() => {
     window.clearTimeout(captionTimer)
     session.close()

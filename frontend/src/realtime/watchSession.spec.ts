@@ -128,6 +128,17 @@ describe('WatchSession over the websocket', () => {
     expect(status().retryAtMs).toBeNull()
   })
 
+  it('says connecting, not recovering, to whoever looks for a show that is over', async () => {
+    start()
+    await goLive()
+    server.current.pushWatch({ type: 'state', state: 'ended', reason: '' })
+    await eventually(() => expect(status().state).toBe('ended'))
+
+    void session.connect()
+
+    expect(status().state).toBe('connecting')
+  })
+
   it('shows recovering and live again as the server tells it', async () => {
     start()
     await goLive()

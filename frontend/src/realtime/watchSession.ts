@@ -168,6 +168,7 @@ export class WatchSession {
 
   private finish(state: WatchState, place: FailurePlace | null, detail: string): void {
     this.attempt += 1
+    this.wasLive = false
     this.leave()
     this.dropPrevious()
     this.report({ state, place, detail, retryAtMs: null })

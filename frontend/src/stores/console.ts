@@ -197,11 +197,10 @@ export const useConsoleStore = defineStore('console', () => {
 
   function putOutput(next: Partial<BroadcastOutput> & { id: string }): void {
     const list = broadcast.value?.outputs ?? []
-    const index = list.findIndex((item) => item.id === next.id)
-    const known = list[index]
+    const known = list.find((item) => item.id === next.id)
     const blank = { output: '', state: 'connecting', reason: '' } as BroadcastOutput
     const merged = { ...(known ?? blank), ...next }
-    patch({ outputs: known ? list.with(index, merged) : [...list, merged] })
+    patch({ outputs: known ? list.map((item) => (item === known ? merged : item)) : [...list, merged] })
   }
 
   /** The rows of outputs come with each change of state only; their numbers move all the time. */

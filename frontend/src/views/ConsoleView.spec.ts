@@ -257,6 +257,17 @@ describe('ConsoleView', () => {
     expect(page.find('[data-testid=resume]').exists()).toBe(true)
   })
 
+  it('follows its outputs in a browser that is five years old', async () => {
+    const page = await openConsole()
+    const newer = Object.getOwnPropertyDescriptor(Array.prototype, 'with')
+    Reflect.deleteProperty(Array.prototype, 'with')
+
+    server.current.push({ type: 'output', id: '0b5e0000-0000-4000-8000-000000000002', state: 'failed', reason: 'Refused.' })
+    await eventually(() => expect(page.findAll('[data-testid=output]')[1]?.text()).toContain('Refused.'))
+
+    if (newer) Object.defineProperty(Array.prototype, 'with', newer)
+  })
+
   it('works by keyboard', async () => {
     const page = await openConsole()
 

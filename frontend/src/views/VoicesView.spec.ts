@@ -142,6 +142,19 @@ describe('VoicesView', () => {
     await eventually(() => expect(page.findAll('[data-testid=word]')).toHaveLength(3))
   })
 
+  it('gives a reading up with Esc, which a Chinese input method keeps for itself', async () => {
+    const page = await mountVoices()
+    const row = page.findAll('[data-testid=word]')[0]!
+    await row.get('button').trigger('click')
+    const field = row.get('input')
+
+    await field.trigger('keydown', { key: 'Escape', isComposing: true })
+    expect(row.find('input').exists()).toBe(true)
+    await field.trigger('keydown', { key: 'Escape' })
+
+    expect(row.find('input').exists()).toBe(false)
+  })
+
   it('lets operators listen and not change', async () => {
     const page = await mountVoices('operator')
     expect(document.title).toBe('Voices · LiveStudio')
