@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
@@ -29,6 +30,8 @@ class AvatarBuilder:
     def __init__(self) -> None:
         self._job: BuildJob | None = None
         self._build: AvatarBuild | None = None
+        # What the job has said and the database has not taken yet.
+        self._unwritten: list[BuildEvent] = []
 
     def look(self) -> bool:
         """Note what the running build says, or begin the next one. True: a version was finished."""
@@ -65,7 +68,7 @@ class AvatarBuilder:
         if not claimed:
             return  # another loop was quicker
         build.refresh_from_db()
-        self._build, self._job = build, BuildJob(_request(build))
+        self._build, self._job, self._unwritten = build, BuildJob(_request(build)), []
         log.info("building an avatar", build_id=str(build.pk))
 
     def _follow(self, job: BuildJob, build: AvatarBuild) -> None:
@@ -78,19 +81,30 @@ class AvatarBuilder:
             job.let_go()
             self._job = self._build = None
             return
-        build.refresh_from_db(fields=["cancel_asked", "state"])
+        # Whole: what could not be written is in memory all the same.
+        build.refresh_from_db(fields=None if self._unwritten else ["cancel_asked", "state"])
         if build.cancel_asked:
             job.cancel()
             build_events.cancelled(build)
             self._job = self._build = None
             return
-        for event in _newest_progress(job.poll()):
-            build_events.apply_event(build, event)
+        self._write(job, build)
+        _claimed(build).update(heartbeat_at=timezone.now())
+
+    def _write(self, job: BuildJob, build: AvatarBuild) -> None:
+        """What the job has said since. While the database is away it waits: it is said once."""
+        self._unwritten = _newest_progress([*self._unwritten, *job.poll()])
+        while self._unwritten:
+            event = self._unwritten.pop(0)
+            try:
+                build_events.apply_event(build, event)
+            except (OperationalError, InterfaceError):
+                self._unwritten.insert(0, event)
+                raise
             if event.kind != "progress":
                 log.info("an avatar's build ended", build_id=str(build.pk), how=event.kind)
                 job.reap()
                 self._job = self._build = None
-        _claimed(build).update(heartbeat_at=timezone.now())
 
 
 def _next_in_turn(waiting: QuerySet[AvatarBuild]) -> AvatarBuild | None:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from django.conf import settings as site
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError
 
+from avatars import build_events, builds
 from avatars import builder as building
-from avatars import builds
 from avatars.builder import AvatarBuilder
 from avatars.models import AvatarBuild
 from inference.builds import BuildEvent
@@ -55,10 +56,12 @@ class FinishedJob:
     def __init__(self, request: dict[str, Any]) -> None:
         Path(request["out"]).mkdir(parents=True, exist_ok=True)
         self.is_cancelled = self.is_reaped = self.is_let_go = False
+        self.events = [BuildEvent("done", FACTS)]
         FinishedJob.jobs.append(self)
 
     def poll(self) -> list[BuildEvent]:
-        return [BuildEvent("done", FACTS)]
+        events, self.events = self.events, []
+        return events
 
     def cancel(self) -> None:
         self.is_cancelled = True
@@ -184,3 +187,28 @@ def test_loop_that_ends_gives_no_build_of_another_back(
     build = AvatarBuild.objects.get()
     assert (build.state, build.attempts) == ("building", 2)
     assert finished_jobs[0].is_let_go
+
+
+def test_end_that_the_database_could_not_take_is_written_when_it_can(
+    cast: Cast, finished_jobs: list[FinishedJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(cast)
+    builder, build = AvatarBuilder(), AvatarBuild.objects.get()
+    builder.look()
+    troubles = [OperationalError("the database is away")]
+
+    def record(*arguments: Any, **options: Any) -> None:
+        if troubles:
+            raise troubles.pop()
+
+    monkeypatch.setattr(build_events, "record", record)
+    with pytest.raises(OperationalError):
+        builder.look()
+    build.refresh_from_db()
+    assert build.state == "building"
+
+    assert builder.look()
+
+    build.refresh_from_db()
+    assert (build.state, len(build.log)) == ("ready", 1)
+    assert finished_jobs[0].is_reaped
