@@ -25,8 +25,8 @@ BIN = VENV / "bin"
 FAST = "not live and not gpu and not long"
 TESTS_FAILED = 1
 NO_TESTS_COLLECTED = 5
-# No test below it touches the database (tests/conftest.py refuses one); reading them takes long.
-NO_DATABASE = "tests/inference"
+# No test below these touches the database (tests/conftest.py refuses one); reading them takes long.
+NO_DATABASE = ("tests/inference", "tests/benchmarks", "tests/deploy", "inference", "benchmarks")
 # Images set it to stay small. Here each of a thousand processes would compile all it imports.
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 # Linux alone can let a process wait until nobody else wants the processor.
@@ -117,7 +117,8 @@ def live_part() -> Part:
 def _database_part() -> Part:
     with_servers = (VENV_PYTHON, "-m", "tests.services")
     marks = f"database and {FAST}"
-    rerun = pytest_part("pytest on MariaDB and Redis", marks, "-n", "2", f"--ignore={NO_DATABASE}")
+    ignored = [f"--ignore={folder}" for folder in NO_DATABASE]
+    rerun = pytest_part("pytest on MariaDB and Redis", marks, "-n", "2", *ignored)
     return replace(rerun, command=(*with_servers, *rerun.command))
 
 

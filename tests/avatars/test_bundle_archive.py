@@ -22,7 +22,7 @@ from tests.avatars.filmed import finish, run_builder, upload
 from tests.factories import Cast, api_client, error_of, make_cast
 from tests.inference.face.musetalk import foreign
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
