@@ -88,7 +88,9 @@ def confirm(*, user: User, code: str) -> list[str]:
     take_guess(_subject(user))
     _judge(user, is_right=_is_code_of(device, code))
     with transaction.atomic():
-        TotpDevice.objects.filter(pk=device.pk).update(confirmed_at=timezone.now())
+        # Begun anew elsewhere meanwhile, the code is of an app that counts no more.
+        if not TotpDevice.objects.filter(pk=device.pk).update(confirmed_at=timezone.now()):
+            raise TwoFactorOffError("There is nothing to confirm. Begin again.")
         record(user, "accounts.two_factor.switched_on", user)
         return _new_recovery_codes(user)
 

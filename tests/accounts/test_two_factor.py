@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet
 from django.test import Client
 from django.utils import timezone, translation
 
-from accounts.errors import SignInLockedError, TwoFactorOnError
+from accounts.errors import SignInLockedError, TwoFactorOffError, TwoFactorOnError
 from accounts.models import AuditEntry, RecoveryCode, TotpDevice, User
 from accounts.services import two_factor
 from accounts.services.locks import WRONG_GUESSES_ALLOWED, take_guess
@@ -151,6 +151,25 @@ def test_beginning_again_does_not_replace_an_app_in_use(cast: Cast, clock: Any) 
 
     assert answer.status_code == 409
     assert error_of(answer)["code"] == "two_factor_on"
+
+
+def test_code_of_an_app_that_was_replaced_meanwhile_switches_nothing_on(
+    cast: Cast, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = two_factor.enrol(user=cast.alice).secret
+    judge = two_factor._judge
+
+    def judge_then_begin_anew(user: User, *, is_right: bool) -> None:
+        judge(user, is_right=is_right)
+        two_factor.enrol(user=user)
+
+    monkeypatch.setattr(two_factor, "_judge", judge_then_begin_anew)
+
+    with pytest.raises(TwoFactorOffError):
+        two_factor.confirm(user=cast.alice, code=code_of(secret))
+
+    assert not two_factor.is_on(cast.alice)
+    assert not RecoveryCode.objects.exists()
 
 
 def test_beginning_needs_the_password(cast: Cast) -> None:
