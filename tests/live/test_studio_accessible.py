@@ -114,6 +114,20 @@ def test_studio_and_watch_page_are_accessible(
     refuse(faults)
 
 
+def test_focus_is_seen_where_the_system_chooses_all_colours(
+    studio: Studio, browser: Browser
+) -> None:
+    page = browser.new_page(forced_colors="active")
+    page.goto(f"{studio.platform.base_url}/studio/")
+    field = page.get_by_test_id("username")
+    field.focus()
+
+    # Shadows are left out there, and with them the ring that marks the focus elsewhere.
+    outline = field.evaluate("(field) => getComputedStyle(field).outlineStyle")
+    page.close()
+    assert outline == "solid"
+
+
 def test_admin_is_accessible(studio: Studio, broadcast: str, context: BrowserContext) -> None:
     page, base = context.new_page(), studio.platform.base_url
     show = studio.platform.broadcast(broadcast)["show"]
