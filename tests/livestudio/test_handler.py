@@ -138,8 +138,9 @@ async def test_who_hangs_up_keeps_nobody_waiting(handler: ThreadedHandler) -> No
         let_go.set()
 
     assert answers == 200
-    while not (files and files[-1].is_closed):
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while not (files and files[-1].is_closed):
+            await asyncio.sleep(0.01)
     assert await asyncio.gather(get(handler, "/slow"), get(handler, "/slow")) == [200, 200]
     assert at_once[1] == 2  # the thread of who hung up serves again
 
