@@ -13,7 +13,7 @@ from livestudio.common import vault
 from tests.factories import Cast, api_client, error_of
 from tests.webhooks.conftest import make_webhook
 from webhooks.models import Webhook, WebhookDelivery
-from webhooks.services import endpoints
+from webhooks.services import endpoints, outbox
 
 pytestmark = pytest.mark.django_db
 
@@ -120,6 +120,19 @@ def test_test_event_and_log_and_redelivery(cast: Cast) -> None:
     )  # fmt: skip
     assert again.json()["message_id"] == sent.json()["message_id"]
     assert (empty["results"], wrong.status_code) == ([], 400)
+
+
+def test_no_more_tests_are_sent_than_the_outbox_keeps(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "BACKLOG_MAX", 1)
+    client, path = api_client(cast.alice), path_of(cast, make_webhook(cast).pk, "test")
+
+    answers = [client.post(path) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [202, 202, 429, 429]
+    assert answers[-1]["Retry-After"] == "60"
+    assert WebhookDelivery.objects.count() == 2
 
 
 def test_nothing_is_sent_to_a_webhook_that_is_off(cast: Cast) -> None:

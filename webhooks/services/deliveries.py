@@ -17,6 +17,7 @@ from django.utils import timezone
 from accounts.audit import record
 from accounts.hooks import Happening
 from accounts.roles import require_permission
+from livestudio.common.errors import TooManyRequestsError
 from livestudio.common.models import uuid7
 from webhooks.errors import WebhookOffError
 from webhooks.models import (
@@ -29,12 +30,13 @@ from webhooks.models import (
     WebhookDelivery,
 )
 from webhooks.services.endpoints import PERMISSION, Actor, disable_webhook
-from webhooks.services.outbox import body_of, delivery_to
+from webhooks.services.outbox import body_of, delivery_to, is_full
 
 # After the first try, the second and so on: three days and a bit, as the specification proposes.
 RETRY_SECONDS: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER: Final = 0.2
 RETRY_AFTER_MAX_SECONDS: Final = 3600
+FULL_RETRY_SECONDS: Final = 60
 # A sender that holds a delivery longer has died: its own limit is a quarter of this.
 CLAIM_SECONDS: Final = 60
 AT_ONCE_PER_WEBHOOK: Final = 2
@@ -138,9 +140,15 @@ def redeliver(*, delivery: WebhookDelivery, actor: Actor) -> WebhookDelivery:
 
 
 def send_test(*, webhook: Webhook, actor: Actor) -> WebhookDelivery:
-    """An event that says nothing, to try a receiver with. Raises WebhookOffError."""
+    """An event that says nothing, to try a receiver with.
+
+    Raises WebhookOffError, TooManyRequestsError (429) while too many wait already.
+    """
     require_permission(actor, PERMISSION, webhook.organization)
     _require_on(webhook)
+    if is_full(webhook):
+        message = "Too many deliveries wait for this webhook already."
+        raise TooManyRequestsError(message, retry_after_seconds=FULL_RETRY_SECONDS)
     owner, kind = webhook.organization_id, "webhook.test"
     data = {"organization": str(owner), "webhook": str(webhook.pk)}
     body = body_of(Happening(owner, kind, data, timezone.now()))

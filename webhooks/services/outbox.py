@@ -30,7 +30,7 @@ def enqueue(happening: Happening) -> None:
             [
                 delivery_to(webhook, happening.kind, message_id, body)
                 for webhook in wanting
-                if not _is_full(webhook)
+                if not is_full(webhook)
             ]
         )
 
@@ -49,7 +49,8 @@ def delivery_to(webhook: Webhook, kind: str, message_id: str, body: str) -> Webh
     )
 
 
-def _is_full(webhook: Webhook) -> bool:
+def is_full(webhook: Webhook) -> bool:
+    """Whether as much waits for one webhook as is kept."""
     waiting = webhook.deliveries.filter(state=DeliveryState.WAITING)
     is_full = waiting[BACKLOG_MAX : BACKLOG_MAX + 1].exists()
     if is_full:
