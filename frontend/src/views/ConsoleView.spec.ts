@@ -285,6 +285,18 @@ describe('ConsoleView', () => {
     expect(document.activeElement).toBe(page.get('[data-testid=say-text]').element)
   })
 
+  it('does by key no more than its buttons offer', async () => {
+    server.current.state.world.broadcast.script = 'finished'
+    const page = await openConsole()
+    expect(page.get('[data-testid=skip]').attributes('disabled')).toBeDefined()
+
+    press('p')
+    press('n')
+    press('q')
+
+    await eventually(() => expect(commands()).toEqual([['gesture', { name: 'wave' }]]))
+  })
+
   it('performs gestures by key and by button', async () => {
     const page = await openConsole()
 
