@@ -83,6 +83,22 @@ describe('a token that has expired', () => {
     expect(ended).not.toHaveBeenCalled()
   })
 
+  it.each([
+    ['alice', 'alice', 3],
+    ['alice', 'bob', null],
+  ])('of %s is renewed by the cookie of %s only where they are one', async (before, after, shows) => {
+    const [old, next] = [before, after].map((user_id, number) => `h.${btoa(JSON.stringify({ user_id, number }))}.s`)
+    server.current.state.overrides.set('POST auth/token/', { body: { access: old } })
+    server.current.state.overrides.set(REFRESH, { body: { access: next } })
+    server.current.state.tokens.add(next)
+    await api.signIn('alice', 'correct-horse')
+
+    const found = await api.listShows().catch((error: ApiError) => error.status)
+
+    expect(found).toEqual(shows === null ? 401 : expect.objectContaining({ length: shows }))
+    expect(ended).toHaveBeenCalledTimes(shows === null ? 1 : 0)
+  })
+
   it.each([503, 429])('is renewed later when the server answers %i now', async (status) => {
     server.current.state.overrides.set(REFRESH, { status, body: {} })
     expect(await refusal(api.listShows())).toMatchObject({ status })

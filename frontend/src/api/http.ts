@@ -156,6 +156,23 @@ async function renewOnce(): Promise<boolean> {
   const response = await send(urlOf('auth/token/refresh/'), init, null)
   const isRefused = response.status === 401 || response.status === 403
   if (!response.ok && !isRefused) throw await errorFromResponse(response)
-  credentials.access = isRefused ? null : ((await response.json()) as { access: string }).access
-  return !isRefused
+  const access = isRefused ? null : ((await response.json()) as { access: string }).access
+  credentials.access = isOfAnother(access) ? null : access
+  return credentials.access !== null
+}
+
+/** Somebody else has signed in in another tab: the cookie is theirs, and this page must not act as them. */
+function isOfAnother(access: string | null): boolean {
+  const [before, now] = [userOf(credentials.access), userOf(access)]
+  return before !== '' && now !== '' && before !== now
+}
+
+/** Whose a token is; empty where it does not say. */
+function userOf(token: string | null): string {
+  try {
+    const claims = token?.split('.')[1]?.replace(/-/g, '+').replace(/_/g, '/') ?? ''
+    return String((JSON.parse(atob(claims)) as { user_id?: string }).user_id ?? '')
+  } catch {
+    return ''
+  }
 }
