@@ -90,6 +90,8 @@ class FinishedJob:
     def poll(self) -> list[BuildEvent]:
         return [BuildEvent("done", {"clips": []})]
 
+    def reap(self) -> None: ...
+
     def cancel(self) -> None: ...
 
 
