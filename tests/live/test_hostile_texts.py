@@ -57,7 +57,6 @@ UNSEEN: Final = frozenset({
     "streams.BroadcastOutput.url",
     "streams.Cue.card",
     "streams.Occurrence.reason",
-    "streams.Utterance.reason",
     "voices.Voice.failure_reason",
     "webhooks.WebhookAttempt.answer",
 })  # fmt: skip
