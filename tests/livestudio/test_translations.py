@@ -93,7 +93,9 @@ def test_django_finds_the_translation(language: str, expected: str) -> None:
 
 
 def test_null_character_is_not_called_an_empty_string() -> None:
-    with translation.override("zh-hans"), pytest.raises(ValidationError) as refused:
-        ProhibitNullCharactersValidator()("a\x00b")
+    with translation.override("zh-hans"):
+        with pytest.raises(ValidationError) as refused:
+            ProhibitNullCharactersValidator()("a\x00b")
 
-    assert refused.value.messages == ["内容里有看不见的空字符（NUL），请删除后重新输入。"]
+        # Translated where it is read, not where it is raised.
+        assert refused.value.messages == ["内容里有看不见的空字符（NUL），请删除后重新输入。"]
