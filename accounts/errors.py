@@ -115,6 +115,16 @@ class OrganizationBusyError(ConflictError):
     message = "Something of this organization is on air. End it first."
 
 
+class TooManyOrganizationsError(ConflictError):
+    """Each comes with quotas of its own: nobody opens more of them than they may use up."""
+
+    code = "too_many_organizations"
+    message = (
+        "Nobody may own more organizations than this site allows. Ask an administrator of this "
+        "site."
+    )
+
+
 class ExportRequiredError(ConflictError):
     """Nobody has taken a copy of what would be deleted."""
 

@@ -102,6 +102,10 @@ CORS_EXPOSE_HEADERS = ("etag", "idempotency-replayed", "location", "retry-after"
 REGISTRATION = env.read_choice(
     "REGISTRATION", ("open", "invite", "closed"), "closed" if IS_PRODUCTION else "open"
 )
+# Each comes with the quotas of a plan of its own.
+ORGANIZATIONS_PER_OWNER = env.read_integer(
+    "ORGANIZATIONS_PER_OWNER", 20, lowest=1, highest=1_000_000
+)
 EMAIL_VERIFICATION = env.read_choice("EMAIL_VERIFICATION", ("off", "required"), "off")
 LAUNCHER = env.read_choice(
     "LAUNCHER",

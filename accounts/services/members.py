@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -11,6 +12,7 @@ from django.db import IntegrityError, transaction
 from accounts import hooks
 from accounts.audit import record
 from accounts.credentials import tell_lost_right
+from accounts.errors import TooManyOrganizationsError
 from accounts.models import IdempotencyRecord, Membership, Organization, User
 from accounts.roles import STAFF_ROLES, SYSTEM, Role, SystemActor, require_permission
 from accounts.services.hashing import password_work
@@ -56,7 +58,10 @@ def save_user(user: User) -> User:
 
 
 def create_organization(*, name: str, owner: User) -> Organization:
-    """A new organization with its owner and what every organization starts with."""
+    """A new organization with its owner and what every organization starts with.
+
+    Raises TooManyOrganizationsError (409).
+    """
     with transaction.atomic():
         organization = Organization(name=name.strip())
         organization.full_clean()
@@ -70,11 +75,16 @@ def create_organization(*, name: str, owner: User) -> Organization:
 def set_role(
     *, organization: Organization, user: User, role: str, actor: User | SystemActor
 ) -> Membership:
-    """Give a user a role, the first or another. Raises ForbiddenError, InvalidInputError."""
+    """Give a user a role, the first or another.
+
+    Raises ForbiddenError, InvalidInputError, TooManyOrganizationsError (409).
+    """
     with transaction.atomic():
         lock_members(organization)
         require_permission(actor, "organization.manage", organization)
         _keep_an_owner(organization, user, becomes=role)
+        if role == Role.OWNER:
+            _require_place(organization, user)
         membership, _ = Membership.objects.update_or_create(
             organization=organization, user=user, defaults={"role": role}
         )
@@ -134,6 +144,17 @@ def _keep_an_owner(organization: Organization, user: User, *, becomes: str | Non
     is_last = becomes != Role.OWNER and owners.filter(user=user).exists() and owners.count() == 1
     if is_last:
         raise InvalidInputError.of("role", "An organization needs at least one owner.")
+
+
+def _require_place(organization: Organization, user: User) -> None:
+    """For one organization more that is theirs; superusers need none."""
+    if user.is_superuser:
+        return
+    # Of two that would be the last one, one is.
+    User.objects.select_for_update().get(pk=user.pk)
+    others = user.memberships.filter(role=Role.OWNER).exclude(organization=organization)
+    if others.count() >= settings.ORGANIZATIONS_PER_OWNER:
+        raise TooManyOrganizationsError
 
 
 def _check_user(user: User, password: str) -> None:

@@ -30,7 +30,10 @@ MANAGE: Final = "organization.manage"
 
 
 def open_organization(*, name: str, actor: User) -> Organization:
-    """One more organization of one's own. Raises RegistrationClosedError, InvalidInputError."""
+    """One more organization of one's own.
+
+    Raises RegistrationClosedError, InvalidInputError, TooManyOrganizationsError (409).
+    """
     if settings.REGISTRATION != "open" and not actor.is_superuser:
         raise RegistrationClosedError
     _check_name(name)
@@ -62,7 +65,7 @@ def leave_organization(*, membership: Membership) -> None:
 def transfer_organization(*, organization: Organization, member: Membership, actor: User) -> None:
     """Make a member the owner in the actor's place, who stays as a producer.
 
-    Raises ForbiddenError, InvalidInputError.
+    Raises ForbiddenError, InvalidInputError, TooManyOrganizationsError (409).
     """
     require_permission(actor, MANAGE, organization)
     if member.user == actor or member.user.is_machine:

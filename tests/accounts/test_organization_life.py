@@ -194,29 +194,6 @@ def test_organization_goes_neither_to_strangers_nor_to_a_key(cast: Cast) -> None
     assert cast.alice.memberships.get().role == Role.OWNER
 
 
-def test_user_opens_a_second_organization_and_names_it_in_the_header(cast: Cast) -> None:
-    made = api_client(cast.alice).post("/api/v1/organizations/", {"name": " Second studio "})
-    key = made.json()["id"]
-    voices = api_client(cast.alice, x_organization=key).get("/api/v1/voices/")
-
-    assert made.status_code == 201
-    assert made.json()["name"] == "Second studio"
-    assert len(voices.json()["results"]) == 4
-    names = [
-        row["name"] for row in api_client(cast.alice).get("/api/v1/me/").json()["organizations"]
-    ]
-    assert sorted(names) == ["Second studio", cast.organization.name]
-
-
-def test_no_organization_is_opened_where_registration_is_closed(cast: Cast, settings: Any) -> None:
-    settings.REGISTRATION = "invite"
-
-    answer = api_client(cast.alice).post("/api/v1/organizations/", {"name": "Second"})
-
-    assert answer.status_code == 403
-    assert Organization.objects.count() == 2
-
-
 # --- export -------------------------------------------------------------------------------------
 
 

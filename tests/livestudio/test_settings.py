@@ -134,6 +134,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"FACE_NETWORKS": "cloud"}, "FACE_NETWORKS='cloud'"),
     ({"VIDEO_ENCODER": "av1"}, "VIDEO_ENCODER='av1'"),
     ({"BROADCASTS_AT_ONCE": "0"}, "BROADCASTS_AT_ONCE='0'"),
+    ({"ORGANIZATIONS_PER_OWNER": "0"}, "ORGANIZATIONS_PER_OWNER='0'"),
     ({"RECORDING_KEEP_DAYS": "-1"}, "RECORDING_KEEP_DAYS='-1'"),
     ({"RUN_FOLDER_KEEP_DAYS": "1.5"}, "RUN_FOLDER_KEEP_DAYS='1.5'"),
     ({"CACHE_MAX_MIB": "4 GB"}, "CACHE_MAX_MIB='4 GB'"),
