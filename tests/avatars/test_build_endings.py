@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +17,13 @@ from avatars.builder import AvatarBuilder
 from avatars.models import AvatarBuild
 from inference.builds import BuildEvent
 from tests.avatars.filmed import FACTS, run_builder, upload
-from tests.factories import Cast, api_client, make_cast
+from tests.factories import Cast, api_client
 
 pytestmark = [
     pytest.mark.django_db, pytest.mark.database, pytest.mark.usefixtures("unseen_uploads"),
 ]  # fmt: skip
 
 UPLOADS = site.MEDIA_ROOT / "avatar-uploads"
-
-
-@pytest.fixture(autouse=True)
-def _no_files_left() -> Iterator[None]:
-    yield
-    for folder in (site.MEDIA_ROOT, site.DATA_DIR / "bundles"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return make_cast()
 
 
 @pytest.fixture

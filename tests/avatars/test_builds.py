@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,24 +22,12 @@ from inference.builds import BuildEvent
 from livestudio.common.errors import ForbiddenError
 from streams.services.runner_spec import build_runner_spec
 from tests.avatars.filmed import FACTS, finish, form, run_builder, upload
-from tests.factories import Cast, api_client, error_of, make_cast
+from tests.factories import Cast, api_client, error_of
 from tests.streams.plans import put_live
 
 pytestmark = [
     pytest.mark.django_db, pytest.mark.database, pytest.mark.usefixtures("unseen_uploads"),
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _no_files_left() -> Iterator[None]:
-    yield
-    for folder in (site.MEDIA_ROOT, site.DATA_DIR / "bundles"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return make_cast()
 
 
 def test_upload_makes_a_presenter_that_is_being_built(cast: Cast) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,22 +17,10 @@ from avatars.builder import AvatarBuilder
 from avatars.bundles import bundle_folder
 from avatars.models import AvatarBuild
 from tests.avatars.filmed import finish, run_builder, upload
-from tests.factories import Cast, api_client, error_of, make_cast
+from tests.factories import Cast, api_client, error_of
 from tests.inference.face.musetalk import foreign
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _no_files_left() -> Iterator[None]:
-    yield
-    for folder in (site.MEDIA_ROOT, site.DATA_DIR / "bundles"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return make_cast()
 
 
 def zip_of(folder: Path, path: Path) -> SimpleUploadedFile:

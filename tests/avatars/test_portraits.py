@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from inference.engines.base import FaceSetup
 from inference.engines.face.musetalk import marks as builders_marks
 from inference.engines.face.portrait.engine import create_engine
 from tests.avatars.test_builds import admin_form
-from tests.factories import Cast, api_client, make_cast
+from tests.factories import Cast, api_client
 from tests.inference.face.portrait import drawn
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -35,18 +33,6 @@ MARKED = (
     (36,), (39,), (37, 38), (40, 41), (42,), (45,), (43, 44), (46, 47), (30,), (48,), (54,), (51,),
     (62,), (57,), (8,), (4,), (12,),
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _no_files_left() -> Iterator[None]:
-    yield
-    for folder in (site.MEDIA_ROOT, site.DATA_DIR / "bundles"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return make_cast()
 
 
 def photo() -> SimpleUploadedFile:
