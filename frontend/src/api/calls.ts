@@ -56,22 +56,47 @@ export async function get<R extends Route<'get'>>(
   return (await response.json()) as AnswerOf<R, 'get'>
 }
 
-/** Up to `pages` pages of a cursor-paged list, in the server's order. */
+/** The beginning of a list. */
+export interface Part<T> {
+  items: T[]
+  hasMore: boolean
+}
+
+interface Wanted<R extends string> {
+  ids?: Names<R>[0]
+  query?: Partial<QueryOf<R>>
+  /** At most so many, one after another. */
+  pages?: number
+}
+
+/** Up to 5 pages of a cursor-paged list, in the server's order; what lies beyond is left. */
 export async function getPages<R extends Route<'get'>>(
   route: R,
-  options: { ids?: Names<R>[0]; query?: Partial<QueryOf<R>>; pages?: number } = {},
+  { ids, query = {}, pages = 5 }: Wanted<R> = {},
 ): Promise<ItemOf<R>[]> {
-  const results: ItemOf<R>[] = []
-  let query = asText(options.query ?? {})
-  for (let count = 0; count < (options.pages ?? 5); count += 1) {
-    const init = { method: 'GET' }
-    const response = await request(addressOf(route, options.ids), init, query)
-    const page = (await response.json()) as { next: string | null; results: ItemOf<R>[] }
-    results.push(...page.results)
-    if (!page.next) break
+  return (await readPages<ItemOf<R>>(addressOf(route, ids), asText(query), pages)).items
+}
+
+/** The list that a page shows, as far as its reader has asked for: 100 rows to a page. */
+export function readList<R extends Route<'get'>>(
+  route: R,
+  pages: number,
+  { ids, query = {} }: Pick<Wanted<R>, 'ids' | 'query'> = {},
+): Promise<Part<ItemOf<R>>> {
+  return readPages(addressOf(route, ids), { ...asText(query), page_size: '100' }, pages)
+}
+
+async function readPages<T>(path: string, first: Record<string, string>, pages: number): Promise<Part<T>> {
+  const items: T[] = []
+  let query = first
+  for (let count = 0; count < pages; count += 1) {
+    const response = await request(path, { method: 'GET' }, query)
+    const page = (await response.json()) as { next: string | null; results: T[] }
+    items.push(...page.results)
+    if (!page.next) return { items, hasMore: false }
     query = Object.fromEntries(new URL(page.next, window.location.origin).searchParams)
   }
-  return results
+  return { items, hasMore: true }
 }
 
 /** Lists in a query are written with commas. */

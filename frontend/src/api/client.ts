@@ -1,5 +1,5 @@
 import { errorFromResponse } from './errors'
-import { addressOf, get, getPages, patch, post, remove, type BodyOf } from './calls'
+import { addressOf, get, getPages, patch, post, readList, remove, type BodyOf, type Part } from './calls'
 import { request, send, setAccess, urlOf } from './http'
 import type { BroadcastState, CommandArguments, CommandName, PictureKind, Voice } from './schema'
 
@@ -27,7 +27,7 @@ export const getMe = () => get('me/')
 
 // --- shows and broadcasts ---
 
-export const listShows = () => getPages('shows/')
+export const listShows = (pages = 1) => readList('shows/', pages)
 export const getShow = (show_id: string) => get('shows/{show_id}/', { show_id })
 
 type ShowChanges = BodyOf<'shows/{show_id}/', 'patch'>
@@ -38,10 +38,10 @@ export const updateShow = (show_id: string, changes: Partial<ShowChanges>) =>
 /** Of each show what it airs next, and what it missed. */
 export const listNextAirings = () => getPages('airings/')
 
-export const listOutputs = () => getPages('outputs/')
+export const listOutputs = () => getPages('outputs/', { query: { page_size: 200 } })
 /** `states`: those wanted, such as `['live', 'recovering']`. */
-export const listBroadcasts = (states: readonly BroadcastState[]) =>
-  getPages('broadcasts/', { query: { state: [...states] } })
+export const listBroadcasts = (states: readonly BroadcastState[], pages = 1) =>
+  readList('broadcasts/', pages, { query: { state: [...states] } })
 
 /** What the organization may use, and has used. */
 export const getUsage = (organization_id: string) =>
@@ -97,9 +97,10 @@ export async function getThumbnail(address: string): Promise<Blob> {
 
 // --- pictures and voices ---
 
-export const listPictures = (kind: PictureKind) => getPages('pictures/', { query: { kind } })
-export const listVoices = (): Promise<Voice[]> => getPages('voices/')
-export const listPronunciations = () => getPages('pronunciations/', { pages: 10 })
+export const listPictures = (kind: PictureKind) => 
+  getPages('pictures/', { query: { kind, page_size: 200 } })
+export const listVoices = (pages = 1): Promise<Part<Voice>> => readList('voices/', pages)
+export const listPronunciations = (pages = 1) => readList('pronunciations/', pages)
 
 /** A text in a voice, as WAV. */
 export async function previewVoice(voice_id: string, text: string): Promise<Blob> {

@@ -1,4 +1,4 @@
-import { getPages, patch, post, remove } from './calls'
+import { patch, post, readList, remove } from './calls'
 import type { ApiKeyDraft, WebhookDraft } from './schema'
 
 /** What connects other systems: webhooks with their log, and keys of programs. Owners only. */
@@ -7,8 +7,8 @@ const HOOKS = 'organizations/{organization_id}/webhooks/'
 const HOOK = 'organizations/{organization_id}/webhooks/{webhook_id}/'
 const KEYS = 'organizations/{organization_id}/api-keys/'
 
-export const listWebhooks = (organization_id: string) =>
-  getPages(HOOKS, { ids: { organization_id } })
+export const listWebhooks = (organization_id: string, pages = 1) =>
+  readList(HOOKS, pages, { ids: { organization_id } })
 
 /** The answer holds the secret, which is not told again. */
 export const createWebhook = (organization_id: string, draft: WebhookDraft, idempotencyKey: string) =>
@@ -27,9 +27,9 @@ export const rotateSecret = (organization_id: string, webhook_id: string) =>
 export const testWebhook = (organization_id: string, webhook_id: string) =>
   post(`${HOOK}test/`, undefined, { organization_id, webhook_id })
 
-/** The newest 50 of its log. */
-export const listDeliveries = (organization_id: string, webhook_id: string) =>
-  getPages(`${HOOK}deliveries/`, { ids: { organization_id, webhook_id }, pages: 1 })
+/** The newest of its log. */
+export const listDeliveries = (organization_id: string, webhook_id: string, pages = 1) =>
+  readList(`${HOOK}deliveries/`, pages, { ids: { organization_id, webhook_id } })
 
 export const redeliver = (organization_id: string, webhook_id: string, delivery_id: string) =>
   post(`${HOOK}deliveries/{delivery_id}/redeliver/`, undefined, {
@@ -38,8 +38,8 @@ export const redeliver = (organization_id: string, webhook_id: string, delivery_
     delivery_id,
   })
 
-export const listApiKeys = (organization_id: string) =>
-  getPages(KEYS, { ids: { organization_id } })
+export const listApiKeys = (organization_id: string, pages = 1) =>
+  readList(KEYS, pages, { ids: { organization_id } })
 
 /** The answer holds the key, which is not told again. */
 export const createApiKey = (organization_id: string, draft: ApiKeyDraft, idempotencyKey: string) =>

@@ -1,4 +1,4 @@
-import { addressOf, get, getPages, post } from './calls'
+import { addressOf, get, getPages, post, readList } from './calls'
 import { upload, type UploadOptions } from './http'
 import type { Build, Presenter, PresenterUpload } from './schema'
 
@@ -12,14 +12,14 @@ const BUILD = 'avatars/{avatar_id}/builds/{build_id}/'
 /** Fields of a form; what is empty is left out. */
 export type UploadFields = { [K in keyof PresenterUpload]?: string | Blob | null }
 
-export const listPresenters = () => getPages('avatars/')
+export const listPresenters = (pages = 1) => readList('avatars/', pages)
 export const getPresenter = (avatar_id: string) => get('avatars/{avatar_id}/', { avatar_id })
 export const getWeights = (avatar_id: string) => get('avatars/{avatar_id}/weights/', { avatar_id })
 
 export const listModelServers = () => get('model-servers/')
 
-export const listBuilds = (avatar_id: string) =>
-  getPages('avatars/{avatar_id}/builds/', { ids: { avatar_id } })
+export const listBuilds = (avatar_id: string, pages = 1) =>
+  readList('avatars/{avatar_id}/builds/', pages, { ids: { avatar_id } })
 
 export const cancelBuild = (avatar_id: string, build_id: string) =>
   post(`${BUILD}cancel/`, undefined, { avatar_id, build_id })
@@ -31,7 +31,7 @@ export const retryBuild = (avatar_id: string, build_id: string) =>
 export const useBuild = (avatar_id: string, build_id: string) =>
   post(`${BUILD}use/`, undefined, { avatar_id, build_id })
 
-export const listConsents = () => getPages('consents/')
+export const listConsents = () => getPages('consents/', { query: { page_size: 200 } })
 
 /** Make a presenter of a film, photo or zip. */
 export async function uploadPresenter(fields: UploadFields, options: UploadOptions): Promise<Presenter> {

@@ -7,6 +7,7 @@ import { newId } from '@/api/ids'
 import type { Broadcast, NextAiring, Output, Show } from '@/api/schema'
 
 import { newestOnly } from './newestOnly'
+import { newPaging, restart, takePart, type Paging } from './paging'
 import { useSessionStore } from './session'
 
 /** A broadcast that starts or recovers is as much "running" as a live one. */
@@ -21,6 +22,8 @@ export const useDirectoryStore = defineStore('directory', () => {
   const isLoaded = ref(false)
   const error = shallowRef<ApiError | null>(null)
   const session = useSessionStore()
+  const showPages = newPaging()
+  const broadcastPages = newPaging()
   const askLists = newestOnly()
   const askAirings = newestOnly()
   /** Whose rows these are. */
@@ -34,6 +37,7 @@ export const useDirectoryStore = defineStore('directory', () => {
       shows.value = []
       broadcasts.value = []
       airings.value = []
+      restart(showPages, broadcastPages)
       isLoaded.value = false
     }
     owner = next
@@ -44,9 +48,13 @@ export const useDirectoryStore = defineStore('directory', () => {
     const isNewest = askLists()
     underWay += 1
     try {
-      const found = await Promise.all([api.listShows(), api.listBroadcasts(RUNNING)])
+      const found = await Promise.all([
+        api.listShows(showPages.pages),
+        api.listBroadcasts(RUNNING, broadcastPages.pages),
+      ])
       if (!isNewest()) return
-      ;[shows.value, broadcasts.value] = found
+      shows.value = takePart(showPages, found[0])
+      broadcasts.value = takePart(broadcastPages, found[1])
       error.value = null
     } catch (failure) {
       if (isNewest()) error.value = toApiError(failure)
@@ -59,6 +67,11 @@ export const useDirectoryStore = defineStore('directory', () => {
   /** `load`, unless an answer is on its way: on a slow network they would only pile up. */
   async function refresh(): Promise<void> {
     if (underWay === 0) await load()
+  }
+
+  async function more(paging: Paging): Promise<void> {
+    paging.pages += 1
+    await load()
   }
 
   async function loadAirings(): Promise<void> {
@@ -91,8 +104,6 @@ export const useDirectoryStore = defineStore('directory', () => {
 
   const airingOf = (show: string) => airings.value.find((item) => item.show === show)
 
-  const titleOf = (show: string) => shows.value.find((item) => item.id === show)?.title ?? ''
-
   const nameOf = (output: string) => outputs.value.find((item) => item.id === output)?.name ?? ''
 
   return {
@@ -100,16 +111,18 @@ export const useDirectoryStore = defineStore('directory', () => {
     broadcasts,
     outputs,
     airings,
+    showPages,
+    broadcastPages,
     isLoaded,
     error,
     load,
+    more,
     refresh,
     loadAirings,
     loadOutputs,
     start,
     markCommercial,
     airingOf,
-    titleOf,
     nameOf,
   }
 })

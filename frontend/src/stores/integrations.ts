@@ -2,10 +2,12 @@ import { defineStore } from 'pinia'
 import { ref, shallowRef } from 'vue'
 
 import * as api from '@/api/integrations'
+import type { Part } from '@/api/calls'
 import { toApiError, type ApiError } from '@/api/errors'
 import type { ApiKey, ApiKeyDraft, Delivery, Webhook, WebhookDraft } from '@/api/schema'
 
 import { newestOnly } from './newestOnly'
+import { newPaging, restart, takePart, type Paging } from './paging'
 
 /** What is told once, and what it belongs to. */
 export interface ToldOnce {
@@ -19,7 +21,9 @@ export const useIntegrationsStore = defineStore('integrations', () => {
   const webhooks = ref<Webhook[]>([])
   const keys = ref<ApiKey[]>([])
   /** Newest deliveries by webhook; only of those that were looked at. */
-  const deliveries = ref<Record<string, Delivery[]>>({})
+  const deliveries = ref<Record<string, Part<Delivery>>>({})
+  const webhookPages = newPaging()
+  const keyPages = newPaging()
   const told = shallowRef<ToldOnce | null>(null)
   const isLoaded = ref(false)
   const error = shallowRef<ApiError | null>(null)
@@ -27,22 +31,37 @@ export const useIntegrationsStore = defineStore('integrations', () => {
   let organization = ''
 
   async function load(id: string): Promise<void> {
-    const isNewest = askLists()
     organization = id
     told.value = null
     deliveries.value = {}
     webhooks.value = []
     keys.value = []
-    error.value = null
+    restart(webhookPages, keyPages)
     isLoaded.value = false
+    await read()
+  }
+
+  async function read(): Promise<void> {
+    const isNewest = askLists()
     try {
-      const found = await Promise.all([api.listWebhooks(id), api.listApiKeys(id)])
-      if (isNewest()) [webhooks.value, keys.value] = found
+      const found = await Promise.all([
+        api.listWebhooks(organization, webhookPages.pages),
+        api.listApiKeys(organization, keyPages.pages),
+      ])
+      if (!isNewest()) return
+      webhooks.value = takePart(webhookPages, found[0])
+      keys.value = takePart(keyPages, found[1])
+      error.value = null
     } catch (failure) {
       if (isNewest()) error.value = toApiError(failure)
     } finally {
       if (isNewest()) isLoaded.value = true
     }
+  }
+
+  async function more(paging: Paging): Promise<void> {
+    paging.pages += 1
+    await read()
   }
 
   async function addWebhook(draft: WebhookDraft, idempotencyKey: string): Promise<void> {
@@ -72,14 +91,14 @@ export const useIntegrationsStore = defineStore('integrations', () => {
     await loadLog(id)
   }
 
-  async function loadLog(id: string): Promise<void> {
-    const rows = await api.listDeliveries(organization, id)
-    deliveries.value = { ...deliveries.value, [id]: rows }
+  async function loadLog(id: string, pages = 1): Promise<void> {
+    const part = await api.listDeliveries(organization, id, pages)
+    deliveries.value = { ...deliveries.value, [id]: part }
   }
 
-  async function redeliver(webhook: string, delivery: string): Promise<void> {
+  async function redeliver(webhook: string, delivery: string, pages: number): Promise<void> {
     await api.redeliver(organization, webhook, delivery)
-    await loadLog(webhook)
+    await loadLog(webhook, pages)
   }
 
   async function addKey(draft: ApiKeyDraft, idempotencyKey: string): Promise<void> {
@@ -98,10 +117,13 @@ export const useIntegrationsStore = defineStore('integrations', () => {
     webhooks,
     keys,
     deliveries,
+    webhookPages,
+    keyPages,
     told,
     isLoaded,
     error,
     load,
+    more,
     addWebhook,
     switchWebhook,
     removeWebhook,

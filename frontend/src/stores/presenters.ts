@@ -2,11 +2,15 @@ import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 
 import * as api from '@/api/presenters'
+import type { Part } from '@/api/calls'
 import { toApiError, type ApiError } from '@/api/errors'
 import type { UploadOptions } from '@/api/http'
 import type { Build, Presenter, PresenterWeights } from '@/api/schema'
 
+import { newPaging, restart, takePart, type Paging } from './paging'
+
 const POLL_MS = 2000
+const NONE = { items: [], hasMore: false }
 
 export const isRunning = (build: Pick<Build, 'state'> | null) =>
   build !== null && ['queued', 'building'].includes(build.state)
@@ -17,6 +21,8 @@ export const usePresentersStore = defineStore('presenters', () => {
   /** By presenter; only of those that are built of uploads. */
   const weights = ref<Record<string, PresenterWeights>>({})
   const builds = ref<Build[]>([])
+  const presenterPages = newPaging()
+  const buildPages = newPaging()
   const isLoaded = ref(false)
   const error = shallowRef<ApiError | null>(null)
   /** What the page shows: one presenter, or empty for all of them. */
@@ -34,6 +40,7 @@ export const usePresentersStore = defineStore('presenters', () => {
     presenters.value = []
     builds.value = []
     weights.value = {}
+    restart(presenterPages, buildPages)
     isLoaded.value = false
     await load()
     await loadWeights()
@@ -44,8 +51,11 @@ export const usePresentersStore = defineStore('presenters', () => {
     const mine = round
     try {
       const found = await ask()
-      if (mine === round) [presenters.value, builds.value] = found
-      if (mine === round) error.value = null
+      if (mine === round) {
+        presenters.value = takePart(presenterPages, found[0])
+        builds.value = takePart(buildPages, found[1])
+        error.value = null
+      }
     } catch (failure) {
       if (mine === round) error.value = toApiError(failure)
     }
@@ -54,10 +64,20 @@ export const usePresentersStore = defineStore('presenters', () => {
     if (isBuilding.value) timer = setTimeout(() => void load(), POLL_MS)
   }
 
-  async function ask(): Promise<[Presenter[], Build[]]> {
-    if (!shown) return [await api.listPresenters(), []]
-    const [one, versions] = await Promise.all([api.getPresenter(shown), api.listBuilds(shown)])
-    return [[one], versions]
+  /** Whatever the page shows, read as far as it was asked for. */
+  async function ask(): Promise<[Part<Presenter>, Part<Build>]> {
+    if (!shown) return [await api.listPresenters(presenterPages.pages), NONE]
+    const [one, versions] = await Promise.all([
+      api.getPresenter(shown),
+      api.listBuilds(shown, buildPages.pages),
+    ])
+    return [{ items: [one], hasMore: false }, versions]
+  }
+
+  async function more(paging: Paging): Promise<void> {
+    paging.pages += 1
+    await load()
+    await loadWeights()
   }
 
   async function loadWeights(): Promise<void> {
@@ -111,5 +131,22 @@ export const usePresentersStore = defineStore('presenters', () => {
     clearTimeout(timer)
   }
 
-  return { presenters, weights, builds, isLoaded, error, open, load, add, addVersion, cancel, retry, use, stop }
+  return {
+    presenters,
+    weights,
+    builds,
+    presenterPages,
+    buildPages,
+    isLoaded,
+    error,
+    open,
+    load,
+    more,
+    add,
+    addVersion,
+    cancel,
+    retry,
+    use,
+    stop,
+  }
 })

@@ -6,6 +6,7 @@ import { toApiError, type ApiError } from '@/api/errors'
 import type { Pronunciation, PronunciationDraft, Voice } from '@/api/schema'
 
 import { newestOnly } from './newestOnly'
+import { newPaging, restart, takePart, type Paging } from './paging'
 import { useSessionStore } from './session'
 
 export const LANGUAGES = ['zh-CN', 'en-US'] as const
@@ -16,6 +17,8 @@ export const BASIC_ENGINE = 'espeak'
 export const useVoicesStore = defineStore('voices', () => {
   const voices = ref<Voice[]>([])
   const words = ref<Pronunciation[]>([])
+  const voicePages = newPaging()
+  const wordPages = newPaging()
   const isLoaded = ref(false)
   const error = shallowRef<ApiError | null>(null)
   /** Id of the voice that is being made or heard, and what became of the last try. */
@@ -41,6 +44,7 @@ export const useVoicesStore = defineStore('voices', () => {
       stop()
       voices.value = []
       words.value = []
+      restart(voicePages, wordPages)
       isLoaded.value = false
     }
     owner = next
@@ -50,15 +54,24 @@ export const useVoicesStore = defineStore('voices', () => {
     turnToOrganization()
     const isNewest = askLists()
     try {
-      const found = await Promise.all([api.listVoices(), api.listPronunciations()])
+      const found = await Promise.all([
+        api.listVoices(voicePages.pages),
+        api.listPronunciations(wordPages.pages),
+      ])
       if (!isNewest()) return
-      ;[voices.value, words.value] = found
+      voices.value = takePart(voicePages, found[0])
+      words.value = takePart(wordPages, found[1])
       error.value = null
     } catch (failure) {
       if (isNewest()) error.value = toApiError(failure)
     } finally {
       if (isNewest()) isLoaded.value = true
     }
+  }
+
+  async function more(paging: Paging): Promise<void> {
+    paging.pages += 1
+    await load()
   }
 
   /** Say a text in a voice; a second press stops it. */
@@ -116,6 +129,8 @@ export const useVoicesStore = defineStore('voices', () => {
   return {
     voices,
     words,
+    voicePages,
+    wordPages,
     isLoaded,
     error,
     heard,
@@ -123,6 +138,7 @@ export const useVoicesStore = defineStore('voices', () => {
     hasOnlyBasic,
     byLanguage,
     load,
+    more,
     listen,
     stop,
     add,

@@ -99,6 +99,19 @@ describe('PresentersView', () => {
     expect(asked).not.toContain(`avatars/${PRESENTERS.drawn}/weights/`)
   })
 
+  it('shows the rest of many presenters when it is asked to', async () => {
+    const { presenters } = server.current.state.world
+    const [drawn] = presenters
+    if (drawn) presenters.unshift(...Array.from({ length: 99 }, (_, index) => ({ ...drawn, id: `p${index}` })))
+    const page = await mountPresenters()
+    expect(page.findAll('[data-testid=presenter]')).toHaveLength(100)
+
+    await page.get('[data-testid=more]').trigger('click')
+
+    await eventually(() => expect(page.findAll('[data-testid=presenter]')).toHaveLength(102))
+    await eventually(() => expect(page.find('[data-testid=presenter-missing]').exists()).toBe(true))
+  })
+
   it('follows a build until it is over', async () => {
     const page = await mountPresenters()
     const [running] = server.current.state.world.builds[PRESENTERS.filmed] ?? []

@@ -175,6 +175,38 @@ describe('StudioView', () => {
     expect(router.currentRoute.value.name).not.toBe('sign-in')
   })
 
+  it('shows the rest of a long list when it is asked to, and goes on doing so', async () => {
+    const { world } = server.current.state
+    const [first] = world.shows
+    Object.assign(world, { shows: Array.from({ length: 130 }, (_, index) => ({ ...first, id: `s${index}` })) })
+    const { wrapper } = mountApp(StudioView)
+    const cards = () => wrapper.findAll('[data-testid=show-card]')
+    await eventually(() => expect(cards()).toHaveLength(100))
+
+    await wrapper.get('[data-testid=more]').trigger('click')
+    await eventually(() => expect(cards()).toHaveLength(130))
+    await useDirectoryStore().refresh()
+
+    expect(cards()).toHaveLength(130)
+    expect(wrapper.find('[data-testid=more]').exists()).toBe(false)
+  })
+
+  it('begins the list of another organization at its beginning', async () => {
+    const { world } = server.current.state
+    const [first] = world.shows
+    Object.assign(world, { shows: Array.from({ length: 130 }, (_, index) => ({ ...first, id: `s${index}` })) })
+    const directory = useDirectoryStore(mountApp(StudioView).pinia)
+    useSessionStore().chooseOrganization('galaxy')
+    await directory.load()
+    await directory.more(directory.showPages)
+
+    useSessionStore().chooseOrganization('comet')
+    await directory.load()
+
+    expect(directory.shows).toHaveLength(100)
+    expect(directory.showPages.hasMore).toBe(true)
+  })
+
   it('has words for an empty organization', async () => {
     Object.assign(server.current.state.world, { shows: [] })
     server.current.state.world.broadcast.state = 'ended'

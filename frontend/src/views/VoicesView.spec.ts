@@ -52,6 +52,21 @@ describe('VoicesView', () => {
     expect(group.get('[data-testid=listen]').attributes('aria-pressed')).toBe('true')
   })
 
+  it('shows the rest of many words when it is asked to', async () => {
+    const page = await mountVoices()
+    const { words } = server.current.state.world
+    const [word] = words
+    if (word) words.push(...Array.from({ length: 120 }, (_, index) => ({ ...word, id: `w${index}` })))
+    await useVoicesStore().load()
+    expect(page.findAll('[data-testid=word]')).toHaveLength(100)
+    expect(page.get('[data-testid=words] .count').text()).toBe('100+')
+
+    await page.get('[data-testid=words] [data-testid=more]').trigger('click')
+
+    await eventually(() => expect(page.findAll('[data-testid=word]')).toHaveLength(123))
+    expect(page.get('[data-testid=words] .count').text()).toBe('123')
+  })
+
   it('says at the voice why it could not be heard, in the language of the page', async () => {
     const error = { code: 'voice_preview_refused', message: 'The voice service answered with silence.', details: [] }
     server.current.state.overrides.set(`POST voices/${IDS.chineseVoice}/preview/`, { status: 422, body: { error } })

@@ -1,10 +1,10 @@
 /** The REST half of the fake server. */
 import { randomUUID } from 'node:crypto'
 
+import { page } from './pages.mjs'
 import { answerPresenters } from './presenters.mjs'
 import { applyCommand } from './server.mjs'
 
-const page = (results) => ({ next: null, previous: null, results })
 const refuse = (status, code, message, details = []) => ({ status, body: { error: { code, message, details } } })
 const VERBS = ['stop', 'say', 'interrupt', 'pause', 'resume', 'skip', 'take', 'expression', 'gesture', 'clip', 'record']
 
@@ -35,9 +35,9 @@ async function route(state, request, path, url, body) {
   if (/^broadcasts\/[^/]+\/whep\/$/.test(path)) return whep(state, path, body)
   if (!isSignedIn(state, request)) return refuse(401, 'not_authenticated', 'Sign in first.')
   if (path.endsWith('/thumbnail/')) return noPicture(url)
-  const ofPresenters = answerPresenters(state, request.method, path)
+  const ofPresenters = answerPresenters(state, request.method, path, url)
   if (ofPresenters) return ofPresenters
-  return lists(state, path, url) ?? speech(state, request.method, path, body) ?? objects(state, request.method, path, body) ?? verbs(state, path, body, request)
+  return lists(state, path, url) ?? speech(state, request, path, url, body) ?? objects(state, request, path, url, body) ?? verbs(state, path, body, request)
 }
 
 /** What the API says until the first picture has come. */
@@ -90,14 +90,14 @@ const sdpHeaders = (path) => ({ 'Content-Type': 'application/sdp', Location: `/a
 function lists(state, path, url) {
   const { world } = state
   if (path === 'me/') return { body: world.me }
-  if (path === 'shows/') return { body: page(world.shows) }
-  if (path === 'airings/') return { body: page(world.airings) }
-  if (path === 'outputs/') return { body: page(world.outputs) }
-  if (path === 'voices/') return { body: page(world.voices) }
-  if (path === 'pictures/') return { body: page(world.pictures) }
+  if (path === 'shows/') return { body: page(world.shows, url) }
+  if (path === 'airings/') return { body: page(world.airings, url) }
+  if (path === 'outputs/') return { body: page(world.outputs, url) }
+  if (path === 'voices/') return { body: page(world.voices, url) }
+  if (path === 'pictures/') return { body: page(world.pictures, url) }
   if (path === 'broadcasts/') {
     const wanted = (url.searchParams.get('state') ?? '').split(',')
-    return { body: page([world.broadcast].filter((item) => wanted.includes(item.state))) }
+    return { body: page([world.broadcast].filter((item) => wanted.includes(item.state)), url) }
   }
   return null
 }
@@ -105,13 +105,13 @@ function lists(state, path, url) {
 /** A RIFF header and nothing to hear. */
 const WAV = `RIFF$\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x22\x56\0\0\x44\xac\0\0\x02\0\x10\0data\0\0\0\0`
 
-function speech({ world }, method, path, body) {
+function speech({ world }, { method }, path, url, body) {
   const [kind, id, rest] = path.split('/')
   if (kind === 'voices' && rest === 'preview') {
     return { headers: { 'Content-Type': 'audio/wav' }, body: WAV }
   }
   if (kind !== 'pronunciations') return null
-  if (method === 'GET') return { body: page(world.words) }
+  if (method === 'GET') return { body: page(world.words, url) }
   if (/\d{2}|[6-90]$/.test(body?.reading ?? '')) {
     const message = `${body.reading} is not pinyin. Write each syllable with its tone from 1 to 5, as in ni3 hao3.`
     return refuse(400, 'invalid', 'The request is not valid.', [{ field: 'reading', code: 'pinyin_malformed', message }])
@@ -126,7 +126,7 @@ function speech({ world }, method, path, body) {
   return { status: 204, body: '' }
 }
 
-function objects(state, method, path, body) {
+function objects(state, { method }, path, url, body) {
   const { world } = state
   const [kind, id, rest] = path.split('/')
   if (kind === 'shows' && !rest) {
@@ -137,8 +137,8 @@ function objects(state, method, path, body) {
   if (kind !== 'broadcasts') return null
   if (id !== world.broadcast.id) return refuse(404, 'not_found', 'There is no such object.')
   if (!rest) return { body: world.broadcast }
-  if (rest === 'utterances') return { body: page([...world.utterances].reverse()) }
-  if (rest === 'events') return { body: page([...world.events].reverse()) }
+  if (rest === 'utterances') return { body: page([...world.utterances].reverse(), url) }
+  if (rest === 'events') return { body: page([...world.events].reverse(), url) }
   return null
 }
 

@@ -1,7 +1,8 @@
 /** Presenters, their versions and weights, as the fake server answers for them. */
 import { randomUUID } from 'node:crypto'
 
-const page = (results) => ({ next: null, previous: null, results })
+import { page } from './pages.mjs'
+
 const at = (seconds) => new Date(Date.now() - seconds * 1000).toISOString()
 
 export const PRESENTERS = {
@@ -100,17 +101,17 @@ function told(world, presenter) {
 }
 
 /** The answer to one request below `avatars/` or `consents/`; null for any other. */
-export function answerPresenters({ world }, method, path) {
+export function answerPresenters({ world }, method, path, url) {
   const [kind, id, rest, version, verb] = path.split('/')
-  if (kind === 'consents') return { body: page(world.consents) }
+  if (kind === 'consents') return { body: page(world.consents, url) }
   if (kind === 'model-servers') return { body: { servers: world.modelServers } }
   if (kind !== 'avatars') return null
-  if (!id) return method === 'POST' ? upload(world) : { body: page(world.presenters.map((item) => told(world, item))) }
+  if (!id) return method === 'POST' ? upload(world) : { body: page(world.presenters.map((item) => told(world, item)), url) }
   const presenter = world.presenters.find((item) => item.id === id)
   if (!presenter) return { status: 404, body: { error: { code: 'not_found', message: 'There is no such object.', details: [] } } }
   if (rest === 'weights') return { body: world.weights[id] ?? { state: 'none', message: '', networks: [] } }
   if (rest !== 'builds') return { body: told(world, presenter) }
-  return versions(world, id, { method, version, verb })
+  return versions(world, id, { method, version, verb, url })
 }
 
 function upload(world) {
@@ -120,9 +121,9 @@ function upload(world) {
   return { status: 201, body: told(world, made) }
 }
 
-function versions(world, id, { method, version, verb }) {
+function versions(world, id, { method, version, verb, url }) {
   const builds = world.builds[id]
-  if (!version && method === 'GET') return { body: page(builds) }
+  if (!version && method === 'GET') return { body: page(builds, url) }
   if (!version) {
     builds.unshift(build(builds.length + 1, 'queued'))
     return { status: 201, body: builds[0] }
