@@ -1,8 +1,9 @@
 """The child that writes MP4 files: `python -m inference.outputs.recorder`.
 
 First line of stdin: {"folder", "name", "headers", "ai_label", "file_seconds", "min_free_bytes"}.
-A file is a hybrid fragmented MP4, flushed at each keyframe: after kill -9 it still plays up to the
-last fragment. A new file begins at the first keyframe after `file_seconds`.
+A file is a fragmented MP4, flushed at each keyframe: after kill -9 it still plays up to the last
+fragment. When it is closed one index takes the place of the fragments (`mp4_index`), beside the
+packets of the next file, which begins at the first keyframe after `file_seconds`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -24,9 +26,13 @@ import av
 from inference.media.garbage import collect_rarely
 from inference.media.packets import EncodedPacket, StreamHeaders
 from inference.outputs.base import Json, PacketInput, headers_from_json, report
+from inference.outputs.mp4_index import FragmentError, write_index
 from inference.outputs.rtmp import flv
 
 _CLOCK = Fraction(1, 48_000)
+# Nothing of a fragment is held once it is written. FFmpeg's hybrid form makes the same file in the
+# end, and holds 72 bytes of each sample until then: 18 MiB an hour.
+_FRAGMENTS = "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags+skip_trailer"
 # Refuse to fill the disk to the last byte: the database lives there too.
 _MIN_FREE_BYTES = 256 * 1024 * 1024
 
@@ -44,7 +50,9 @@ class Mp4File:
             "w",
             format="mp4",
             options={
-                "movflags": "hybrid_fragmented+frag_keyframe+use_metadata_tags",
+                "movflags": _FRAGMENTS,
+                # The movie's clock is that of its tracks: no time is rounded to milliseconds.
+                "movie_timescale": str(_CLOCK.denominator),
                 "flush_packets": "1",
             },
         )
@@ -76,10 +84,13 @@ class Mp4File:
         self._container.mux(coded)
         self.last_pts = max(self.last_pts, packet.pts + packet.duration)
 
-    def close(self) -> int:
-        """Finish the file; its length in ms."""
-        self._container.close()
+    @property
+    def length_ms(self) -> int:
         return round((self.last_pts - self.first_pts) / 48)
+
+    def close(self) -> None:
+        """Write what is left. Raises OSError."""
+        self._container.close()
 
 
 def main() -> int:
@@ -121,6 +132,7 @@ class Recorder:
         self._min_free_bytes = int(job.get("min_free_bytes", _MIN_FREE_BYTES))
         self._file: Mp4File | None = None
         self._before: Mp4File | None = None
+        self._indexer = ThreadPoolExecutor(1)
         self.progress = {"bytes": 0, "packets": 0, "pts": 0}
 
     def make_folder(self) -> None:
@@ -167,17 +179,29 @@ class Recorder:
         self._close_before()
         self._before, self._file = self._file, None
         self._close_before()
+        self._indexer.shutdown()
 
     def _close_before(self) -> None:
         if self._before is not None:
-            done, self._before = self._before, None
-            report(file="closed", path=str(done.path), duration_ms=done.close())
+            self._before.close()
+            # The index of an hour takes a third of a second: longer than a pipe of packets lasts.
+            self._indexer.submit(_finish, self._before)
+            self._before = None
 
     def abandon(self) -> None:
         """After a write error: what was flushed stays readable, nothing more is written."""
+        self._indexer.shutdown()
         for file in filter(None, (self._before, self._file)):
-            length = round((file.last_pts - file.first_pts) / 48)
-            report(file="closed", path=str(file.path), duration_ms=length)
+            report(file="closed", path=str(file.path), duration_ms=file.length_ms)
+
+
+def _finish(file: Mp4File) -> None:
+    try:
+        write_index(file.path)
+    except (FragmentError, OSError) as error:
+        # It plays as it is; who reads the log learns why seeking in it is slow.
+        sys.stderr.write(f"{file.path.name} stays in fragments: {error}\n")
+    report(file="closed", path=str(file.path), duration_ms=file.length_ms)
 
 
 def check_free_space(folder: Path, min_free_bytes: int) -> None:
