@@ -3,9 +3,12 @@ import { computed, ref } from 'vue'
 
 import * as api from '@/api/client'
 import { toApiError } from '@/api/errors'
-import type { Organization } from '@/api/schema'
+import type { Organization, Scope } from '@/api/schema'
 
 import { forgetDrafts } from './drafts'
+
+/** Those that a program may be given, and what only owners do. */
+type Permission = Scope | 'organization.manage'
 
 const HINT = 'livestudio.signed-in'
 const CHOSEN = 'livestudio.organization'
@@ -23,9 +26,13 @@ export const useSessionStore = defineStore('session', () => {
   const username = ref<string | null>(null)
   const organizations = ref<Organization[]>([])
   const organization = ref<string | null>(null)
-  const role = computed(
-    () => organizations.value.find((item) => item.id === organization.value)?.role ?? '',
+  /** What the role in the organization allows. The server decides anyway: this offers no more. */
+  const permissions = computed(
+    () => organizations.value.find((item) => item.id === organization.value)?.permissions ?? [],
   )
+  const may = (permission: Permission) => permissions.value.includes(permission)
+  /** Whether the admin lets them in. */
+  const isStaff = ref(false)
   const isSignedIn = computed(() => username.value !== null)
 
   /** The session has ended under an open page, and its user is asked to sign in again. */
@@ -45,6 +52,7 @@ export const useSessionStore = defineStore('session', () => {
     isAsked.value = false
     username.value = null
     organizations.value = []
+    isStaff.value = false
     chooseOrganization(null)
     storage((store) => store.removeItem(HINT))
     forgetDrafts()
@@ -59,6 +67,7 @@ export const useSessionStore = defineStore('session', () => {
   async function loadMe(): Promise<void> {
     const me = await api.getMe()
     organizations.value = me.organizations
+    isStaff.value = me.is_staff
     // Who signs in again goes on where they were, whatever another tab has chosen meanwhile.
     const chosen = organization.value ?? storage((store) => store.getItem(CHOSEN))
     const known = me.organizations.find((item) => item.id === chosen) ?? me.organizations[0]
@@ -101,7 +110,8 @@ export const useSessionStore = defineStore('session', () => {
     username,
     organizations,
     organization,
-    role,
+    may,
+    isStaff,
     isSignedIn,
     isAsked,
     signIns,

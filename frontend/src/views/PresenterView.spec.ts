@@ -7,6 +7,7 @@ import { useSessionStore } from '@/stores/session'
 import { PRESENTERS } from '../../tests/fake-server/presenters.mjs'
 import { IDS } from '../../tests/fake-server/server.mjs'
 import { mountApp } from '../../tests/mount'
+import { membership } from '../../tests/roles'
 import { eventually, useFakeServer } from '../../tests/useFakeServer'
 
 import PresenterView from './PresenterView.vue'
@@ -17,7 +18,7 @@ beforeEach(() => signIn('alice', 'correct-horse'))
 async function mountPresenter(id = PRESENTERS.filmed, role: Organization['role'] = 'owner') {
   const mounted = mountApp(PresenterView, { props: { id } })
   const session = useSessionStore()
-  session.organizations = [{ id: IDS.organization, name: 'Galaxy', role, permissions: [] }]
+  session.organizations = [membership(role)]
   session.chooseOrganization(IDS.organization)
   await eventually(() => expect(mounted.wrapper.find('.loading').exists()).toBe(false))
   return mounted.wrapper

@@ -8,6 +8,7 @@ import { useSessionStore } from '@/stores/session'
 import { PRESENTERS } from '../../tests/fake-server/presenters.mjs'
 import { IDS } from '../../tests/fake-server/server.mjs'
 import { mountApp } from '../../tests/mount'
+import { membership } from '../../tests/roles'
 import { eventually, useFakeServer } from '../../tests/useFakeServer'
 
 import PresentersView from './PresentersView.vue'
@@ -18,7 +19,7 @@ beforeEach(() => signIn('alice', 'correct-horse'))
 async function mountPresenters(role: Organization['role'] = 'owner') {
   const mounted = mountApp(PresentersView)
   const session = useSessionStore()
-  session.organizations = [{ id: IDS.organization, name: 'Galaxy', role, permissions: [] }]
+  session.organizations = [membership(role)]
   session.chooseOrganization(IDS.organization)
   await eventually(() => expect(mounted.wrapper.find('.loading').exists()).toBe(false))
   return mounted.wrapper

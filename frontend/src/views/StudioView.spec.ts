@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
 import { signIn } from '@/api/client'
+import type { Organization } from '@/api/schema'
 
 import { IDS } from '../../tests/fake-server/server.mjs'
 import { mountApp } from '../../tests/mount'
+import { membership } from '../../tests/roles'
 import { eventually, useFakeServer } from '../../tests/useFakeServer'
 
 import { useDirectoryStore } from '@/stores/directory'
@@ -14,8 +16,11 @@ import StudioView from './StudioView.vue'
 const server = useFakeServer()
 beforeEach(() => signIn('alice', 'correct-horse'))
 
-async function mountStudio() {
+async function mountStudio(role: Organization['role'] = 'owner') {
   const mounted = mountApp(StudioView)
+  const session = useSessionStore()
+  session.organizations = [membership(role)]
+  session.chooseOrganization(IDS.organization)
   await eventually(() => expect(mounted.wrapper.findAll('[data-testid=show-card]')).toHaveLength(3))
   return mounted
 }
@@ -39,6 +44,25 @@ describe('StudioView', () => {
     const start = server.current.state.requests.find((item) => item.path.endsWith('/start/'))
     expect(start?.path).toBe(`shows/${IDS.secondShow}/start/`)
     expect(start?.headers['idempotency-key']).toMatch(/^[0-9a-f-]{36}$/)
+  })
+
+  it('offers viewers no button that they may not press', async () => {
+    const { wrapper } = await mountStudio('viewer')
+
+    const buttons = wrapper.findAll('main button, main input').map((item) => item.text())
+    expect(buttons).toEqual([])
+    expect(wrapper.find('[data-testid=to-admin]').exists()).toBe(false)
+  })
+
+  it('has no way to the admin in an empty organization for those who cannot plan', async () => {
+    Object.assign(server.current.state.world, { shows: [] })
+    const { wrapper } = mountApp(StudioView)
+    const session = useSessionStore()
+    session.organizations = [membership('viewer')]
+    session.chooseOrganization(IDS.organization)
+
+    await eventually(() => expect(wrapper.text()).toContain('No shows yet'))
+    expect(wrapper.find('a[href="/admin/"]').exists()).toBe(false)
   })
 
   it('cannot start a show that runs', async () => {
@@ -90,7 +114,7 @@ describe('StudioView', () => {
     const details = [{ field: 'avatar', code: 'consent_not_commercial', message }]
     const refusal = { error: { code: 'show_not_ready', message: 'Not ready.', details } }
     server.current.state.overrides.set(`POST ${path}start/`, { status: 400, body: refusal })
-    session.organizations = [{ id: IDS.organization, name: 'Galaxy', role: 'producer', permissions: [] }]
+    session.organizations = [membership('producer')]
     session.chooseOrganization(IDS.organization)
     await wrapper.vm.$nextTick()
     const card = wrapper.get(`[data-id="${IDS.secondShow}"]`)
@@ -109,7 +133,7 @@ describe('StudioView', () => {
     const session = useSessionStore()
     const body = { error: { code: 'forbidden', message: 'Your role does not allow this.', details: [] } }
     server.current.state.overrides.set(`PATCH shows/${IDS.secondShow}/`, { status: 403, body })
-    session.organizations = [{ id: IDS.organization, name: 'Galaxy', role: 'producer', permissions: [] }]
+    session.organizations = [membership('producer')]
     session.chooseOrganization(IDS.organization)
     await wrapper.vm.$nextTick()
     const card = wrapper.get(`[data-id="${IDS.secondShow}"]`)
@@ -118,7 +142,7 @@ describe('StudioView', () => {
     await eventually(() => expect(card.find('[role=alert]').exists()).toBe(true))
     expect(card.get<HTMLInputElement>('[data-testid=sells]').element.checked).toBe(false)
 
-    session.organizations = [{ id: IDS.organization, name: 'Galaxy', role: 'operator', permissions: [] }]
+    session.organizations = [membership('operator')]
     await wrapper.vm.$nextTick()
     expect(card.find('[data-testid=sells]').exists()).toBe(false)
   })
@@ -219,12 +243,12 @@ describe('StudioView', () => {
   it('offers the calendar address to those who plan shows', async () => {
     const { wrapper } = await mountStudio()
     const session = useSessionStore()
-    session.organizations = [{ id: IDS.organization, name: 'Galaxy', role: 'operator', permissions: [] }]
+    session.organizations = [membership('operator')]
     session.chooseOrganization(IDS.organization)
     await wrapper.vm.$nextTick()
     expect(wrapper.find('[data-testid=calendar]').exists()).toBe(false)
 
-    session.organizations = [{ id: IDS.organization, name: 'Galaxy', role: 'producer', permissions: [] }]
+    session.organizations = [membership('producer')]
     await wrapper.vm.$nextTick()
     await wrapper.get('[data-testid=calendar]').trigger('click')
 

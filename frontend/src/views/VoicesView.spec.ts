@@ -8,6 +8,7 @@ import { useVoicesStore } from '@/stores/voices'
 
 import { IDS } from '../../tests/fake-server/server.mjs'
 import { mountApp } from '../../tests/mount'
+import { membership } from '../../tests/roles'
 import { eventually, useFakeServer } from '../../tests/useFakeServer'
 
 import VoicesView from './VoicesView.vue'
@@ -31,7 +32,7 @@ beforeEach(async () => {
 async function mountVoices(role: Organization['role'] = 'owner') {
   const mounted = mountApp(VoicesView)
   const session = useSessionStore()
-  session.organizations = [{ id: IDS.organization, name: 'Galaxy', role, permissions: [] }]
+  session.organizations = [membership(role)]
   session.chooseOrganization(IDS.organization)
   await eventually(() => expect(mounted.wrapper.findAll('[data-testid=word]')).toHaveLength(3))
   return mounted.wrapper
@@ -108,7 +109,7 @@ describe('VoicesView', () => {
     await useVoicesStore().load()
     server.current.state.overrides.set('GET voices/', new Promise<unknown>((resolve) => (answer = resolve)))
 
-    session.organizations = [...session.organizations, { id: 'comet', name: 'Comet', role: 'owner', permissions: [] }]
+    session.organizations = [...session.organizations, membership('owner', 'comet')]
     session.chooseOrganization('comet')
     const loaded = useVoicesStore().load()
     await page.vm.$nextTick()

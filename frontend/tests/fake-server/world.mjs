@@ -155,12 +155,28 @@ function words() {
   ]
 }
 
+const VIEW = ['show.view', 'broadcast.view', 'output.view', 'avatar.view', 'voice.view', 'recording.view', 'organization.view']
+const STEER = [...VIEW, 'broadcast.start', 'broadcast.steer', 'broadcast.replace_key']
+const PRODUCE = [...STEER, 'show.edit', 'output.edit', 'avatar.edit', 'voice.edit', 'recording.edit']
+
+/** What each role may do. */
+export const PERMISSIONS = {
+  viewer: VIEW,
+  operator: STEER,
+  producer: PRODUCE,
+  owner: [...PRODUCE, 'organization.manage', 'audit.view'],
+}
+
 /** A fresh world; tests change it in place. */
 export function createWorld() {
   return {
     user: { username: 'alice', password: 'correct-horse' },
-    me: { username: 'alice', organizations: [{ id: IDS.organization, name: '星河直播 Galaxy Live', role: 'owner' }] },
-    permissions: ['broadcast.view', 'broadcast.start', 'broadcast.steer', 'broadcast.replace_key'],
+    me: {
+      username: 'alice',
+      is_staff: true,
+      organizations: [{ id: IDS.organization, name: '星河直播 Galaxy Live', role: 'owner', permissions: PERMISSIONS.owner }],
+    },
+    permissions: PERMISSIONS.operator,
     shows: [
       show(IDS.show, '秋季新品专场', RUNDOWN),
       show(IDS.secondShow, 'Morning language class', RUNDOWN.slice(5), {

@@ -16,7 +16,7 @@ function textOf(count: number): string {
   const { wrapper } = mountApp({
     components: { ShowCard },
     setup: () => ({ show: show(count) }),
-    template: '<ul><ShowCard :show="show" :is-busy="false" :may-edit="false" error="" /></ul>',
+    template: '<ul><ShowCard :show="show" :is-busy="false" :may-start="false" :may-edit="false" error="" /></ul>',
   })
   return wrapper.text()
 }
