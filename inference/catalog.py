@@ -263,6 +263,11 @@ def get_engine(kind: EngineKind, name: str) -> EngineEntry:
     raise LookupError(f"no {kind} engine named {name!r}; there are: {known}")
 
 
+def needs_consent(kind: EngineKind, name: str) -> bool:
+    """Whether it airs with a consent on record only. No engine of this name: False."""
+    return any(e.needs_consent for e in ENGINES if (e.kind, e.name) == (kind, name))
+
+
 def get_profile(name: str) -> Profile:
     """The profile of this name. Raises LookupError naming the ones that exist."""
     for profile in PROFILES:

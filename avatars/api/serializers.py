@@ -11,6 +11,7 @@ from avatars.bundles import is_filmed
 from avatars.models import Avatar, AvatarBuild, AvatarClip
 from avatars.previews import build_preview_url, preview_url
 from avatars.selectors import voice_gender
+from inference.catalog import needs_consent
 
 
 class BuildSummarySerializer(serializers.ModelSerializer[AvatarBuild]):
@@ -28,12 +29,14 @@ class AvatarSerializer(serializers.ModelSerializer[Avatar]):
     """An avatar as it is shown. preview_url: a PNG, good for some hours.
 
     voice_gender: which voices suit it; empty = any. is_filmed: it is built of uploads, in versions.
-    version: the number of the one in use; null = none. newest_build: null = never built.
+    needs_consent: it airs only with the consent of its person on record. version: the number of the
+    one in use; null = none. newest_build: null = never built.
     """
 
     preview_url = serializers.SerializerMethodField()
     voice_gender = serializers.SerializerMethodField()
     is_filmed = serializers.SerializerMethodField()
+    needs_consent = serializers.SerializerMethodField()
     version = serializers.SerializerMethodField()
     newest_build = serializers.SerializerMethodField()
 
@@ -52,6 +55,7 @@ class AvatarSerializer(serializers.ModelSerializer[Avatar]):
             "voice_gender",
             "licences",
             "is_filmed",
+            "needs_consent",
             "version",
             "newest_build",
         )
@@ -65,6 +69,9 @@ class AvatarSerializer(serializers.ModelSerializer[Avatar]):
 
     def get_is_filmed(self, avatar: Avatar) -> bool:
         return is_filmed(avatar)
+
+    def get_needs_consent(self, avatar: Avatar) -> bool:
+        return needs_consent("face", avatar.engine)
 
     def get_version(self, avatar: Avatar) -> int | None:
         return next((build.number for build in avatar.builds.all() if build.is_current), None)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.consents import Refusal, Use, why_not
 from avatars.models import Avatar
-from inference.catalog import EngineKind, get_engine
+from inference.catalog import EngineKind, needs_consent
 from livestudio.common.errors import ErrorDetail
 from streams.models import Show
 from voices.models import Voice
@@ -36,12 +36,6 @@ def refusals(
 
 
 def _refusal(kind: EngineKind, item: Avatar | Voice, use: Use) -> Refusal | None:
-    is_needed = _is_needed(kind, item.engine)
+    # An engine that is gone is told among the obstacles of the engine.
+    is_needed = needs_consent(kind, item.engine)
     return why_not(item.consent, use, name=item.name, is_needed=is_needed)
-
-
-def _is_needed(kind: EngineKind, engine: str) -> bool:
-    try:
-        return get_engine(kind, engine).needs_consent
-    except LookupError:
-        return False  # told among the obstacles of the engine

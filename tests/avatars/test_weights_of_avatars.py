@@ -149,6 +149,17 @@ def test_list_tells_the_version_in_use_and_the_newest_build(cast: Cast) -> None:
     assert (newest["number"], newest["state"], newest["reason"]) == (2, "failed", "Too dark.")
 
 
+@pytest.mark.parametrize(("engine", "needed"), [("portrait", True), ("musetalk_tiny", False)])
+def test_presenter_says_whether_its_engine_asks_for_a_consent(
+    cast: Cast, engine: str, needed: bool
+) -> None:
+    avatar = Avatar.objects.create(organization=cast.organization, name="Mei", engine=engine)
+
+    row = api_client(cast.alice).get(f"/api/v1/avatars/{avatar.pk}/").json()
+
+    assert row["needs_consent"] is needed
+
+
 @pytest.mark.usefixtures("unseen_uploads")
 def test_upload_takes_the_consent_of_the_person(cast: Cast) -> None:
     body = {"subject": "Mei", "scope": "face"}

@@ -2016,7 +2016,8 @@ export interface components {
          * @description An avatar as it is shown. preview_url: a PNG, good for some hours.
          *
          *     voice_gender: which voices suit it; empty = any. is_filmed: it is built of uploads, in versions.
-         *     version: the number of the one in use; null = none. newest_build: null = never built.
+         *     needs_consent: it airs only with the consent of its person on record. version: the number of the
+         *     one in use; null = none. newest_build: null = never built.
          */
         Avatar: {
             /** Format: uuid */
@@ -2037,6 +2038,7 @@ export interface components {
             readonly voice_gender: string;
             readonly licences: unknown;
             readonly is_filmed: boolean;
+            readonly needs_consent: boolean;
             readonly version: number | null;
             readonly newest_build: components["schemas"]["BuildSummary"] | null;
         };

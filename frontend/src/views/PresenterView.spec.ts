@@ -38,6 +38,17 @@ describe('PresenterView', () => {
     expect(versionOf(page, 2).text()).toContain('1280×720 px, 10 s')
   })
 
+  it.each([
+    [true, 'None: it can be built, not aired'],
+    [false, 'None, and this engine asks for none'],
+  ])('says what no consent means where one is needed: %s', async (needed, words) => {
+    const [, filmed] = server.current.state.world.presenters
+    Object.assign(filmed ?? {}, { needs_consent: needed })
+    const page = await mountPresenter()
+
+    expect(page.get('[data-testid=consent]').text()).toBe(words)
+  })
+
   it('goes back to an earlier version', async () => {
     const page = await mountPresenter()
     expect(versionOf(page, 2).find('[data-testid=in-use]').exists()).toBe(true)

@@ -50,11 +50,11 @@ function filmedBuilds() {
 }
 
 export function createPresenters() {
-  const blank = { settings: {}, consent: null, failure_reason: '', voice_gender: '', licences: [], preview_url: '/favicon.svg' }
+  const blank = { settings: {}, consent: null, needs_consent: true, failure_reason: '', voice_gender: '', licences: [], preview_url: '/favicon.svg' }
   const failed = build(4, 'failed', { reason: TOO_DARK, stage: 'checks' })
   const builds = { [PRESENTERS.drawn]: [], [PRESENTERS.filmed]: filmedBuilds(), [PRESENTERS.photo]: [failed] }
   const presenters = [
-    { ...blank, id: PRESENTERS.drawn, name: '小林', engine: 'puppet', state: 'ready', progress: 100, is_filmed: false },
+    { ...blank, id: PRESENTERS.drawn, name: '小林', engine: 'puppet', state: 'ready', progress: 100, is_filmed: false, needs_consent: false },
     { ...blank, id: PRESENTERS.filmed, name: '陈美 Mei', engine: 'musetalk', state: 'ready', progress: 100, is_filmed: true, licences: ['© 星河直播'] },
     { ...blank, id: PRESENTERS.photo, name: 'Mr. Portrait', engine: 'portrait', state: 'failed', progress: 0, is_filmed: true, failure_reason: TOO_DARK },
   ]
