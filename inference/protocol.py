@@ -273,7 +273,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "worker": ("kind", "pid", "state", "reason"),  # started | died | ended | failed
     "clock.rebased": ("gap_ms",),
     "viewer.failed": ("viewer", "step", "reason"),
-    "speech.made": ("engine", "characters"),  # by a voice, not from the cache
+    "speech.made": ("engine", "characters"),  # + tokens; by a voice, not from the cache
     "quota.warning": ("meter", "used", "limit", "resets_at"),
     "quota.reached": ("meter", "used", "limit", "resets_at"),
 }

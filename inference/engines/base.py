@@ -69,10 +69,14 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class SpeechChunk:
-    """samples: (n,) int16 mono at the engine's rate; timings that became known with it."""
+    """samples: (n,) int16 mono at the engine's rate; timings that became known with it.
+
+    tokens: of a language model, that its server now says it has spent on the sentence.
+    """
 
     samples: Samples
     timings: tuple[Timing, ...] = ()
+    tokens: int = 0
 
 
 class SpeechEngine(Protocol):

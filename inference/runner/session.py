@@ -314,10 +314,10 @@ class Session:
     def _voice_failed(self, voice: Any, message: str) -> None:
         self._worker(f"voice:{voice.engine}", "failed", 0, message)
 
-    def _speech_made(self, voice: VoiceSpec, text: str) -> None:
+    def _speech_made(self, voice: VoiceSpec, text: str, tokens: int) -> None:
         """What a voice was paid for, or would have been: counted once, by the web side."""
         data = {"voice": voice.id, "engine": voice.engine, "characters": len(text)}
-        self.link.emit("speech.made", data)
+        self.link.emit("speech.made", {**data, "tokens": tokens})
 
     def _renew_spec(self, spec: RunnerSpec) -> None:
         """What was changed while the link was down, and credentials before they expire."""

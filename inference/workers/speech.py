@@ -294,10 +294,12 @@ class _Answer:
         self._lips: VisemeTrack | None = None
         self._waiting = np.empty(0, np.int16)
         self._sent_samples = 0
+        self._tokens = 0
         self._next_track_at = 0
 
     def push(self, chunk: SpeechChunk) -> list[bytes]:
         self._timings += chunk.timings
+        self._tokens += chunk.tokens
         messages = self._chunks(self._resampler.push(chunk.samples), _MINIMUM_CHUNK_SAMPLES)
         if messages and self._timings and self._sent_samples >= self._next_track_at:
             # Rarer in a long text: each track repeats all that came before.
@@ -311,7 +313,12 @@ class _Answer:
         self._find_lips()
         self._place_marks()
         messages.append(self._track(is_final=True))
-        done = {"type": "done", "request": self._job.request, "samples": self._sent_samples}
+        done = {
+            "type": "done",
+            "request": self._job.request,
+            "samples": self._sent_samples,
+            "tokens": self._tokens,
+        }
         return [*messages, pack(done)]
 
     def _chunks(self, samples: Samples, minimum_samples: int) -> list[bytes]:

@@ -94,7 +94,8 @@ class _Request:
 class SpeechClient:
     """Asks the worker for sentences over an ordered chain of voices.
 
-    on_made(voice, text): a sentence was made whole; the cache does not call it.
+    on_made(voice, text, tokens): a sentence was made whole, and a language model spent so many
+    tokens on it; the cache does not call it.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class SpeechClient:
         on_ready: Callable[[Speech], None],
         on_state: Callable[[str, int, str], None],
         on_voice_failed: Callable[[VoiceSpec, str], None],
-        on_made: Callable[[VoiceSpec, str], None] = lambda voice, text: None,
+        on_made: Callable[[VoiceSpec, str, int], None] = lambda voice, text, tokens: None,
         test_engines: bool = False,
     ) -> None:
         self._voices = voices
@@ -255,7 +256,7 @@ class SpeechClient:
         elif kind == "track":
             self._take_track(request.speech, header)
         elif kind == "done":
-            self._finish(request)
+            self._finish(request, int(header.get("tokens", 0)))
         elif kind == "failed":
             message = str(header.get("message", "the voice failed"))
             is_retryable = bool(header.get("retryable", True))
@@ -266,14 +267,14 @@ class SpeechClient:
         speech.words = tuple((float(s), int(p)) for s, p in header.get("words", ()))
         speech.marks = tuple((float(s), str(n)) for s, n in header.get("marks", ()))
 
-    def _finish(self, request: _Request) -> None:
+    def _finish(self, request: _Request, tokens: int) -> None:
         speech = request.speech
         speech.samples = np.frombuffer(b"".join(request.chunks), np.int16)
         speech.voice = self._voices[request.voice].id
         if len(speech.samples) == 0:
             self._fail(request, "the voice was silent")
             return
-        self._on_made(self._voices[request.voice], speech.sentence.text)
+        self._on_made(self._voices[request.voice], speech.sentence.text, tokens)
         self._settle(request)
 
     def _fail(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from inference.protocol import OutputSpec, RenditionSpec, VoiceSpec
 from inference.runner.bootstrap import Arguments, Bootstrap
 from inference.runner.encode import PictureDue, PictureStage
 from inference.runner.session import EXIT_CRASHED, Session
+from tests.inference.speech.openai_speech.server import TOKENS, Server, serve
 from tests.services import RtmpServer
 from tests.steady import repeated_if_late
 
@@ -78,6 +80,25 @@ async def stopped(side: WebSide, process: asyncio.subprocess.Process) -> int:
 async def ended(side: WebSide, process: asyncio.subprocess.Process) -> int:
     await side.until(lambda: side.has("broadcast.state", state="ended"))
     return await asyncio.wait_for(process.wait(), 60)
+
+
+@pytest.fixture
+def voice_server() -> Iterator[Server]:
+    with serve(Server()) as server:
+        yield server
+
+
+async def test_event_of_a_sentence_tells_what_its_server_spent_on_it(
+    tmp_path: Path, voice_server: Server
+) -> None:
+    settings = {"base_url": voice_server.base_url, "egress_allow": ["loopback"]}
+    voice = VoiceSpec("v1", "openai_speech", "en-US", {**settings, "stream_format": "sse"})
+    spec = make_spec(tmp_path, ("Hello and welcome.",), voices=(voice,))
+    async with web_side(spec) as side, running(side) as process:
+        assert await ended(side, process) == 0
+
+    made = {"voice": "v1", "engine": "openai_speech", "characters": 18, "tokens": TOKENS}
+    assert side.of_kind("speech.made") == [made]
 
 
 @repeated_if_late

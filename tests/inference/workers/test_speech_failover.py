@@ -33,13 +33,13 @@ class Stage:
         self.ready: list[str] = []
         self.failures: list[str] = []
         self.states: list[str] = []
-        self.made: list[tuple[str, str]] = []
+        self.made: list[tuple[str, str, int]] = []
         self.client = SpeechClient(
             (first, ESPEAK),
             on_ready=lambda speech: self.ready.append(speech.sentence.text),
             on_state=lambda state, pid, reason: self.states.append(f"{state} {reason}".strip()),
             on_voice_failed=lambda voice, message: self.failures.append(f"{voice.id}: {message}"),
-            on_made=lambda voice, text: self.made.append((voice.id, text)),
+            on_made=lambda voice, *told: self.made.append((voice.id, *told)),
         )
 
     @asynccontextmanager
@@ -78,11 +78,30 @@ async def test_a_server_voice_has_lips_and_words(server: openai.Server) -> None:
 
     assert stage.failures == []
     assert [speech.voice for speech in speeches] == ["first", "first"]
-    assert sorted(stage.made) == sorted(("first", text) for text in TEXTS)
+    assert sorted(stage.made) == sorted(("first", text, 0) for text in TEXTS)
     shapes = {VISEMES[shape] for _, shape, _ in speeches[1].visemes}
     assert {"PP", "aa", "sil"} <= shapes  # of p, b, m: found from the text, not from loudness
     assert len(speeches[1].words) >= 7
     assert [position for _, position in speeches[1].words][:3] == [0, 3, 11]
+
+
+async def test_tokens_are_told_of_each_sentence_that_its_server_made(
+    server: openai.Server,
+) -> None:
+    voice = server_voice(server)
+    stage = Stage(replace(voice, settings={**voice.settings, "stream_format": "sse"}))
+
+    async with stage.working():
+        first = stage.client.get(Sentence(TEXTS[0], "en-US", 3), "prefetch")
+        await asyncio.wait_for(first.done.wait(), 120)
+        again = stage.client.get(Sentence(TEXTS[0], "en-US", 3), "say")
+        server.behaviour = "no_done"
+        second = stage.client.get(Sentence(TEXTS[1], "en-US", 3), "say")
+        await asyncio.wait_for(second.done.wait(), 120)
+
+    assert again is first
+    # From the cache, and by the spare voice: no tokens.
+    assert stage.made == [("first", TEXTS[0], openai.TOKENS), ("spare", TEXTS[1], 0)]
 
 
 @pytest.mark.parametrize(

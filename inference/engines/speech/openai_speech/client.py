@@ -19,6 +19,7 @@ from yarl import URL
 from inference import egress_http
 from inference.egress import Destination, EgressError
 from inference.engines.base import EngineError, Json
+from inference.spent_tokens import believed_tokens
 
 _ERROR_MAX_BYTES: Final = 8_192
 _SAID_MAX_CHARACTERS: Final = 200
@@ -43,10 +44,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Some bytes of the sound. told_rate_hz: what the server says it is, 0 when it does not."""
+    """Some bytes of the sound. told_rate_hz: what the server says it is, 0 when it does not.
+
+    tokens: what the server says that the sentence has cost; it tells that once, at its end.
+    """
 
     data: bytes
     told_rate_hz: int = 0
+    tokens: int = 0
 
 
 async def request_speech(call: Call) -> AsyncGenerator[Sound, None]:
@@ -61,8 +66,8 @@ async def request_speech(call: Call) -> AsyncGenerator[Sound, None]:
             raise await _refusal(call, answer)
         kind = answer.headers.get("Content-Type", "").lower()
         if kind.startswith("text/event-stream"):
-            async for data in _read_events(call, answer):
-                yield Sound(data)
+            async for sound in _read_events(call, answer):
+                yield sound
             return
         if kind.startswith(("application/json", "text/")):
             raise _failed(call, await _said(answer), "voice_server_failed")
@@ -80,16 +85,17 @@ async def _check(call: Call) -> tuple[Destination, URL]:
         raise EngineError("voice_unreachable", message) from error
 
 
-async def _read_events(call: Call, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _read_events(call: Call, answer: aiohttp.ClientResponse) -> AsyncIterator[Sound]:
     """The sound of server-sent events, up to `speech.audio.done`. Raises EngineError."""
     async for event in _events(answer):
         kind = event.get("type")
         if "error" in event or kind == "error":
             raise _failed(call, _message_of(event), "voice_server_failed")
         if kind == "speech.audio.done":
+            yield Sound(b"", tokens=_tokens(event.get("usage")))
             return
         if kind == "speech.audio.delta":
-            yield _decoded(event)
+            yield Sound(_decoded(event))
     raise EngineError("voice_cut", "The voice server broke off before the end of the sentence.")
 
 
@@ -116,7 +122,8 @@ def _parse(line: bytes) -> Json | None:
     if name != b"data" or not value or value == b"[DONE]":
         return None
     try:
-        event = json.loads(value)
+        # Python refuses whole numbers of thousands of digits, and a sentence must not fail by one.
+        event = json.loads(value, parse_int=float)
     except (ValueError, RecursionError) as error:
         message = "The voice server sent an event that is not JSON."
         raise EngineError("voice_sound_broken", message) from error
@@ -129,6 +136,14 @@ def _decoded(event: Json) -> bytes:
     except (KeyError, TypeError, binascii.Error) as error:
         message = "The voice server sent an event without sound."
         raise EngineError("voice_sound_broken", message) from error
+
+
+def _tokens(usage: Any) -> int:
+    """What `usage` says was spent: all in all, else what went in and what came out."""
+    if not isinstance(usage, dict):
+        return 0
+    parts = sum(believed_tokens(usage.get(name)) for name in ("input_tokens", "output_tokens"))
+    return believed_tokens(usage.get("total_tokens")) or believed_tokens(parts)
 
 
 async def _refusal(call: Call, answer: aiohttp.ClientResponse) -> EngineError:

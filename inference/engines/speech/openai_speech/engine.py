@@ -70,7 +70,7 @@ class OpenAISpeechEngine:
         answer = drive(request_speech(plan.call), self._deadlines, lambda _: True)
         try:
             for sound in answer:
-                yield SpeechChunk(shaper.push(sound))
+                yield SpeechChunk(shaper.push(sound), tokens=sound.tokens if sound else 0)
             rest = shaper.finish()
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _explain(error) from error

@@ -22,19 +22,33 @@ from inference.engines.speech.remote.mp3 import encode_mp3
 
 KEY = "sk-local-5f2d81"
 RATE_HZ = 22_050
+TOKENS = 115
 # Bodies of a refusal that are JSON by the letter.
 BROKEN_ERRORS = {"half_a_character": rb'{"detail": "voice \ud800 is bad"}', "deep": b"[" * 8_000}
 
 
+def done_event(usage: str) -> str:
+    """What ends a sentence. usage: JSON, also such as only a broken server writes."""
+    return f'{{"type": "speech.audio.done", "usage": {usage}}}'
+
+
 @dataclass
 class Server:
-    """behaviour: see `_behave`. wav_size: what the WAV header claims, None = the truth."""
+    """behaviour: see `_behave`. wav_size: what the WAV header claims, None = the truth.
+
+    sends_events: also to whom did not ask for them. done: the last event of a sentence, as it is
+    written; the usual one tells its tokens.
+    """
 
     behaviour: str = "speak"
     wav_size: int | None = None
     rate_hz: int = RATE_HZ
     channels: int = 1
     content_type: str = ""
+    sends_events: bool = False
+    done: str = done_event(
+        f'{{"input_tokens": 14, "output_tokens": 101, "total_tokens": {TOKENS}}}'
+    )
     base_url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -48,7 +62,7 @@ class Server:
         if early is not None:
             return early
         data = self._encode(body["response_format"], sound_of(body["input"]))
-        if body.get("stream_format") == "sse":
+        if self.sends_events or body.get("stream_format") == "sse":
             return await self._send_events(request, data)
         return await self._send_raw(request, data, body["response_format"])
 
@@ -135,7 +149,7 @@ class Server:
                 return response
             if self.behaviour == "stall" and start > len(data) // 3:
                 await self._stall(request)
-        await response.write(b'data: {"type": "speech.audio.done", "usage": {}}\n\n')
+        await response.write(f"data: {self.done}\n\n".encode())
         return response
 
 

@@ -9,12 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference.engines.base import EngineError, Samples, SpeechRequest
+from inference.engines.base import EngineError, Samples, SpeechChunk, SpeechRequest
 from inference.engines.speech.openai_speech.engine import OpenAISpeechEngine
 from inference.engines.speech.openai_speech.sound import WavDecoder
 from inference.engines.speech.remote.deadlines import Deadlines
 from inference.engines.speech.remote.mp3 import Mp3Decoder, encode_mp3
-from tests.inference.speech.openai_speech.server import KEY, Server, serve, sound_of
+from inference.spent_tokens import MOST_TOKENS
+from tests.inference.speech.openai_speech.server import (
+    KEY,
+    TOKENS,
+    Server,
+    done_event,
+    serve,
+    sound_of,
+)
 
 EN = "Hello everyone, welcome to the show."
 
@@ -26,10 +34,22 @@ def server() -> Iterator[Server]:
 
 
 def speak(server: Server, *, emotion: int = 3, **settings: Any) -> Samples:
+    chunks = chunks_of(server, emotion, settings)
+    return np.concatenate([chunk.samples for chunk in chunks])
+
+
+def chunks_of(server: Server, emotion: int, settings: dict[str, Any]) -> list[SpeechChunk]:
     values = {"base_url": server.base_url, "api_key": KEY, "egress_allow": ["loopback"]}
     request = SpeechRequest(EN, "en-US", {**values, **settings}, emotion)
-    chunks = list(OpenAISpeechEngine(Deadlines(4, 15)).synthesize(request))
-    return np.concatenate([chunk.samples for chunk in chunks])
+    return list(OpenAISpeechEngine(Deadlines(4, 15)).synthesize(request))
+
+
+def spent(server: Server, stream_format: str = "sse") -> int:
+    """The tokens of a sentence that is heard to its end."""
+    chunks = chunks_of(server, 3, {"stream_format": stream_format})
+    seconds = sum(len(chunk.samples) for chunk in chunks) / 48_000
+    assert seconds == pytest.approx(true_seconds(), abs=0.01)
+    return sum(chunk.tokens for chunk in chunks)
 
 
 def true_seconds() -> float:
@@ -54,6 +74,46 @@ def test_every_format_gives_the_same_speech(
     assert len(samples) / 48_000 == pytest.approx(true_seconds(), abs=0.03)
     assert 800 < loudness < 9000
     assert server.keys == [f"Bearer {KEY}"]
+
+
+def test_events_tell_the_tokens_of_a_sentence_and_raw_sound_does_not(server: Server) -> None:
+    assert (spent(server), spent(server, "audio")) == (TOKENS, 0)
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ('{"input_tokens": 14, "output_tokens": 101}', 115),
+        ('{"input_tokens": 14, "output_tokens": 101, "total_tokens": null}', 115),
+        ('{"output_tokens": 101.0}', 101),
+        # No counts: they are left out, whatever stands beside them.
+        ('{"input_tokens": true, "output_tokens": "101", "total_tokens": -5}', 0),
+        ('{"input_tokens": [7], "output_tokens": {"a": 1}, "total_tokens": 12}', 12),
+        ('{"total_tokens": NaN}', 0),
+        ('{"total_tokens": -Infinity}', 0),
+        ("{}", 0),
+        ("null", 0),
+        ('"many"', 0),
+        ("[1, 2]", 0),
+        # No sentence costs so much: a broken counter is not to use up an organization's day.
+        ('{"total_tokens": 100001}', MOST_TOKENS),
+        ('{"total_tokens": Infinity}', MOST_TOKENS),
+        ('{"input_tokens": 90000, "output_tokens": 90000}', MOST_TOKENS),
+        (f'{{"total_tokens": {"9" * 5000}}}', MOST_TOKENS),
+    ],
+)
+def test_tokens_that_cannot_be_believed_cost_no_sentence(
+    server: Server, usage: str, tokens: int
+) -> None:
+    server.done = done_event(usage)
+
+    assert spent(server) == tokens
+
+
+def test_an_end_without_usage_is_an_end(server: Server) -> None:
+    server.done = '{"type": "speech.audio.done"}'
+
+    assert spent(server) == 0
 
 
 @pytest.mark.parametrize("size", [None, 0, 0xFFFFFFFF, 0x7FFFFFFF - 36])
