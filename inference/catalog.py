@@ -39,6 +39,8 @@ class EngineEntry:
     builder: dotted path `module:callable` of what makes its avatars from an upload; empty = none.
     It is called as `musetalk.building:build_bundle` is.
     is_remote: a server makes the sound; what it is sent counts against `tts_characters`.
+    spends_tokens_with: (setting, value): with it, the server tells behind each sentence how many
+    tokens of a language model it took, and they count against `llm_tokens`; None = it never does.
     needs_consent: it shows or sounds like a real person, whose consent must be on record.
     is_served: a model server can run its networks for all broadcasts of a GPU.
     has_one_network: neither versions nor decoders tell its model servers apart.
@@ -56,10 +58,18 @@ class EngineEntry:
     needs_audio: bool = False
     builder: str = ""
     is_remote: bool = False
+    spends_tokens_with: tuple[str, str] | None = None
     needs_consent: bool = False
     is_served: bool = False
     has_one_network: bool = False
     weights: tuple[NeededWeights, ...] = ()
+
+    def spends_tokens(self, settings: Mapping[str, Any]) -> bool:
+        """Whether its server says of each sentence how many tokens it has cost."""
+        if self.spends_tokens_with is None:
+            return False
+        setting, value = self.spends_tokens_with
+        return settings.get(setting) == value
 
 
 ENGINES: Final[tuple[EngineEntry, ...]] = (
@@ -166,6 +176,7 @@ ENGINES: Final[tuple[EngineEntry, ...]] = (
         "兼容 OpenAI 语音接口的服务",
         "inference.engines.speech.openai_speech.engine:create_engine",
         is_remote=True,
+        spends_tokens_with=("stream_format", "sse"),
     ),
     EngineEntry(
         "speech",

@@ -1,7 +1,8 @@
 """Media work that the web side asks for, each piece in a child process of its own.
 
 `python -m inference.tool NAME` reads one JSON object on stdin and writes its answer to stdout:
-    preview         {engine, language, settings, text}        -> WAV, 16-bit mono
+    preview         {engine, language, settings, text}
+                    -> a line of JSON {tokens}, then WAV, 16-bit mono
     spoken          as preview                                -> a line of JSON {visemes}, then WAV
     avatar-preview  {engine, settings, cache_folder}          -> PNG, 960x540
     encoders        {}                                        -> JSON {name: "ok" or what is wrong}
@@ -31,7 +32,7 @@ import sys
 import threading
 import wave
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
@@ -91,17 +92,27 @@ def main(arguments: list[str]) -> int:
 
 
 def preview_voice(request: Json) -> bytes:
-    """A spoken text as WAV. Raises EngineError."""
-    return _speak(request)[0]
+    """How many tokens of a language model it took, then the text as WAV. Raises EngineError."""
+    spoken = _speak(request)
+    return json.dumps({"tokens": spoken.tokens}).encode() + b"\n" + spoken.wav
 
 
 def speak_with_lips(request: Json) -> bytes:
     """When which mouth is seen, then the WAV. Raises EngineError."""
-    sound, visemes = _speak(request)
-    return json.dumps({"visemes": visemes}).encode() + b"\n" + sound
+    spoken = _speak(request)
+    return json.dumps({"visemes": spoken.visemes}).encode() + b"\n" + spoken.wav
 
 
-def _speak(request: Json) -> tuple[bytes, list[tuple[float, int, float]]]:
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """visemes: (seconds, viseme index, weight)."""
+
+    wav: bytes
+    visemes: list[tuple[float, int, float]]
+    tokens: int
+
+
+def _speak(request: Json) -> _Spoken:
     engine = cast(SpeechEngine, _create("speech", _text(request, "engine")))
     try:
         speech = SpeechRequest(
@@ -114,7 +125,8 @@ def _speak(request: Json) -> tuple[bytes, list[tuple[float, int, float]]]:
         samples = np.concatenate([chunk.samples for chunk in chunks])[:limit]
         timings = [timing for chunk in chunks for timing in chunk.timings]
         visemes = engine.visemes(timings, speech.language) if timings else []
-        return _wav(samples, engine.sample_rate_hz), visemes
+        tokens = sum(chunk.tokens for chunk in chunks)
+        return _Spoken(_wav(samples, engine.sample_rate_hz), visemes, tokens)
     finally:
         engine.close()
 

@@ -67,6 +67,8 @@ METERS: Final[dict[str, Meter]] = {
             _("Characters by voice servers a day"),
             "characters by voice servers a day",
         ),
+        # As the server of a voice says, behind each sentence that it makes; previews too.
+        Meter("llm_tokens", "day", _("Language model tokens a day"), "language model tokens a day"),
         # Made on this machine by the built-in voices: costs nothing, so nothing limits it.
         Meter(
             "builtin_tts_characters",

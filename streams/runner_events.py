@@ -17,11 +17,12 @@ from django.utils.dateparse import parse_datetime
 
 from inference.protocol import Event, Json
 from inference.services import note_live
+from inference.spent_tokens import believed_tokens
 from livestudio.common.log import get_logger
 from streams.models import Broadcast, BroadcastOutput, BroadcastState, Recording, Utterance
 from streams.models.broadcast import REASON_MAX_CHARACTERS, UtteranceState
 from streams.services.lifecycle import finish_broadcast
-from streams.services.quotas import count_characters
+from streams.services.quotas import Sentence, count_sentence
 from streams.services.storage import note_recording
 from streams.socket_messages import (
     cursor_message,
@@ -164,9 +165,13 @@ def recording_changed(broadcast: Broadcast, event: Event) -> list[Json]:
 
 
 def speech_made(broadcast: Broadcast, event: Event) -> list[Json]:
-    """A voice has made a sentence: its characters count. The event is stored once, so they do."""
-    engine, characters = str(event.data["engine"]), int(event.data["characters"])
-    count_characters(broadcast, engine, max(0, characters), happened_at(event))
+    """A voice has made a sentence: what it took counts. The event is stored once, so it does."""
+    sentence = Sentence(
+        engine=str(event.data["engine"]),
+        characters=max(0, int(event.data["characters"])),
+        tokens=believed_tokens(event.data.get("tokens")),  # a runner of the last release tells none
+    )
+    count_sentence(broadcast, sentence, happened_at(event))
     return []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -16,13 +17,21 @@ from accounts.audit import record
 from accounts.models import Consent, Organization, User
 from accounts.roles import SystemActor, require_permission
 from accounts.services.consents import check_consent
-from inference.catalog import get_engine
+from inference.spent_tokens import believed_tokens
 from inference.tool_client import ToolError, run_tool
 from livestudio.common import vault
 from livestudio.common.errors import ErrorDetail, InvalidInputError
 from livestudio.common.locking import lock_row, set_values, with_values
-from metering.services.counting import Holder, release, require_room, reserve, settle
+from metering.services.counting import (
+    Holder,
+    Reservation,
+    count,
+    require_room,
+    reserve,
+    settle,
+)
 from voices.errors import VoiceInUseError, VoicePreviewError, VoicePreviewUnavailableError
+from voices.meters import TOKENS, characters_meter, meters_of
 from voices.models import Voice, VoiceFallback
 from voices.selectors import engine_settings
 from voices.validators import SERVER_ENGINES, check_api_key, check_voice
@@ -97,26 +106,42 @@ def preview_voice(*, voice: Voice, text: str, actor: User | SystemActor) -> byte
     if not text.strip() or len(text) > PREVIEW_MAX_CHARACTERS:
         message = f"Give a text of 1 to {PREVIEW_MAX_CHARACTERS} characters."
         raise InvalidInputError.of("text", message)
-    with _counted(voice, text):
-        return _speak(voice, text)
+    with _counted(voice, text) as used:
+        sound, tokens = _speak(voice, text)
+        used.update({characters_meter(voice.engine): len(text), TOKENS: tokens})
+    return sound
 
 
 @contextlib.contextmanager
-def _counted(voice: Voice, text: str) -> Iterator[None]:
-    """Set the characters aside, and count them when the voice has made them."""
-    holder = Holder(voice.organization_id, "preview")
-    is_server = get_engine("speech", voice.engine).is_remote
-    meter = "tts_characters" if is_server else "builtin_tts_characters"
-    reservation = reserve(holder, meter, len(text), now=timezone.now())
+def _counted(voice: Voice, text: str) -> Iterator[dict[str, int]]:
+    """Set aside what a text takes, and count what it says it took, if it ends well.
+
+    How many tokens that is nobody knows before: one is set aside, so that one must be left.
+    """
+    holder, used = Holder(voice.organization_id, "preview"), dict[str, int]()
+    reserved: list[Reservation] = []
     try:
-        yield
+        for meter in meters_of(voice):
+            amount = 1 if meter == TOKENS else len(text)
+            reserved.append(reserve(holder, meter, amount, now=timezone.now()))
+        yield used
     except BaseException:
-        release(reservation)
+        used.clear()
         raise
-    settle(reservation, len(text))
+    finally:
+        for reservation in reserved:
+            settle(reservation, used.pop(reservation.meter, 0))
+    if tokens := used.get(TOKENS, 0):  # told by a server that was not expected to
+        count(holder, TOKENS, tokens, now=timezone.now())
 
 
-def _speak(voice: Voice, text: str) -> bytes:
+def _speak(voice: Voice, text: str) -> tuple[bytes, int]:
+    """The sound as WAV, and the tokens that its server says it took."""
+    told, _, sound = _run_preview(voice, text).partition(b"\n")
+    return sound, believed_tokens(json.loads(told)["tokens"])
+
+
+def _run_preview(voice: Voice, text: str) -> bytes:
     try:
         return run_tool(
             "preview",

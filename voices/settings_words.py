@@ -44,7 +44,7 @@ WORDS: Final[dict[str, Words]] = {
     ),
     "stream_format": Words(
         _("transfer"),
-        _("How the sound comes: as it is, or as events (SSE)."),
+        _("How the sound comes: as it is, or as events (SSE), which tell the tokens that it cost."),
         "audio",
         {"audio": _("sound as it is"), "sse": _("events (SSE)")},
     ),

@@ -22,6 +22,7 @@ _PART: Final = re.compile(r"\{(\w+)\}")
 CODES: Final = {
     "quota_minutes": "The broadcast minutes of the day were used up.",
     "quota_tts_characters": "The characters for voice servers were used up.",
+    "quota_llm_tokens": "The language model tokens of the day were used up.",
 }
 
 

@@ -7,7 +7,8 @@ aside any more the broadcast ends by itself, at a sentence end and with a closin
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -16,7 +17,6 @@ from django.utils import timezone
 
 from accounts.audit import record
 from accounts.roles import SYSTEM
-from inference.catalog import get_engine
 from inference.closing_spec import Closing, TellQuota
 from inference.protocol import encode
 from livestudio.common.log import get_logger
@@ -41,13 +41,12 @@ from streams.models.broadcast import FINAL_STATES
 from streams.poke import poke_consoles, poke_control_loop
 from streams.services.commands import Order, issue_command
 from streams.states import move
+from voices.meters import CHARACTERS, TOKENS, characters_meter, meters_of
 from voices.models import Voice
 
 log = get_logger(__name__)
 
 MINUTES: Final = "broadcast_minutes"
-CHARACTERS: Final = "tts_characters"
-BUILTIN_CHARACTERS: Final = "builtin_tts_characters"
 STORAGE: Final = "storage_bytes"
 # Set aside at a time; what is not used is given back at the end.
 BLOCK_SECONDS: Final = 60
@@ -58,13 +57,28 @@ LEAD_SECONDS: Final = 15
 START_SECONDS: Final = 20
 STOP_DEADLINE_SECONDS: Final = 300.0
 TELL_DEADLINE_SECONDS: Final = 300.0
+# A show that has just used some of a meter goes on to, whatever its voice has become meanwhile.
+USED_LATELY: Final = timedelta(minutes=1)
 
 # The reason of the broadcast, by what ran out.
-REASONS: Final = {MINUTES: "quota_minutes", CHARACTERS: "quota_tts_characters"}
+REASONS: Final = {
+    MINUTES: "quota_minutes",
+    CHARACTERS: "quota_tts_characters",
+    TOKENS: "quota_llm_tokens",
+}
 CLOSING_LINES: Final = {
     "zh-CN": "今天的直播就到这里，感谢大家的陪伴，我们下次再见。",
     "en-US": "That is all for today. Thank you for watching, and see you next time.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What a sentence took that a voice has made. tokens: as the voice's server counted them."""
+
+    engine: str
+    characters: int
+    tokens: int = 0
 
 
 def open_account(broadcast: Broadcast) -> None:
@@ -72,8 +86,7 @@ def open_account(broadcast: Broadcast) -> None:
     now = timezone.now()
     organization_id = broadcast.organization_id
     require_room(organization_id, "concurrent_broadcasts")
-    if uses_server_voice(broadcast):
-        require_left(organization_id, CHARACTERS, 1, now=now)
+    _require_words(broadcast, 1, now)
     reserve(holder_of(broadcast), MINUTES, BLOCK_SECONDS, least=START_SECONDS, now=now)
     _skip_recording_when_full(broadcast)
 
@@ -124,23 +137,17 @@ def count_minutes(broadcast: Broadcast, until: datetime) -> int:
     return left
 
 
-def count_characters(broadcast: Broadcast, engine: str, characters: int, at: datetime) -> None:
+def count_sentence(broadcast: Broadcast, made: Sentence, at: datetime) -> None:
     """A voice has made a sentence. Call it once for each, in the transaction that notes it."""
-    is_server = get_engine("speech", engine).is_remote
-    meter = CHARACTERS if is_server else BUILTIN_CHARACTERS
-    count(holder_of(broadcast), meter, characters, now=at)
+    holder = holder_of(broadcast)
+    count(holder, characters_meter(made.engine), made.characters, now=at)
+    if made.tokens:
+        count(holder, TOKENS, made.tokens, now=at)
 
 
-def require_characters(broadcast: Broadcast, text: str) -> None:
+def require_words(broadcast: Broadcast, text: str) -> None:
     """Raises QuotaExceededError when this text is too much for what is left of today."""
-    if uses_server_voice(broadcast):
-        require_left(broadcast.organization_id, CHARACTERS, len(text), now=timezone.now())
-
-
-def uses_server_voice(broadcast: Broadcast) -> bool:
-    """Whether its voice, not a fallback of it, is made by a server."""
-    voice = Voice.objects.filter(pk=broadcast.snapshot["voice"]).first()
-    return voice is not None and get_engine("speech", voice.engine).is_remote
+    _require_words(broadcast, len(text), timezone.now())
 
 
 def end_for_quota(broadcast: Broadcast, meter: str) -> bool:
@@ -207,12 +214,39 @@ def _run_out(broadcast: Broadcast, left_seconds: int, now: datetime) -> str | No
         more = reserve(holder_of(broadcast), MINUTES, BLOCK_SECONDS, least=0, now=now)
         if not more.amount:
             return MINUTES
-    limit = limits[CHARACTERS]
-    if limit is None or not uses_server_voice(broadcast):
-        return None
+    for meter in (CHARACTERS, TOKENS):
+        if _ends_by(broadcast, meter, limits[meter], now):
+            return meter
+    return None
+
+
+def _ends_by(broadcast: Broadcast, meter: str, limit: int | None, now: datetime) -> bool:
+    """Whether nothing is left of what its voice needs."""
+    if limit is None:
+        return False
     day = day_of(now, zone_of(broadcast.organization_id))
-    is_out = taken_of(broadcast.organization_id, CHARACTERS, day) >= limit
-    return CHARACTERS if is_out else None
+    if taken_of(broadcast.organization_id, meter, day) < limit:
+        return False
+    return meter in _meters_of(broadcast) or _has_used(broadcast, meter, day, now)
+
+
+def _require_words(broadcast: Broadcast, characters: int, now: datetime) -> None:
+    """Raises QuotaExceededError. What tokens a text will take nobody knows: one must be left."""
+    for meter in _meters_of(broadcast):
+        amount = 1 if meter == TOKENS else characters
+        require_left(broadcast.organization_id, meter, amount, now=now)
+
+
+def _meters_of(broadcast: Broadcast) -> tuple[str, ...]:
+    """What the sentences of its voice count by; those of its fallbacks may by others."""
+    voice = Voice.objects.filter(pk=broadcast.snapshot["voice"]).first()
+    return meters_of(voice) if voice else ()
+
+
+def _has_used(broadcast: Broadcast, meter: str, day: date, now: datetime) -> bool:
+    """Whether it has just used some: by a fallback, or by a voice as it was before a change."""
+    entries = UsageEntry.objects.filter(holder=str(broadcast.pk), meter=meter, day=day)
+    return bool(entries.filter(used__gt=0, updated_at__gt=now - USED_LATELY).exists())
 
 
 def _closing(broadcast: Broadcast) -> Closing:

@@ -16,7 +16,7 @@ from livestudio.common.errors import InvalidInputError
 from streams.models import Broadcast, ControlCommand, Utterance
 from streams.models.broadcast import UtteranceSource
 from streams.services.commands import Order, find_command, issue_command, require_on_air
-from streams.services.quotas import require_characters
+from streams.services.quotas import require_words
 
 SAY_MAX_CHARACTERS: Final = 2000
 RESUME_MAX_SECONDS: Final = 600.0
@@ -58,7 +58,7 @@ def say(
         known = find_command(broadcast, idempotency_key)
         if known is not None and known.name == "say":
             return Utterance.objects.get(pk=known.args["utterance"])
-        require_characters(broadcast, speech.text)
+        require_words(broadcast, speech.text)
         utterance = Utterance.objects.create(
             broadcast=broadcast, source=UtteranceSource.OPERATOR, text=speech.text
         )

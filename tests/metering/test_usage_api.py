@@ -73,6 +73,25 @@ def test_usage_is_listed_by_day_and_broadcast(cast: Cast) -> None:
     assert len(usage(cast, cast.alice, "broadcasts/", **{"from": old}).json()["results"]) == 3
 
 
+def test_usage_shows_the_tokens_that_voices_spent(cast: Cast, limit: Limit) -> None:
+    limit(llm_tokens=1000)
+    broadcast = put_live(cast)
+    holder = Holder(cast.organization.pk, str(broadcast.pk), "Evening")
+    count(holder, "llm_tokens", 850, now=timezone.now())
+    today = str(day_of(timezone.now(), zone_of(cast.organization.pk)))
+
+    found = meters(cast)["llm_tokens"]
+    days = usage(cast, cast.bob).json()["days"]
+    row = usage(cast, cast.bob, "broadcasts/").json()["results"][0]
+    table = usage(cast, cast.bob, "csv/").content.decode("utf-8-sig")
+
+    assert (found["period"], found["limit"], found["used"]) == ("day", 1000, 850)
+    assert (found["remaining"], found["is_low"], found["is_reached"]) == (150, True, False)
+    assert days == [{"day": today, "used": {"llm_tokens": 850}}]
+    assert (row["broadcast"], row["meter"], row["used"]) == (str(broadcast.pk), "llm_tokens", 850)
+    assert "llm_tokens" in table.splitlines()[1]
+
+
 @pytest.mark.parametrize(
     "query",
     [{"from": "yesterday"}, {"from": "2026-02-02", "to": "2026-02-01"}, {"from": "2020-01-01"}],

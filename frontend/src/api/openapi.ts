@@ -2703,10 +2703,11 @@ export interface components {
          *     * `voices` - voices
          *     * `storage_bytes` - storage_bytes
          *     * `tts_characters` - tts_characters
+         *     * `llm_tokens` - llm_tokens
          *     * `builtin_tts_characters` - builtin_tts_characters
          * @enum {string}
          */
-        MeterEnum: "concurrent_broadcasts" | "broadcast_minutes" | "avatars" | "voices" | "storage_bytes" | "tts_characters" | "builtin_tts_characters";
+        MeterEnum: "concurrent_broadcasts" | "broadcast_minutes" | "avatars" | "voices" | "storage_bytes" | "tts_characters" | "llm_tokens" | "builtin_tts_characters";
         MetricAnswer: {
             /** Format: date-time */
             at: string;

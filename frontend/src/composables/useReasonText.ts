@@ -12,6 +12,7 @@ interface Pattern {
 const CODES: Record<string, string> = {
   quota_minutes: 'The broadcast minutes of the day were used up.',
   quota_tts_characters: 'The characters for voice servers were used up.',
+  quota_llm_tokens: 'The language model tokens of the day were used up.',
 }
 const PART = /\{(\w+)\}/g
 const EXACT = new Map(Object.entries(table).filter(([english]) => !/\{\w+\}/.test(english)))

@@ -10,13 +10,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import AuditEntry
-from accounts.roles import SYSTEM
 from inference.protocol import Event, decode_command
 from inference.services import run_folder
 from metering.errors import QuotaExceededError
-from metering.models import Counter, Plan, UsageEntry
+from metering.models import UsageEntry
 from metering.services import plans
-from metering.services.counting import Holder, count
 from metering.services.storage import note_file, stored_bytes
 from streams.models import Broadcast, BroadcastState, Occurrence, Show
 from streams.services.airing import plan_airings, start_due_airings
@@ -29,7 +27,15 @@ from streams.services.storage import watch_storage
 from streams.services.supervision import finish_stopped
 from tests.factories import Cast
 from tests.streams.plans import make_output, make_schedule, make_show, put_live
-from voices.models import Voice
+from tests.streams.quotas import (
+    built_in_voice,
+    limit,
+    made,
+    on_air_since,
+    server_voice,
+    sums,
+    use,
+)
 
 MINUTES, CHARACTERS, STORAGE = "broadcast_minutes", "tts_characters", "storage_bytes"
 
@@ -37,42 +43,6 @@ MINUTES, CHARACTERS, STORAGE = "broadcast_minutes", "tts_characters", "storage_b
 @pytest.fixture
 def show(cast: Cast) -> Show:
     return make_show(cast.organization, cast.alice)
-
-
-def limit(cast: Cast, **limits: int) -> None:
-    plan = Plan.objects.create(name="Small")
-    plans.set_plan_limits(plan=plan, limits=limits, actor=SYSTEM)
-    plans.assign_plan(organization=cast.organization, plan=plan, actor=SYSTEM)
-
-
-def use(cast: Cast, meter: str, amount: int) -> None:
-    count(Holder(cast.organization.pk, "earlier"), meter, amount, now=timezone.now())
-
-
-def on_air_since(broadcast: Broadcast, seconds: float) -> Broadcast:
-    since = timezone.now() - timedelta(seconds=seconds)
-    Broadcast.objects.filter(pk=broadcast.pk).update(first_frame_at=since)
-    broadcast.refresh_from_db()
-    return broadcast
-
-
-def server_voice(cast: Cast) -> Voice:
-    settings = {"base_url": "http://127.0.0.1:9/v1", "model": "m", "voice": "v"}
-    return Voice.objects.create(
-        organization=cast.organization, name="Vendor", engine="openai_speech",
-        language="zh-CN", settings=settings,
-    )  # fmt: skip
-
-
-def built_in_voice(cast: Cast) -> Voice:
-    voice: Voice = Voice.objects.filter(organization=cast.organization, engine="espeak")[0]
-    return voice
-
-
-def sums(meter: str = MINUTES) -> tuple[int, int]:
-    """Used and reserved over all days; a test may run over midnight."""
-    rows = Counter.objects.filter(meter=meter).values_list("used", "reserved")
-    return sum(used for used, _ in rows), sum(reserved for _, reserved in rows)
 
 
 # --- the start -----------------------------------------------------------------------------------
@@ -248,11 +218,6 @@ def test_80_percent_is_an_event_on_every_broadcast_of_the_organization(
 
 
 # --- characters ----------------------------------------------------------------------------------
-
-
-def made(sequence: int, engine: str, characters: int) -> Event:
-    data = {"voice": "v", "engine": engine, "characters": characters}
-    return Event(sequence, "speech.made", timezone.now().isoformat(), data)
 
 
 def test_characters_are_counted_once_by_who_made_them(cast: Cast) -> None:

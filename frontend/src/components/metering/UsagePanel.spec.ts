@@ -35,13 +35,16 @@ describe('UsagePanel', () => {
       meter('broadcast_minutes', 60, 60, '2026-11-22T00:00:00Z'),
       meter('storage_bytes', 53_687_091_200, 1536),
       meter('tts_characters', null, 12),
+      meter('llm_tokens', 1000, 850),
     )
 
-    await eventually(() => expect(wrapper.findAll('li')).toHaveLength(2))
-    const [minutes, storage] = wrapper.findAll('li')
+    await eventually(() => expect(wrapper.findAll('li')).toHaveLength(3))
+    const [minutes, storage, tokens] = wrapper.findAll('li')
     expect(minutes?.classes()).toContain('reached')
     expect(minutes?.text()).toMatch(/Broadcast minutes today.*60 \/ 60.*Starts anew at \d\d:\d\d:\d\d/s)
     expect(storage?.text()).toContain('1.5 kB / 50 GB')
+    expect(tokens?.classes()).toContain('low')
+    expect(tokens?.text()).toMatch(/Language model tokens today.*850 \/ 1,000/s)
     i18n.global.locale.value = 'zh-CN'
     await wrapper.vm.$nextTick()
     expect(wrapper.text()).toContain('今日开播分钟数')
