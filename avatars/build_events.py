@@ -17,6 +17,7 @@ from inference.builds import BuildEvent
 from metering.services.storage import note_file
 
 LOG_ENTRIES: Final = 200
+BROKE_DOWN: Final = "The builder broke down; see the server's log."
 
 
 def apply_event(build: AvatarBuild, event: BuildEvent) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ log = get_logger(__name__)
 # A build whose loop has not been heard of for so long is begun again by another.
 LOST_SECONDS: Final = 60.0
 MAX_ATTEMPTS: Final = 3
+# One a second, each with the database answering a moment before.
+MAX_WRITES: Final = 30
+_BROKEN: Final = BuildEvent("refused", {"code": "build_failed", "message": build_events.BROKE_DOWN})
 
 
 class AvatarBuilder:
@@ -32,6 +36,7 @@ class AvatarBuilder:
         self._build: AvatarBuild | None = None
         # What the job has said and the database has not taken yet.
         self._unwritten: list[BuildEvent] = []
+        self._failed_writes = 0
 
     def look(self) -> bool:
         """Note what the running build says, or begin the next one. True: a version was finished."""
@@ -95,16 +100,41 @@ class AvatarBuilder:
         """What the job has said since. While the database is away it waits: it is said once."""
         self._unwritten = _newest_progress([*self._unwritten, *job.poll()])
         while self._unwritten:
-            event = self._unwritten.pop(0)
+            event = self._unwritten[0]
             try:
                 build_events.apply_event(build, event)
-            except (OperationalError, InterfaceError):
-                self._unwritten.insert(0, event)
-                raise
+            except Exception as error:
+                self._failed_writes += 1
+                # MySQL says both so: that it is away, and that it cannot take a character.
+                is_away = isinstance(error, OperationalError | InterfaceError)
+                if is_away and self._failed_writes < MAX_WRITES:
+                    raise
+                self._give_up(job, build, error)
+                return
+            del self._unwritten[0]
+            self._failed_writes = 0
             if event.kind != "progress":
                 log.info("an avatar's build ended", build_id=str(build.pk), how=event.kind)
-                job.reap()
-                self._job = self._build = None
+                self._end(job.reap if event.kind == "done" else job.cancel)
+                return
+
+    def _give_up(self, job: BuildJob, build: AvatarBuild, error: Exception) -> None:
+        """What was said cannot be written, now or later: without an end it would run for ever."""
+        log.error("a build said what no row can take", build_id=str(build.pk), exc_info=error)
+        # First: with the database away for a moment this is what is still to be written.
+        self._unwritten = [_BROKEN]
+        build.refresh_from_db()
+        if not build.is_over:
+            build_events.apply_event(build, _BROKEN)
+        # Written and then failed: the files of a version that is ready stay.
+        is_ready = build.state == AvatarBuild.State.READY
+        self._end(job.reap if is_ready else job.cancel)
+
+    def _end(self, leave: Callable[[], None]) -> None:
+        """The build is over in the database. leave: what becomes of its child and its files."""
+        self._job = self._build = None
+        self._unwritten, self._failed_writes = [], 0
+        leave()
 
 
 def _next_in_turn(waiting: QuerySet[AvatarBuild]) -> AvatarBuild | None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -94,17 +95,14 @@ class BuildJob:
         child = self._child
         assert child.stdout is not None
         assert child.stderr is not None
-        words: list[bytes] = []
+        # Only the last line counts, however many a library of the engine writes.
+        words: deque[bytes] = deque(maxlen=1)
         listener = threading.Thread(target=lambda: words.extend(child.stderr or ()), daemon=True)
         listener.start()
         is_done = False
         for line in child.stdout:
-            with contextlib.suppress(ValueError):
-                said = json.loads(line)
-                is_done = "done" in said
-                event = (
-                    BuildEvent("done", said["done"]) if is_done else BuildEvent("progress", said)
-                )
+            if event := _event_of(line):
+                is_done = is_done or event.kind == "done"
                 self._events.put(event)
         child.wait()
         listener.join(_CANCEL_SECONDS)
@@ -114,9 +112,23 @@ class BuildJob:
         child.stderr.close()
 
 
-def _last_words(lines: list[bytes]) -> Json:
+def _event_of(line: bytes) -> BuildEvent | None:
+    """What a line of the child says; None for one that a library wrote among them."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    match said:
+        case {"done": dict() as facts}:
+            return BuildEvent("done", facts)
+        case {"stage": str(), "progress": int() | float()}:
+            return BuildEvent("progress", said)
+    return None
+
+
+def _last_words(lines: deque[bytes]) -> Json:
     try:
         said: Json = json.loads(lines[-1])
         return {"code": str(said["code"]), "message": str(said["message"])}
-    except (IndexError, ValueError, KeyError, TypeError):
+    except (IndexError, ValueError, KeyError, TypeError, RecursionError):
         return {"code": "build_failed", "message": "The builder broke down; see the server's log."}

@@ -199,3 +199,77 @@ def test_end_that_the_database_could_not_take_is_written_when_it_can(
     build.refresh_from_db()
     assert (build.state, len(build.log)) == ("ready", 1)
     assert finished_jobs[0].is_reaped
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        BuildEvent("progress", {"stage": "frames"}),
+        BuildEvent("progress", {"stage": "frames", "progress": float("nan")}),
+        BuildEvent("done", {"clips": 5}),
+        BuildEvent("refused", {"code": "odd"}),
+        BuildEvent("shouted", {}),
+    ],
+    ids=["no-progress", "no-number", "no-clips", "no-words", "no-kind"],
+)
+def test_build_that_says_what_no_row_can_take_has_failed(
+    cast: Cast, finished_jobs: list[FinishedJob], event: BuildEvent
+) -> None:
+    upload(cast)
+    builder, build = AvatarBuilder(), AvatarBuild.objects.get()
+    builder.look()
+    finished_jobs[0].events = [event, BuildEvent("done", FACTS)]
+
+    assert not builder.look()
+
+    build.refresh_from_db()
+    assert (build.state, build.reason) == ("failed", build_events.BROKE_DOWN)
+    assert build.avatar.state == "failed"
+    assert finished_jobs[0].is_cancelled
+
+
+def test_end_that_the_database_takes_never_is_a_failed_one(
+    cast: Cast, finished_jobs: list[FinishedJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MySQL refuses half a character with the error that it has when it is away."""
+    apply_event = build_events.apply_event
+
+    def refuse(build: AvatarBuild, event: BuildEvent) -> None:
+        if event.kind == "done":
+            raise OperationalError(3140, "Invalid JSON text")
+        apply_event(build, event)
+
+    monkeypatch.setattr(build_events, "apply_event", refuse)
+    upload(cast)
+    builder, build = AvatarBuilder(), AvatarBuild.objects.get()
+    builder.look()
+    for _ in range(building.MAX_WRITES - 1):
+        with pytest.raises(OperationalError):
+            builder.look()
+
+    assert not builder.look()
+
+    build.refresh_from_db()
+    assert (build.state, build.reason) == ("failed", build_events.BROKE_DOWN)
+
+
+def test_finished_build_stays_finished_when_its_film_cannot_be_deleted(
+    cast: Cast, finished_jobs: list[FinishedJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply_event = build_events.apply_event
+
+    def fail_behind_the_commit(build: AvatarBuild, event: BuildEvent) -> None:
+        apply_event(build, event)
+        raise OSError("the disk is read-only")
+
+    upload(cast)
+    builder, build = AvatarBuilder(), AvatarBuild.objects.get()
+    builder.look()
+    monkeypatch.setattr(build_events, "apply_event", fail_behind_the_commit)
+
+    assert builder.look()
+
+    build.refresh_from_db()
+    assert build.state == "ready"
+    assert finished_jobs[0].is_reaped
+    assert not finished_jobs[0].is_cancelled

@@ -41,6 +41,35 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildJob:
     return made
 
 
+SPEAKS = """
+import json, sys
+print("[]", 5, "true", "[" * 100_000, json.dumps({"level": "info"}), sep=chr(10))
+print(json.dumps({"stage": "masks", "progress": 40}))
+print(json.dumps({"done": {"frames": 3}}))
+"""
+
+
+def test_what_is_no_event_among_the_lines_of_a_build_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        builds,
+        "start_behind",
+        lambda _, **options: subprocess.Popen([sys.executable, "-c", SPEAKS], **options),
+    )
+    made = BuildJob({"out": str(tmp_path / "out")})
+    events: list[Any] = []
+    until = time.monotonic() + 20
+    while len(events) < 2:
+        assert time.monotonic() < until
+        events += made.poll()
+
+    made.reap()
+
+    assert [event.kind for event in [*events, *made.poll()]] == ["progress", "done"]
+    assert events[1].data == {"frames": 3}
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
