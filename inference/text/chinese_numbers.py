@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
+# As written: 1,299.50.
+NUMBER: Final = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
+# Between the ends of a range.
+TO: Final = r"\s*[-~–—至到]\s*"
+# What is counted: before these, two is 两. 2次元 is a word of its own.
+MEASURE: Final = (
+    r"(?:[个件只台天位倍份瓶盒包袋双套款种箱年点周块张条杯片支根把本对斤袭米层步句场轮组批万千亿"
+    r"元人家名克升吨碗罐桶颗粒枚朵辆部首束串副遍趟顿口间滴勺圈页段道岁]"
+    r"|次(?!元)|美元|欧元|英镑|小时|分钟|秒|公斤|公里|厘米|毫升)"
+)
+
 _DIGITS: Final = "零一二三四五六七八九"
 _PLACES: Final = ("", "十", "百", "千")
 _GROUPS: Final = ("", "万", "亿", "万亿")

@@ -5,31 +5,21 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from inference.text.rewriting import NormalisedText, Rule, drop_symbols, rewrite, unchanged
+from inference.text.characters import spoken_characters
+from inference.text.english_amounts import AMOUNT_RULES
+from inference.text.english_times import TIME_RULES
+from inference.text.rewriting import NormalisedText, Rule, rewrite
 
-_NUMBER: Final = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
-# Singular, plural, hundredths.
-_CURRENCIES: Final = {
-    "$": ("dollar", "dollars", "cents"),
-    "€": ("euro", "euros", "cents"),
-    "£": ("pound", "pounds", "pence"),
-    "¥": ("yuan", "yuan", "fen"),
-    "￥": ("yuan", "yuan", "fen"),
-}
-_SCALES: Final = {"k": "thousand", "m": "million", "b": "billion", "bn": "billion"}
 _TITLES: Final = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Dr": "Doctor", "Prof": "Professor",
-    "St": "Saint", "vs": "versus", "approx": "approximately", "dept": "department",
+    "Mt": "Mount", "vs": "versus", "approx": "approximately", "dept": "department",
     "Jr": "Junior", "Sr": "Senior",
 }  # fmt: skip
-_UNITS: Final = {
-    "km/h": "kilometres an hour", "mph": "miles an hour", "kg": "kilograms", "km": "kilometres",
-    "cm": "centimetres", "mm": "millimetres", "ml": "millilitres", "mg": "milligrams",
-    "°C": "degrees Celsius", "℃": "degrees Celsius", "°F": "degrees Fahrenheit",
-    "GB": "gigabytes", "MB": "megabytes", "TB": "terabytes", "hrs": "hours", "mins": "minutes",
-}  # fmt: skip
-_UNIT: Final = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))
-_PARTS: Final = {2: ("half", "halves"), 3: ("third", "thirds"), 4: ("quarter", "quarters")}
+# North American numbers, with or without the 1; longer rows of figures are codes.
+_PHONE: Final = re.compile(r"(?<![\d.-])(?:\+?1[-. ])?\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?![\d-])")
+_CODE: Final = re.compile(r"(?<![\d.,])\d{11,}(?!\d|[.,]\d)")
+# Read out by name, though nothing is meant: *bold*, #sale, an arrow.
+_DECORATION: Final = re.compile(r"[*#~\\←↑→↓↔]")
 
 
 def normalise_english(text: str, own: tuple[Rule, ...] = ()) -> NormalisedText:
@@ -37,63 +27,31 @@ def normalise_english(text: str, own: tuple[Rule, ...] = ()) -> NormalisedText:
 
     own: rules that come before all others.
     """
-    return rewrite(drop_symbols(unchanged(text), keep="°℃"), (*own, *_RULES))
+    return rewrite(spoken_characters(text), (*own, *_RULES))
 
 
-def _money(match: re.Match[str]) -> str:
-    symbol, number, scale = match.group(1, 2, 3)
-    one, many, hundredths = _CURRENCIES[symbol]
-    if scale:
-        return f"{number} {_SCALES[scale.lower()]} {many}"
-    whole, _, rest = number.replace(",", "").partition(".")
-    unit = one if int(whole) == 1 else many
-    if len(rest) != 2:
-        return f"{number} {many if rest else unit}"
-    if int(rest) == 0:
-        return f"{whole} {unit}"
-    cents = str(int(rest))
-    return f"{cents} {hundredths}" if int(whole) == 0 else f"{whole} {unit} {cents}"
+def _phone(match: re.Match[str]) -> str:
+    return ", ".join(" ".join(group) for group in re.findall(r"\d+", match[0]))
 
 
-def _fraction(match: re.Match[str]) -> str | None:
-    top, bottom = int(match[1]), int(match[2])
-    if bottom not in _PARTS or top >= bottom:
-        return f"{top} {bottom}" if match[0] == "24/7" else f"{top} over {bottom}"
-    return f"{top} {_PARTS[bottom][0 if top == 1 else 1]}"
-
-
-def _year(match: re.Match[str]) -> str | None:
-    first, last = match[0][:2], match[0][2:]
-    if last == "00" or match[0].startswith("200"):
-        return None
-    return f"{first} oh {last[1]}" if last[0] == "0" else f"{first} {last}"
-
-
-def _range(match: re.Match[str]) -> str:
-    return f"{match[1]} to {match[2]}"
-
-
-def _unit(match: re.Match[str]) -> str:
-    return f"{match[1]} {_UNITS[match[2]]}"
+def _saint(match: re.Match[str]) -> str:
+    return "Saint" if re.match(r"\s+[A-Z]", match.string[match.end() :]) else "Street"
 
 
 _RULES: Final[tuple[Rule, ...]] = (
-    (re.compile(rf"([$€£¥￥])\s?({_NUMBER})(?:\s?(k|m|bn|b)\b)?", re.IGNORECASE), _money),
-    (re.compile(r"(?<![\d/.])(\d{1,3})/([1-9]\d{0,2})(?![\d/])"), _fraction),
-    (
-        re.compile(
-            r"(?:(?<=\bin )|(?<=\bsince )|(?<=\bby )|(?<=\buntil )|(?<=\byear ))"
-            r"(?:1[1-9]|20)\d{2}(?![\d.,]\d|\d)",
-            re.IGNORECASE,
-        ),
-        _year,
-    ),
-    (re.compile(rf"({_NUMBER})\s?({_UNIT})(?![A-Za-z])"), _unit),
-    (re.compile(rf"(?<![\w.-])({_NUMBER})\s?[-–—]\s?({_NUMBER})(?![\d-])"), _range),
+    (_PHONE, _phone),
+    (_CODE, lambda match: " ".join(match[0])),
+    *TIME_RULES,
+    *AMOUNT_RULES,
     (re.compile(r"\bNo\.\s?(?=\d)"), lambda match: "number "),
     (re.compile(r"#(?=\d)"), lambda match: "number "),
+    (re.compile(r"\bSt\.(?=\s)"), _saint),
     (
         re.compile(r"\b(" + "|".join(sorted(_TITLES, key=len, reverse=True)) + r")\.(?=\s)"),
         lambda match: _TITLES[match[1]],
     ),
+    (re.compile(r"\bw/o\b"), lambda match: "without"),
+    (re.compile(r"\bw/\s?(?=\w)"), lambda match: "with "),
+    (re.compile(r"\band/or\b", re.IGNORECASE), lambda match: "and or"),
+    (_DECORATION, lambda match: ""),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inference.text.characters import spoken_characters
 from inference.text.chinese import normalise_chinese
 from inference.text.english import normalise_english
 from inference.text.lexicon import Lexicon, phonetic_rules
@@ -16,7 +17,8 @@ def normalise(text: str, language: str, lexicon: Lexicon = ()) -> NormalisedText
     language: zh-CN or en-US; others are treated as English, which changes least. lexicon: the
     house's own readings, which come before every rule.
     """
-    own = phonetic_rules(lexicon, language)
+    plain = ((spoken_characters(word).text, reading) for word, reading in lexicon)
+    own = phonetic_rules(tuple(pair for pair in plain if pair[0]), language)
     if language.startswith("zh"):
         return normalise_chinese(text, own)
     return normalise_english(text, own)

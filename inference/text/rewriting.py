@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
 # A rule: what it matches, and what is spoken instead (None = leave the match to later rules).
 Replacement = Callable[["re.Match[str]"], str | None]
 Rule = tuple["re.Pattern[str]", Replacement]
-
-_INVISIBLE = {"\ufe0f", "\u200d", "\u200b", "\ufeff"}
-# Symbol kinds that eSpeak would read out by their Unicode names ("red heart").
-_UNSPOKEN_CATEGORIES = {"So", "Sk", "Cc", "Cf", "Co", "Cn", "Cs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +32,6 @@ class NormalisedText:
 def unchanged(text: str) -> NormalisedText:
     """The text as it stands, each character its own source."""
     return NormalisedText(text, tuple(range(len(text))))
-
-
-def drop_symbols(given: NormalisedText, keep: str = "") -> NormalisedText:
-    """Without emoji and invisible characters; other control characters become spaces."""
-    kept = [
-        (" " if unicodedata.category(character) == "Cc" else character, source)
-        for character, source in zip(given.text, given.sources, strict=True)
-        if not _is_unspoken(character, keep)
-    ]
-    return NormalisedText("".join(c for c, _ in kept), tuple(source for _, source in kept))
-
-
-def _is_unspoken(character: str, keep: str) -> bool:
-    if character in keep or character.isspace():
-        return False
-    return character in _INVISIBLE or unicodedata.category(character) in _UNSPOKEN_CATEGORIES
 
 
 def rewrite(given: NormalisedText, rules: tuple[Rule, ...]) -> NormalisedText:

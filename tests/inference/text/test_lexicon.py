@@ -106,6 +106,12 @@ def test_the_list_comes_before_the_rules_for_numbers() -> None:
     assert "六百" in normalise("618元", "zh-CN").text
 
 
+def test_words_of_the_list_may_be_written_in_wide_or_rare_characters() -> None:
+    lexicon = lexicon_of({SETTING: [["𠮷野家", "ji2 ye3 jia1"], ["ＡＢ", "安宝"]]})
+
+    assert normalise("𠮷野家的AB", "zh-CN", lexicon).text == "ji2ye3jia1的安宝"
+
+
 def test_voices_that_take_no_pinyin_get_characters_that_sound_so() -> None:
     lexicon = lexicon_of({SETTING: [["重庆", "chong2 qing4"], ["AI", "ei1 ai4"]]})
 
