@@ -13,6 +13,7 @@ from inference.text.chinese_amounts import AMOUNT_RULES
 from inference.text.chinese_codes import CODE_RULES
 from inference.text.chinese_readings import READING_RULES
 from inference.text.chinese_times import TIME_RULES
+from inference.text.pinyin import read_syllables
 from inference.text.rewriting import NormalisedText, Rule, rewrite
 
 # eSpeak says the names of these in English, or nothing where something is meant.
@@ -32,6 +33,14 @@ def normalise_chinese(text: str, own: tuple[Rule, ...] = ()) -> NormalisedText:
     return rewrite(written_out, READING_RULES)
 
 
+def _pinyin(match: re.Match[str]) -> str | None:
+    """他huan2钱: a host's own reading; nova5 is none."""
+    syllables = read_syllables(match[0])
+    if not all(syllable.exists for syllable in syllables):
+        return None
+    return "".join(syllable.for_espeak for syllable in syllables)
+
+
 def _compared(match: re.Match[str]) -> str:
     return "大于" if match[0] == ">" else "小于"
 
@@ -41,6 +50,7 @@ def _symbol(match: re.Match[str]) -> str:
 
 
 _RULES: Final[tuple[Rule, ...]] = (
+    (re.compile(r"(?<![A-Za-z\d])(?:[a-z]{2,6}[1-5])+(?![A-Za-z\d])"), _pinyin),
     *TIME_RULES,
     *CODE_RULES,
     (re.compile(r"\bN[oO]\.?\s?(?=\d)"), lambda match: "第"),

@@ -298,6 +298,12 @@ def test_positions_of_the_spoken_text_lead_back_to_the_original() -> None:
     assert given.source_position(-1) == 0
 
 
+def test_pinyin_in_the_text_forces_a_reading() -> None:
+    assert spoken("他huan2钱") == sounds(load_library().phonemes("ta1huan2qian2", "cmn"))
+    assert normalise("长xiong1di4", "zh-CN").text == "长xong1di4"
+    assert normalise("nova5，mate4", "zh-CN").text == "nova五，mate四"
+
+
 def test_plain_forms_lead_back_to_the_character_they_came_from() -> None:
     given = normalise("重1½斤，5㎏", "zh-CN")
 
