@@ -14,7 +14,9 @@ from inference.catalog import EXPRESSIONS, GESTURES, LANGUAGES
 from inference.text.sentences import split_sentences
 
 PAUSE_LIMITS_SECONDS: Final = (0.1, 30.0)
-_BRACKET: Final = re.compile(r"\\([\[\]\\])|\[([^\[\]\n]*)\]|[\[\]]")
+# Chinese keyboards write 【; what stands in it is text unless it is the name of a directive.
+_WIDE: Final = rf"[【［]\s*((?i:{'|'.join(EXPRESSIONS + GESTURES)}|pause\s[^】］\n]*?))\s*[】］]"
+_BRACKET: Final = re.compile(rf"\\([\[\]\\])|\[([^\[\]\n]*)\]|{_WIDE}|[\[\]]")
 _PAUSE: Final = re.compile(r"pause(?:\s+(\S+))?")
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?|\.\d+")
 
@@ -87,16 +89,17 @@ def _sections(text: str) -> list[_Section]:
 
 
 def _directive(match: re.Match[str]) -> str:
-    if match[2] is None:
+    written = match[3] if match[2] is None else match[2]
+    if written is None:
         raise ScriptError(
             f"This {match[0]} has no partner. Write \\{match[0]} for a bracket that is text.",
             match.start(),
         )
-    name = " ".join(match[2].lower().split())
+    name = " ".join(written.lower().split())
     if name in EXPRESSIONS or name in GESTURES or _PAUSE.fullmatch(name):
         return name
     raise ScriptError(
-        f"[{match[2]}] is not a directive. There are: {', '.join(EXPRESSIONS + GESTURES)}, "
+        f"[{written}] is not a directive. There are: {', '.join(EXPRESSIONS + GESTURES)}, "
         "and pause with seconds, as in [pause 0.8].",
         match.start(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 # A sentence is too long at 80 Chinese or 200 other characters, or a mixture of that weight.
@@ -10,15 +11,21 @@ _CHINESE_LIMIT: Final = 80
 _OTHER_LIMIT: Final = 200
 _CHINESE: Final = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 
-_ALWAYS_END: Final = "。！？；…"
-_MAYBE_END: Final = ".!?;"  # also inside decimals, abbreviations and addresses
-_CLOSERS: Final = "”’\"')）】」』》]}"
+_ALWAYS_END: Final = "。｡！？；…⋯"
+_MAYBE_END: Final = ".．!?;"  # also inside decimals, abbreviations and addresses
+_LINE_ENDS: Final = "\n\r\v\f\x85\u2028\u2029"
+_CLOSERS: Final = "”’\"'＂＇)）】」』》]}"
 _COMMA: Final = re.compile(r"[，、：——]|[,:](?!\d)")
 _ADDRESS: Final = re.compile(
-    r"(?:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+"
+    # Chinese that follows without a space is no part of it.
+    r"(?:https?://|www\.)[!-~]+|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+",
+    re.ASCII,
 )
+_JOINER: Final = "\u200d"
 # How far a decision looks around: keeps the time for a long text in proportion to its length.
 _LOOK_CHARACTERS: Final = 48
+_LIST_NUMBER: Final = re.compile(r"(?:^|[\s，,、：:])\d{1,2}$")
+_INITIALS: Final = re.compile(r"(?:[a-z]\.)*[a-z]")
 # Never the end of a sentence: a name or number follows.
 _TITLES: Final = frozenset("mr mrs ms dr prof st vs e.g i.e fig approx gen rev hon mt".split())
 # The end of a sentence only when the next word starts with a capital.
@@ -44,8 +51,8 @@ def _rough_spans(text: str) -> list[Span]:
         if position == marks_end:
             position += 1
             continue
-        is_line_end = text[position] == "\n"
-        end = marks_end if is_line_end else _closers_end(text, marks_end)
+        is_line_end = text[position] in _LINE_ENDS
+        end = marks_end if is_line_end else _closers_end(text, start, marks_end)
         if is_line_end or not _goes_on(text, start, position, marks_end, end):
             spans.append((start, end))
             start = end
@@ -65,7 +72,7 @@ def _address_mask(text: str) -> bytearray:
 
 def _marks_end(text: str, position: int, in_address: bytearray) -> int:
     """Behind the run of marks at `position`; `position` itself where no sentence can end."""
-    if text[position] == "\n":
+    if text[position] in _LINE_ENDS:
         return position + 1
     end = position
     while end < len(text) and text[end] in _ALWAYS_END + _MAYBE_END and not in_address[end]:
@@ -73,10 +80,16 @@ def _marks_end(text: str, position: int, in_address: bytearray) -> int:
     return end
 
 
-def _closers_end(text: str, end: int) -> int:
-    while end < len(text) and text[end] in _CLOSERS:
+def _closers_end(text: str, start: int, end: int) -> int:
+    while end < len(text) and text[end] in _CLOSERS and not _opens(text, start, end):
         end += 1
     return end
+
+
+def _opens(text: str, start: int, position: int) -> bool:
+    """Whether a straight quotation mark begins what is said: none waits for its partner."""
+    mark = text[position]
+    return mark in '"＂' and text.count(mark, start, position) % 2 == 0
 
 
 def _goes_on(text: str, start: int, position: int, marks_end: int, end: int) -> bool:
@@ -92,6 +105,8 @@ def _goes_on(text: str, start: int, position: int, marks_end: int, end: int) -> 
     if text[position] != "." or marks_end - position > 1:
         return False
     before = text[max(start, position - _LOOK_CHARACTERS) : position]
+    if rest[:1] == following[:1] and _LIST_NUMBER.search(before):
+        return True  # "1.好吃 2.好看"
     return _is_abbreviation(before, following)
 
 
@@ -104,7 +119,7 @@ def _is_abbreviation(before: str, following: str) -> bool:
     word = words[-1].lstrip("“‘\"'(（[").lower() if words else ""
     if len(words) == 1 and word.isdigit():
         return True  # "1. First of all": the number of a list
-    if word in _TITLES or (len(word) == 1 and word.isalpha() and word != "i"):
+    if word in _TITLES or (_INITIALS.fullmatch(word) and word not in _MAY_END and word != "i"):
         return True
     if word == "no":
         return following[:1].isdigit()
@@ -133,13 +148,29 @@ def _too_long_at(text: str, start: int, end: int) -> int | None:
 
 
 def _best_cut(text: str, start: int, limit: int) -> int:
-    """Behind the last comma before `limit`, else behind the last space, else at `limit`."""
+    """Behind the last comma before `limit`, else behind the last space, else between two words."""
     earliest = start + (limit - start) // 4
-    commas = [match.end() for match in _COMMA.finditer(text, start, limit)]
-    if commas and commas[-1] > earliest:
+    # One more character is looked at: the digit that makes a comma part of a number.
+    commas = [match.end() for match in _COMMA.finditer(text, start, limit + 1)]
+    commas = [end for end in commas if earliest < end <= limit]
+    if commas:
         return commas[-1]
     space = text.rfind(" ", earliest, limit)
-    return space + 1 if space >= 0 else limit
+    if space >= 0:
+        return space + 1
+    cut = limit
+    while cut > earliest and _belongs(text[cut - 1], text[cut]):
+        cut -= 1
+    return cut if cut > earliest else limit
+
+
+def _belongs(before: str, after: str) -> bool:
+    """Whether a cut here would change what is read: 12|99元, iPh|one, a family of joined emoji."""
+    if unicodedata.category(after)[0] == "M" or _JOINER in (before, after):
+        return True
+    if before.isdigit() or before in "¥￥$€£":
+        return not after.isspace()
+    return before.isascii() and after.isascii() and after.isalnum()
 
 
 def _stripped(text: str, start: int, end: int) -> Span:

@@ -1,21 +1,22 @@
 // @vitest-environment node
+import { readFileSync } from 'node:fs'
+
 import { describe, expect, it } from 'vitest'
 
 import { splitMarks, splitSentences } from './sentences'
 
+const TABLE = JSON.parse(
+  readFileSync(new URL('../../../../tests/inference/text/sentences.json', import.meta.url), 'utf8'),
+) as [text: string, sentences: string[]][]
+
 describe('splitSentences', () => {
-  it.each([
-    ['晚上好！我是小岚。', ['晚上好！', '我是小岚。']],
-    ['只有1.2公斤。原价1299元！', ['只有1.2公斤。', '原价1299元！']],
-    ['Mr. Li is here. Welcome.', ['Mr. Li is here.', ' Welcome.']],
-    ['他说：“真的吗？”然后走了。', ['他说：“真的吗？”', '然后走了。']],
-    ['"Really?" she said. Yes.', ['"Really?" she said.', ' Yes.']],
-    ['See www.example.com/a.b now. Go.', ['See www.example.com/a.b now.', ' Go.']],
-    ['1. First of all: hello.', ['1. First of all: hello.']],
-    ['等等……好了', ['等等……', '好了']],
-    ['第一行\n第二行', ['第一行\n', '第二行']],
-  ])('cuts %j as the runner does', (text, sentences) => {
-    expect(splitSentences(text)).toEqual(sentences)
+  it.each(TABLE)('cuts %j as the runner does', (text, sentences) => {
+    const words = splitSentences(text).map((sentence) => {
+      const parts = splitMarks(sentence).filter((part) => !part.isMark)
+      return parts.map((part) => part.text).join('').trim()
+    })
+
+    expect(words).toEqual(sentences.length > 0 ? sentences : [text.trim()])
   })
 
   it('keeps stage marks with the sentence they stand in or before', () => {
@@ -31,7 +32,7 @@ describe('splitSentences', () => {
   })
 
   it('loses no character', () => {
-    const text = ' …嗯，[wink] 3.5 折！！  好吗?[pause 2] ok. '
+    const text = ' …嗯，[wink] 3.5 折！！  好吗?\\[[pause 2] ok. '
 
     expect(splitSentences(text).join('')).toBe(text)
   })
