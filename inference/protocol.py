@@ -20,7 +20,6 @@ SAMPLE_RATE_HZ: Final = 48_000
 HEARTBEAT_SECONDS: Final = 2.0
 LEASE_SECONDS: Final = 10.0
 SIGNAL_DEADLINE_SECONDS: Final = 5.0
-FENCE_STOP_SECONDS: Final = 25.0
 FENCE_REPLACE_SECONDS: Final = 30.0
 
 CLOSE_BAD_TOKEN: Final = 4401
@@ -35,7 +34,6 @@ ScriptState = Literal["running", "held", "paused", "finished"]
 UtteranceSource = Literal["script", "operator", "answer"]
 UtteranceState = Literal["queued", "speaking", "said", "interrupted", "dropped", "failed"]
 OutputState = Literal["connecting", "live", "retrying", "waiting_for_key", "failed", "stopped"]
-Fence = Literal["confirmed", "timed"]
 VideoEncoderChoice = Literal["auto", "x264", "nvenc"]
 
 
@@ -145,7 +143,6 @@ class RunnerSpec:
     resume: bool = False
     ice: IceSpec = field(default_factory=IceSpec)
     viewer_limit: int = 20
-    fence: Fence = "confirmed"
     egress_allow: tuple[str, ...] = ()
     test_engines: bool = False
     video_encoder: VideoEncoderChoice = "auto"

@@ -106,7 +106,6 @@ class RunnerLink:
         self._http: aiohttp.ClientSession | None = None
         self._connection: _Connection | None = None
         self._handlers: LinkHandlers | None = None
-        self._acknowledged_sent_ms = boot_time_ms()
         self._signal_tasks: set[asyncio.Task[None]] = set()
         self.reconnects = 0
 
@@ -176,11 +175,6 @@ class RunnerLink:
     def dropped(self) -> Json:
         """Drop counters: events at the cap, live messages, signals."""
         return {"events": self._outbox.dropped, **self._outgoing.dropped}
-
-    @property
-    def seconds_since_acknowledged_heartbeat(self) -> float:
-        """Boot-time clock, so that a suspended machine counts. For fence `timed`."""
-        return max(0.0, (boot_time_ms() - self._acknowledged_sent_ms) / 1000)
 
     async def drain(self, timeout_seconds: float) -> bool:
         """Wait until every event is acknowledged and every result sent; False at the deadline."""
@@ -254,7 +248,6 @@ class RunnerLink:
                 raise
         self._token = welcome.spec.token
         self._outbox.start_after(welcome.acknowledged)
-        self._acknowledged_sent_ms = max(self._acknowledged_sent_ms, boot_time_ms())
         self._connection = _Connection(socket)
         return welcome
 
@@ -310,9 +303,8 @@ class RunnerLink:
                 self._outbox.acknowledge(sequence)
                 self._wake.set()
                 self._progress.set()
-            case HeartbeatAcknowledged(sent_at_ms=sent_at_ms, token=token):
+            case HeartbeatAcknowledged(token=token):
                 self._token = token or self._token
-                self._acknowledged_sent_ms = max(self._acknowledged_sent_ms, sent_at_ms)
             case Command():
                 self._take_command(message)
             case Signal():

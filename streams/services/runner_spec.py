@@ -18,7 +18,6 @@ from inference.protocol import (
     AvatarSpec,
     CueSpec,
     Cursor,
-    Fence,
     Json,
     OutputSpec,
     OverlaySpec,
@@ -89,9 +88,7 @@ def take_snapshot(show: Show) -> Json:
     }
 
 
-def build_runner_spec(
-    broadcast: Broadcast, *, token: str, fence: Fence = "confirmed"
-) -> RunnerSpec:
+def build_runner_spec(broadcast: Broadcast, *, token: str) -> RunnerSpec:
     """All a runner needs, stream keys included: for `welcome` only, never logged or stored.
 
     Raises SpecUnavailableError when presenter or voice are gone.
@@ -125,7 +122,6 @@ def build_runner_spec(
         says=_open_says(broadcast),
         resume=broadcast.lease_epoch > 1,
         ice=ice_spec(str(broadcast.pk)),
-        fence=fence,
         egress_allow=tuple(settings.EGRESS_ALLOW),
         test_engines=settings.TEST_ENGINES,
     )
