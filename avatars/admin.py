@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, Http404, HttpRequest
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +20,7 @@ from avatars import builds, services
 from avatars.access import get_build_for
 from avatars.avatar_form import FILMED, WORDS, AvatarForm, engine_fieldsets, uploads_of
 from avatars.build_words import stage_text
-from avatars.bundle_archive import open_archive
+from avatars.bundle_archive import stream_archive
 from avatars.models import Avatar, AvatarBuild, AvatarClip
 from avatars.previews import build_preview_url, has_picture, preview_url
 from avatars.weights import weights_of
@@ -103,18 +103,17 @@ def _step(entry: Mapping[str, str]) -> tuple[str, str, str]:
     return at, stage_text(entry["stage"]), translate_reason(entry["message"])
 
 
-def bundle_file(request: HttpRequest, avatar_id: UUID, build_id: UUID) -> FileResponse:
+def bundle_file(request: HttpRequest, avatar_id: UUID, build_id: UUID) -> StreamingHttpResponse:
     """A version as a zip, for those who may edit the presenter."""
     try:
         build = get_build_for(signed_in(request), avatar_id, build_id, "avatar.edit")
-        archive = open_archive(build)
+        zipped = stream_archive(build)
     except NotFoundError as error:
         raise Http404 from error
     except ForbiddenError as error:
         raise PermissionDenied from error
-    return FileResponse(
-        archive, as_attachment=True, filename="presenter.zip", content_type="application/zip"
-    )
+    headers = {"Content-Disposition": 'attachment; filename="presenter.zip"'}
+    return StreamingHttpResponse(zipped, content_type="application/zip", headers=headers)
 
 
 @admin.register(Avatar)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from django.http import FileResponse
+from django.http import FileResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.parsers import MultiPartParser
@@ -17,7 +17,7 @@ from accounts.endpoints import Endpoint
 from avatars.access import get_any_build, get_avatar_for, get_build_for
 from avatars.api.serializers import BuildSerializer, BuildUploadSerializer
 from avatars.builds import cancel_build, retry_build, start_build, use_build
-from avatars.bundle_archive import open_archive
+from avatars.bundle_archive import stream_archive
 from avatars.models import AvatarBuild
 from avatars.previews import build_preview_path
 from avatars.uploads import LANDMARKS_MAX_BYTES, UPLOAD_MAX_BYTES
@@ -83,15 +83,15 @@ class BuildRetryView(Endpoint):
 
 class BuildBundleView(Endpoint):
     @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
-    def get(self, request: Request, avatar_id: UUID, build_id: UUID) -> FileResponse:
+    def get(self, request: Request, avatar_id: UUID, build_id: UUID) -> StreamingHttpResponse:
         """A finished version as a zip, for those who may edit: post it as `file` elsewhere."""
         build = get_build_for(self.user, avatar_id, build_id, "avatar.edit")
-        answer = FileResponse(
-            open_archive(build), as_attachment=True, filename="presenter.zip",
-            content_type="application/zip",
-        )  # fmt: skip
-        answer["Cache-Control"] = "no-store"
-        return answer
+        headers = {
+            "Content-Disposition": 'attachment; filename="presenter.zip"',
+            "Cache-Control": "no-store",
+        }
+        zipped = stream_archive(build)
+        return StreamingHttpResponse(zipped, content_type="application/zip", headers=headers)
 
 
 class BuildUseView(Endpoint):
