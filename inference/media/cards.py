@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ import numpy as np
 import segno
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from inference.media.fonts import load_font
+from inference.media.fonts import drawable, load_font
 from inference.media.overlay import OverlayPatch
 from inference.media.panels import Colour, clip_to, panel, place, rounded_mask, with_shadow
 from inference.media.places import Box
@@ -82,7 +82,7 @@ class _Drawing:
     """One card being drawn."""
 
     def __init__(self, card: CardSpec, box: Box, short_px: int) -> None:
-        self._card = card
+        self._card = replace(card, price=" ".join(drawable(card.price).split()))
         self._box = box
         self._short = short_px
         self._pad = round(short_px * 0.024)

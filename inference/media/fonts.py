@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -28,6 +29,12 @@ _FACES: Final = {
     "wqy-zenhei.ttc": 0,
     "PingFang.ttc": 0,
 }
+# Controls, signs that only join or turn their neighbours, and marks that make no letter with what
+# they stand on: struck-out prices, keycaps.
+_WITHOUT_SHAPE: Final = frozenset({"Cc", "Cf", "Cs", "Mn", "Me"})
+# Pillow does not say whether a font has a sign; it draws the same box for each that it lacks.
+_NOT_A_CHARACTER: Final = "\uffff"
+_PROBE_PX: Final = 24
 
 
 class FontMissingError(Exception):
@@ -69,6 +76,24 @@ def font_of_height(height_px: int, sample: str) -> ImageFont.FreeTypeFont:
     while _ink_height(load_font(size), sample) < height_px:
         size += 1
     return load_font(size)
+
+
+def drawable(text: str) -> str:
+    """What of the text can be drawn: no emoji, which the font would show as crossed boxes.
+
+    Blanks stay, of any kind. Raises FontMissingError.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    return "".join(sign for sign in composed if sign.isspace() or _is_drawable(sign))
+
+
+@lru_cache(maxsize=4096)
+def _is_drawable(sign: str) -> bool:
+    if unicodedata.category(sign) in _WITHOUT_SHAPE:
+        return False
+    font = load_font(_PROBE_PX)
+    found, missing = font.getmask(sign), font.getmask(_NOT_A_CHARACTER)
+    return found.size != missing.size or bytes(found) != bytes(missing)
 
 
 def _ink_height(font: ImageFont.FreeTypeFont, sample: str) -> float:

@@ -10,6 +10,8 @@ from typing import Final
 
 from PIL import ImageFont
 
+from inference.media.fonts import drawable
+
 # Signs that may not begin a line, and such that may not end one.
 _NOT_FIRST: Final = frozenset("，。！？；：、）】》」』”’…—％,.!?;:)]}%")
 _NOT_LAST: Final = frozenset("（【《「『“‘([{")
@@ -18,9 +20,9 @@ _NOT_LAST: Final = frozenset("（【《「『“‘([{")
 def wrap(text: str, font: ImageFont.FreeTypeFont, limit_px: int) -> list[str]:
     """Lines no wider than the limit: broken between Chinese characters or Latin words.
 
-    Their join is the text; a space at the end of a line is not counted.
+    Their join is what can be drawn of the text; a space at the end of a line is not counted.
     """
-    text = " ".join(text.split())
+    text = " ".join(drawable(text).split())
     ends = list(itertools.accumulate(map(len, _words(text))))
     lines: list[str] = []
     start = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inference.media import fonts
-from inference.media.fonts import FontMissingError, find_font, font_of_height
+from inference.media.fonts import FontMissingError, drawable, find_font, font_of_height
 
 
 @pytest.fixture
@@ -52,3 +52,18 @@ def test_font_is_at_least_as_high_as_asked_but_not_much_more(height: int, sample
     _, top, _, bottom = font_of_height(height, sample).getbbox(sample)
 
     assert height <= bottom - top <= height + 2
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("好😀，👨‍👩‍👧🇨🇳1️⃣号", "好，1号"),
+        ("1̶9̶9̶元", "199元"),
+        ("控\x00制\u202e字\u200b符", "控制字符"),
+        ("cafe\u0301 ①½㎡℃★", "café ①½㎡℃★"),
+        ("𠮷野家 囍 한 ひ", "𠮷野家 囍 한 ひ"),
+        ("a\tb\nc", "a\tb\nc"),
+    ],
+)
+def test_what_the_font_lacks_is_left_out(text: str, drawn: str) -> None:
+    assert drawable(text) == drawn

@@ -121,6 +121,15 @@ def test_blank_text_draws_nothing() -> None:
     assert paginate_caption("", 640, 360) == ()
 
 
+def test_a_caption_shows_no_boxes_for_emoji() -> None:
+    plain, cheerful = render_caption("大家好", 640, 360), render_caption("大家好😀", 640, 360)
+
+    assert plain is not None
+    assert cheerful is not None
+    assert cheerful.width_px == plain.width_px
+    assert render_caption("😀👍", 640, 360) is None
+
+
 def test_label_wider_than_the_picture_is_refused() -> None:
     with pytest.raises(ValueError, match="too long"):
         draw_label("AI" * 100, 640, 360)
