@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Final, Literal
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 UploadKind = Literal["card", "logo", "background"]
 
@@ -106,9 +106,23 @@ def _upright(image: Image.Image, longest_px: int) -> Image.Image:
         image.load()
         turned = ImageOps.exif_transpose(image)
         turned.thumbnail((longest_px, longest_px), Image.Resampling.LANCZOS, reducing_gap=2.0)
-        return _plain(turned)
+        return _plain(_in_srgb(turned))
     except (OSError, SyntaxError, ValueError, MemoryError) as error:
         raise UploadError("picture_unreadable") from error
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """The colours that the picture's own profile means: phones write wider ones than sRGB."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return image
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        plain = ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, own, plain, outputMode=mode) or image
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image  # a profile that nobody can read
 
 
 def _plain(image: Image.Image) -> Image.Image:

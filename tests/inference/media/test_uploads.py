@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from inference.media.uploads import UploadError, UploadKind, rewrite_upload
 
@@ -70,6 +70,34 @@ def test_every_kind_of_colours_is_taken(tmp_path: Path, mode: str) -> None:
     path = save(tmp_path / "a", Image.new(mode, (20, 20)), form)
 
     assert rewrite(path)[0]["width_px"] == 20
+
+
+@pytest.mark.parametrize(("mode", "form"), [("RGB", "JPEG"), ("RGBA", "PNG")])
+def test_colours_are_those_that_the_profile_means(tmp_path: Path, mode: str, form: str) -> None:
+    path = tmp_path / "picture"
+    Image.new(mode, (32, 32), (255, 0, 0)).save(path, form, icc_profile=swapped_profile())
+
+    _, kept = rewrite(path)
+
+    red, green, _ = kept.convert("RGB").getpixel((9, 9))
+    assert green > 240
+    assert red < 20
+
+
+def test_damaged_profile_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    Image.new("RGB", (32, 32), (255, 0, 0)).save(path, "JPEG", icc_profile=b"nonsense")
+
+    _, kept = rewrite(path)
+
+    assert kept.getpixel((9, 9)) == (254, 0, 0)
+
+
+def swapped_profile() -> bytes:
+    """One whose first channel is green and whose second is red."""
+    plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    marked = plain.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ")
+    return marked.replace(b"????", b"gXYZ")
 
 
 def test_name_of_the_file_does_not_count(tmp_path: Path) -> None:
