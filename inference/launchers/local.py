@@ -41,6 +41,8 @@ class LocalLauncher:
         self._life_fd = life_fd
         self._module = module
         self._children: dict[_Identity, subprocess.Popen[bytes]] = {}
+        # Maybe of no row, so that nobody polls them: they end by themselves.
+        self._unrecorded: list[subprocess.Popen[bytes]] = []
         self._swept: set[_Identity] = set()
         self._spare: subprocess.Popen[bytes] | None = None
         self._spare_due_at = 0.0
@@ -50,6 +52,7 @@ class LocalLauncher:
 
         It knows nothing yet, and end of file on its stdin, however we end, ends it.
         """
+        self._reap_unrecorded()
         if self._spare is not None and self._spare.poll() is not None:
             self._take_spare()
         if self._spare is None and time.monotonic() >= self._spare_due_at:
@@ -73,6 +76,7 @@ class LocalLauncher:
         except BaseException:
             # Without its document it reads end of file and exits.
             _close_stdin(child)
+            self._unrecorded.append(child)
             raise
         _hand_over(child, request)
         return handle
@@ -111,6 +115,13 @@ class LocalLauncher:
                 os.killpg(pid, signal.SIGKILL)
             else:
                 os.kill(pid, signal.SIGTERM)
+
+    def _reap_unrecorded(self) -> None:
+        """They would be zombies as long as this loop lives."""
+        ended = [child for child in self._unrecorded if child.poll() is not None]
+        for child in ended:
+            self._unrecorded.remove(child)
+        self._children = {key: child for key, child in self._children.items() if child not in ended}
 
     def close(self) -> None:
         """End the spare; runners stay."""

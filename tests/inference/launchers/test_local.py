@@ -195,6 +195,24 @@ def test_handle_is_recorded_before_the_token_is_handed_over(
     assert not (tmp_path / "seen.json").exists()
 
 
+def test_process_that_nobody_knows_of_is_reaped(launcher: LocalLauncher, tmp_path: Path) -> None:
+    started: list[Handle] = []
+
+    def fail(handle: Handle) -> None:
+        started.append(handle)
+        raise RuntimeError("the database is gone")
+
+    with pytest.raises(RuntimeError):
+        launcher.start(request_in(tmp_path), fail)
+    wait_for(lambda: state_of(started[0]["pid"]) == "Z")
+
+    launcher.prepare()
+
+    assert state_of(started[0]["pid"]) == ""
+    assert launcher.poll(started[0]).status == "dead"
+    launcher.close()
+
+
 def test_launch_into_an_impossible_folder_says_why(launcher: LocalLauncher, tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("")
