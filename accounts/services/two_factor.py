@@ -13,6 +13,7 @@ import segno
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
@@ -53,12 +54,19 @@ def is_on(user: User) -> bool:
 def enrol(*, user: User) -> Enrolment:
     """A new secret for the user's app; it counts once a code of it was confirmed.
 
-    The caller has checked the password. Raises TwoFactorOnError.
+    Asked twice at once, both get the same. The caller has checked the password.
+    Raises TwoFactorOnError.
     """
+    asked_at = timezone.now()
     with transaction.atomic():
-        TotpDevice.objects.filter(user=user, confirmed_at=None).delete()
+        _wait_for_turn(user)
         if is_on(user):
             raise TwoFactorOnError
+        if _pending(user).filter(created_at__gt=asked_at).exists() and (
+            made := pending_enrolment(user)
+        ):
+            return made
+        _pending(user).delete()
         device = TotpDevice(user=user)
         secret = base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
         vault.seal_into(device, "secret", secret)
@@ -68,7 +76,7 @@ def enrol(*, user: User) -> Enrolment:
 
 def pending_enrolment(user: User) -> Enrolment | None:
     """The secret that waits for its first code; None too where it cannot be read any more."""
-    device = TotpDevice.objects.filter(user=user, confirmed_at=None).first()
+    device = _pending(user).first()
     if device is None:
         return None
     try:
@@ -82,7 +90,7 @@ def confirm(*, user: User, code: str) -> list[str]:
 
     Raises TwoFactorOffError (nothing to confirm), SecondFactorInvalidError, SignInLockedError.
     """
-    device = TotpDevice.objects.filter(user=user, confirmed_at=None).first()
+    device = _pending(user).first()
     if device is None:
         raise TwoFactorOffError("There is nothing to confirm. Begin again.")
     take_guess(_subject(user))
@@ -136,6 +144,15 @@ def renew_recovery_codes(*, user: User, code: str) -> list[str]:
 
 def recovery_codes_left(user: User) -> int:
     return RecoveryCode.objects.filter(user=user).count()
+
+
+def _pending(user: User) -> QuerySet[TotpDevice]:
+    return TotpDevice.objects.filter(user=user, confirmed_at=None)
+
+
+def _wait_for_turn(user: User) -> None:
+    """Until the caller's transaction ends, others who ask for the same user wait."""
+    User.objects.select_for_update().get(pk=user.pk)
 
 
 def _judge(user: User, *, is_right: bool) -> None:

@@ -57,6 +57,27 @@ def sign_in(username: str = "alice", **more: str) -> Any:
     return api_client().post("/api/v1/auth/token/", body)
 
 
+def test_asked_twice_at_once_it_gives_one_secret(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tabs, or a double click: the second waits until the first is done."""
+    first: list[two_factor.Enrolment] = []
+
+    def wait(user: User) -> None:
+        if not first:
+            first.append(two_factor.Enrolment("", "", ""))
+            first[0] = two_factor.enrol(user=User.objects.get(pk=user.pk))
+        wait_for_turn(user)
+
+    wait_for_turn = two_factor._wait_for_turn
+    monkeypatch.setattr(two_factor, "_wait_for_turn", wait)
+
+    second = two_factor.enrol(user=cast.alice)
+
+    assert second == first[0]
+    assert two_factor.pending_enrolment(cast.alice) == second
+
+
 def test_a_user_switches_it_on_and_then_needs_a_code(cast: Cast, clock: Any) -> None:
     client = api_client(cast.alice)
 
