@@ -14,7 +14,7 @@ from avatars.bundles import bundle_bytes, playable_clips
 from avatars.models import REASON_MAX_CHARACTERS, Avatar, AvatarBuild, AvatarClip
 from avatars.previews import drop_preview
 from inference.builds import BuildEvent
-from metering.services.storage import note_file
+from metering.services.storage import forget_files, note_file
 
 LOG_ENTRIES: Final = 200
 BROKE_DOWN: Final = "The builder broke down; see the server's log."
@@ -133,3 +133,4 @@ def _drop_uploads(build: AvatarBuild) -> None:
     """The film of a person is not kept twice, nor for nothing."""
     delete_uploads(build)
     AvatarBuild.objects.filter(pk=build.pk).update(source="", landmarks="")
+    forget_files("avatar-upload", [build.pk])

@@ -14,7 +14,7 @@ from accounts.audit import record
 from accounts.models import Organization, User
 from accounts.roles import SystemActor, require_permission
 from avatars import build_events
-from avatars.bundles import bundle_folder
+from avatars.bundles import bundle_folder, upload_bytes
 from avatars.errors import BuildNotPossibleError
 from avatars.models import Avatar, AvatarBuild
 from avatars.services import create_avatar
@@ -22,6 +22,7 @@ from avatars.uploads import Uploads, check_uploads
 from avatars.validators import check_avatar
 from livestudio.common.files import stored
 from metering.services.counting import require_room
+from metering.services.storage import note_file
 
 # What may wait at once in an organization: each upload is hundreds of megabytes.
 WAITING_MAX: Final = 5
@@ -93,6 +94,7 @@ def _save(build: AvatarBuild, uploads: Uploads, actor: Actor) -> None:
         if (points := uploads.get("landmarks")) is not None:
             build.landmarks = files.enter_context(stored(build.landmarks, "landmarks", points))
         build.save()
+        note_file(build.avatar.organization_id, "avatar-upload", build.pk, upload_bytes(build))
         organization, data = build.avatar.organization, {"number": build.number}
         record(actor, "avatars.build.started", build, organization=organization, data=data)
 

@@ -52,6 +52,20 @@ def stored_bundles() -> Iterator[FileFound]:
             yield FileFound(organization, "avatar-build", str(build.pk), size_bytes)
 
 
+def upload_bytes(build: AvatarBuild) -> int:
+    """What the film or photo of a version and its face points take up; 0 when they are gone."""
+    paths = [Path(file.path) for file in (build.source, build.landmarks) if file]
+    return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def stored_uploads() -> Iterator[FileFound]:
+    """Of every version that waits, is built or may be built again."""
+    for build in AvatarBuild.objects.exclude(source="").select_related("avatar").iterator():
+        if size_bytes := upload_bytes(build):
+            organization = build.avatar.organization_id
+            yield FileFound(organization, "avatar-upload", str(build.pk), size_bytes)
+
+
 def folders_of_bundles(organization: Organization) -> list[OwnedFolder]:
     """For the export and the deletion of an organization."""
     keys = Avatar.objects.for_organization(organization).values_list("pk", flat=True)

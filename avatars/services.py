@@ -76,7 +76,8 @@ def delete_avatar(*, avatar: Avatar, actor: User | SystemActor) -> None:
             key = avatar.pk
             builds = list(avatar.builds.all())
             avatar.delete()
-            forget_files("avatar-build", [build.pk for build in builds])
+            for kind in ("avatar-build", "avatar-upload"):
+                forget_files(kind, [build.pk for build in builds])
             for build in builds:
                 transaction.on_commit(partial(delete_uploads, build))
             transaction.on_commit(lambda: drop_preview(avatar))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from accounts import hooks
 from avatars.builtins import give_built_in_avatars
-from avatars.bundles import folders_of_bundles, stored_bundles
+from avatars.bundles import folders_of_bundles, stored_bundles, stored_uploads
 from avatars.previews import stored_previews
 from avatars.selectors import count_avatars
 from metering import hooks as metering_hooks
@@ -69,5 +69,5 @@ def connect() -> None:
     metering_hooks.QUOTA_WARNED[:] = metering_hooks.QUOTA_REACHED[:] = [tell_broadcasts]
     metering_hooks.PRESENT.update(PRESENT)
     metering_hooks.STORED_FILES[:] = [
-        stored_recordings, stored_pictures, stored_previews, stored_bundles,
+        stored_recordings, stored_pictures, stored_previews, stored_bundles, stored_uploads,
     ]  # fmt: skip

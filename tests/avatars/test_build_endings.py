@@ -16,6 +16,8 @@ from avatars import builder as building
 from avatars.builder import AvatarBuilder
 from avatars.models import AvatarBuild
 from inference.builds import BuildEvent
+from metering.models import StoredFile
+from metering.services.storage import recount
 from tests.avatars.filmed import FACTS, run_builder, upload
 from tests.factories import Cast, api_client
 
@@ -81,6 +83,25 @@ def test_film_of_a_cancelled_build_is_not_kept(cast: Cast, committed: Any) -> No
     assert kept_uploads() == 0
     build.refresh_from_db()
     assert (build.state, build.source.name, build.landmarks.name) == ("cancelled", "", "")
+
+
+def test_film_counts_as_storage_for_as_long_as_it_is_kept(cast: Cast, committed: Any) -> None:
+    films = StoredFile.objects.filter(kind="avatar-upload", organization=cast.organization)
+    upload(cast)
+    first = AvatarBuild.objects.get()
+    size = len(b"not a film at all") + len(b"{}")
+    run_builder(AvatarBuilder(), first)
+    assert (first.state, films.get().size_bytes) == ("failed", size)
+    assert recount(is_repaired=False).is_none
+
+    newer = {"file": SimpleUploadedFile("me.mp4", b"not a film either")}
+    second = builds.start_build(avatar=first.avatar, uploads=newer, actor=cast.alice)
+    committed(lambda: run_builder(AvatarBuilder(), second))
+    assert [film.item for film in films.all()] == [str(second.pk)]
+
+    committed(lambda: api_client(cast.alice).delete(f"/api/v1/avatars/{first.avatar_id}/"))
+    assert not films.all().exists()
+    assert recount(is_repaired=False).is_none
 
 
 def test_film_of_a_deleted_presenter_is_not_kept(cast: Cast, committed: Any) -> None:
