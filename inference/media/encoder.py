@@ -61,14 +61,15 @@ class VideoSettings:
 
 
 class VideoEncoder:
-    """One rendition's H.264. Used by one thread, but for `request_keyframe`."""
+    """One rendition's H.264. Used by one thread, but for the two that ask for keyframes."""
 
     def __init__(self, spec: RenditionSpec, settings: VideoSettings | None = None) -> None:
         """Raises EncoderError. Where NVENC has no place left, x264 encodes."""
         self.spec = spec
         _check(spec)
         self._context = _open(spec, settings or VideoSettings())
-        self._keyframe_wanted = self._keyframe_forced = False
+        self._keyframe_wanted = False
+        self._forced_frame: int | None = None
         self._last_keyframe_pts: int | None = None
 
     @property
@@ -76,25 +77,32 @@ class VideoEncoder:
         """SPS and PPS, Annex B."""
         return self._context.extradata or b""
 
-    def request_keyframe(self, *, at_once: bool = False) -> None:
-        """The next picture that is 0.5 s from the last keyframe becomes one. Any thread.
-
-        at_once: whatever the distance (the clock jumped).
-        """
+    def request_keyframe(self) -> None:
+        """The next picture that is 0.5 s from the last keyframe becomes one. Any thread."""
         self._keyframe_wanted = True
-        self._keyframe_forced |= at_once
+
+    def force_keyframe(self, frame: int) -> None:
+        """The first picture from `frame` on becomes one (the clock jumped there). Any thread.
+
+        Pictures from before the jump may still wait to be encoded; they are none.
+        """
+        self._forced_frame = frame
 
     def encode(self, picture: Picture, frame: int) -> EncodedPacket:
         """Encode frame number `frame`. picture: (height * 3 // 2, width) uint8 I420, not copied."""
         pts = frame * self.spec.frame_samples
         view = av.VideoFrame.from_numpy_buffer(picture, "yuv420p")
         view.pts, view.time_base = frame, self._context.time_base
-        if self._is_keyframe_due(pts):
+        forced = self._forced_frame
+        is_forced = forced is not None and frame >= forced
+        if is_forced or self._is_keyframe_due(pts):
             view.pict_type = PictureType.I
         (packet,) = self._context.encode(view)  # zerolatency: one in, one out
         if packet.is_keyframe:
             self._last_keyframe_pts = pts
-            self._keyframe_wanted = self._keyframe_forced = False
+            self._keyframe_wanted = False
+        if is_forced and self._forced_frame == forced:
+            self._forced_frame = None
         return EncodedPacket(
             "video",
             pts,
@@ -117,7 +125,7 @@ class VideoEncoder:
         )
 
     def _is_keyframe_due(self, pts: int) -> bool:
-        if self._last_keyframe_pts is None or self._keyframe_forced:
+        if self._last_keyframe_pts is None:
             return True
         if not self._keyframe_wanted:
             return False

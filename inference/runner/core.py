@@ -331,7 +331,7 @@ class MediaCore:
     def _rebase(self, sample: int, gap_samples: int) -> None:
         self._rebases += 1
         self._next_frame = -(-sample // self.spec.frame_samples)
-        self._pictures.force_keyframes()
+        self._pictures.force_keyframes(self._next_frame)
         interruption = self.mixer.rebase(sample)
         self._listener.rebased(gap_samples, interruption)
 

@@ -226,12 +226,12 @@ class PictureStage:
         else:
             self._low = (encoder, empty_picture(encoder.spec.width_px, encoder.spec.height_px))
 
-    def force_keyframes(self) -> None:
-        """The next picture of every rendition is a keyframe: the clock jumped."""
+    def force_keyframes(self, frame: int) -> None:
+        """The first picture of every rendition from `frame` on is a keyframe: the clock jumped."""
         low = self._low
-        self._main.request_keyframe(at_once=True)
+        self._main.force_keyframe(frame)
         if low is not None:
-            low[0].request_keyframe(at_once=True)
+            low[0].force_keyframe(frame)
 
     def request_keyframe(self, rendition: str) -> None:
         """Ask for a keyframe; of a rendition that is not encoded, nothing happens."""

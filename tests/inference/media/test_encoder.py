@@ -104,10 +104,20 @@ def test_requested_keyframe_keeps_half_a_second_of_distance() -> None:
 def test_keyframe_can_be_forced_at_once() -> None:
     encoder = VideoEncoder(SPEC)
     encoder.encode(picture(0), 0)
-    encoder.request_keyframe(at_once=True)
+    encoder.force_keyframe(1)
 
     assert encoder.encode(picture(0), 1).is_keyframe
     assert not encoder.encode(picture(0), 2).is_keyframe
+
+
+def test_forced_keyframe_is_not_spent_on_a_picture_from_before_the_jump() -> None:
+    encoder = VideoEncoder(SPEC)
+    encoder.encode(picture(0), 0)
+    encoder.force_keyframe(90)
+
+    keys = [n for n in (1, 2, 95, 96) if encoder.encode(picture(0), n).is_keyframe]
+
+    assert keys == [95]
 
 
 def test_skipped_frames_leave_a_hole_in_the_pts() -> None:
