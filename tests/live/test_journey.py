@@ -68,6 +68,25 @@ def test_watch_page_plays_picture_sound_and_captions(
     page.close()
 
 
+@pytest.mark.parametrize("profile", ["mobile", "vertical"])
+def test_no_control_lies_over_the_picture_or_outside_the_page(
+    studio: Studio, browser: Browser, profile: str
+) -> None:
+    show = studio.platform.make_test_show(profile=profile)
+    with studio.platform.on_air(show) as broadcast:
+        page = open_page(browser, studio.platform.broadcast(broadcast)["watch_url"])
+        wait_for_playing(page, lambda now: now.frames > 5, "a picture")
+        for width, height in ((1280, 720), (390, 844), (844, 390)):
+            page.set_viewport_size({"width": width, "height": height})
+            _expect_controls_beside_picture(page)
+            page.get_by_test_id("toggle-fullscreen").click()
+            page.wait_for_function("document.fullscreenElement")
+            _expect_controls_beside_picture(page)
+            page.get_by_test_id("toggle-fullscreen").click()
+            page.wait_for_function("!document.fullscreenElement")
+        page.close()
+
+
 def test_operator_steers_the_show_from_the_console(
     studio: Studio, browser: Browser, show: str, tmp_path: Path
 ) -> None:
@@ -129,6 +148,18 @@ def _sign_in(studio: Studio, browser: Browser) -> Page:
     page.get_by_test_id("password").fill(studio.platform.password)
     page.get_by_test_id("sign-in").click()
     return page
+
+
+def _expect_controls_beside_picture(page: Page) -> None:
+    picture = page.get_by_test_id("watch-video").bounding_box()
+    assert picture is not None
+    for name in ("turn-on-sound", "toggle-captions", "toggle-fullscreen"):
+        control = page.get_by_test_id(name)
+        expect(control).to_be_in_viewport(ratio=1)
+        box = control.bounding_box()
+        assert box is not None
+        is_below = box["y"] >= picture["y"] + picture["height"]
+        assert is_below or box["x"] >= picture["x"] + picture["width"], (name, page.viewport_size)
 
 
 def _show_captions(page: Page) -> None:
