@@ -228,6 +228,11 @@ class MediaCore:
         """Pictures shown so far that came from a face worker, in time or late."""
         return self._composer.counts["worker"] + self._composer.late
 
+    @property
+    def encoding(self) -> tuple[int, str]:
+        """Rounds that the encoders have made, and the part that works now; empty = they wait."""
+        return self._encoding.rounds, self._encoding.at_work
+
     def metrics(self) -> dict[str, Any]:
         """Figures since the start, times over about the last 10 s; JSON values only."""
         pictures, position = self._pictures, self.mixer.position

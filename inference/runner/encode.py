@@ -73,10 +73,11 @@ class EncodingThread:
     ) -> None:
         """wake_readers(): called when everything that waited is published."""
         self.sound_dropped = self.pictures_dropped = 0
+        # Read by whoever looks whether it stands still. at_work: the part, empty while it waits.
+        self.rounds, self.at_work = 0, ""
         self._sound, self._pictures = sound, pictures
         self._wake_readers = wake_readers
         self._on_failed = on_failed
-        self._part = sound.name
         # An event is a mark to be set when it is reached, None the end. The queue written in C: a
         # condition in Python costs the tick as much as mixing does.
         self._queue: SimpleQueue[_Due | threading.Event | None] = SimpleQueue()
@@ -117,12 +118,14 @@ class EncodingThread:
         try:
             while self._work_off():
                 continue
+            self.at_work = self._sound.name
             self._sound.finish()
+            self.at_work = self._pictures.name
             self._pictures.finish()
             self._wake_readers()
         except Exception as error:
-            logger.exception("a media stage failed", extra={"stage": self._part})
-            self._on_failed(self._part, error)
+            logger.exception("a media stage failed", extra={"stage": self.at_work})
+            self._on_failed(self.at_work, error)
 
     def _work_off(self) -> bool:
         """Wait for something and do all that waits; False at the end."""
@@ -131,13 +134,13 @@ class EncodingThread:
             while True:
                 waiting.append(self._queue.get_nowait())
         dues = [item for item in waiting if isinstance(item, _Due)]
-        self._part = self._sound.name
+        self.at_work = self._sound.name
         for due in dues:
             self._sound.work(due.blocks)
         if dues:
             # Before the picture: sound that comes unevenly makes a browser hold back both.
             self._wake_readers()
-        self._part = self._pictures.name
+        self.at_work = self._pictures.name
         pictures = [due.picture for due in dues if due.picture is not None]
         self.pictures_dropped += len(pictures[:-PICTURES_BEHIND])
         for picture in pictures[-PICTURES_BEHIND:]:
@@ -146,6 +149,8 @@ class EncodingThread:
         for item in waiting:
             if isinstance(item, threading.Event):
                 item.set()
+        self.rounds += 1
+        self.at_work = ""
         return None not in waiting
 
 

@@ -29,6 +29,7 @@ from inference.runner.bootstrap import Arguments
 from inference.runner.commands import CommandDesk
 from inference.runner.core import MediaCore
 from inference.runner.director import Director
+from inference.runner.encoder_watch import EncoderWatch
 from inference.runner.face_watch import FaceWatch
 from inference.runner.first_picture import first_picture, show_room
 from inference.runner.journal import CommandJournal
@@ -111,6 +112,7 @@ class Session:
         self._exit_status = EXIT_OK
         self._thumbnail_until = 0.0
         self._face_watch = FaceWatch()
+        self._encoder_watch = EncoderWatch()
         self._memory: Json = {}
         self._memory_at = 0.0
 
@@ -284,9 +286,9 @@ class Session:
         self.link.emit("broadcast.state", {"state": "stopping", "reason": reason})
         self.script.end(reason, now=now, closing=closing)
 
-    def crashed(self, stage: str) -> None:
-        """A media thread has ended. Leave the air and let a new runner go on at the cursor."""
-        self._worker(f"core:{stage}", "died", os.getpid(), "a media stage failed")
+    def crashed(self, stage: str, reason: str = "a media stage failed") -> None:
+        """A media thread is of no use. Leave the air; a new runner goes on at the cursor."""
+        self._worker(f"core:{stage}", "died", os.getpid(), reason)
         self._leave_with(EXIT_CRASHED)
 
     def _leave_with(self, status: int) -> None:
@@ -369,6 +371,9 @@ class Session:
                 logger.exception("the report of this moment failed")
 
     async def _look_around(self) -> None:
+        rounds, part = self.core.encoding
+        if self._encoder_watch.hangs(rounds, part):
+            self.crashed(part, "the encoder stood still")
         self.script.look_again()
         self._watch_face()
         await self._measure_memory()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -271,6 +272,41 @@ async def test_crashed_media_stage_leaves_the_air_and_the_next_runner_goes_on(
 
     assert [d["text"] for d in side.utterances("said")] == ["One.", "Two.", "Three."]
     assert [d["text"] for d in side.utterances("speaking")] == ["One.", "Two.", "Two.", "Three."]
+    assert not rings(spec.broadcast)
+
+
+@pytest.mark.long
+@repeated_if_late
+async def test_encoder_that_hangs_leaves_the_air_and_the_next_runner_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec(tmp_path, ("One. Two. Three.",), voices=TONE)
+    work, freed = PictureStage.work, threading.Event()
+
+    async with web_side(spec) as side:
+
+        def hang_in_the_second_sentence(stage: PictureStage, item: PictureDue) -> None:
+            if len(side.utterances("speaking")) == 2:
+                freed.wait()
+            work(stage, item)
+
+        bootstrap = Bootstrap(spec.broadcast, 1, "test", side.url, spec.run_folder)
+        with monkeypatch.context() as broken:
+            broken.setattr(PictureStage, "work", hang_in_the_second_sentence)
+            session = Session(Arguments(bootstrap, None))
+            try:
+                async with asyncio.timeout(60):
+                    assert await session.run() == EXIT_CRASHED
+            finally:
+                freed.set()
+            session._outbox.close()  # as the end of its process does
+        (died,) = [data for data in side.of_kind("worker") if data["kind"] == "core:video"]
+        assert (died["state"], died["reason"]) == ("died", "the encoder stood still")
+        assert not side.has("broadcast.state", state="ended")
+        async with running(side) as process:
+            assert await ended(side, process) == 0
+
+    assert [d["text"] for d in side.utterances("said")][-2:] == ["Two.", "Three."]
     assert not rings(spec.broadcast)
 
 
