@@ -45,12 +45,12 @@ class Wav2LipPainter:
         return self._passes.start(frames, [_mel(order.prompt) for order in orders], first_row)
 
     def measure(self) -> tuple[Seconds, Seconds]:
+        faces = self._passes.measure_faces()
         silence = SoundOrder(np.zeros(HISTORY_SAMPLES, np.float32), 0, range(4), 1920)
         heard = {
-            size: seconds_of(lambda size=size: self.hear([silence] * size), 3)
-            for size in self._passes.buckets
+            size: seconds_of(lambda size=size: self.hear([silence] * size), 3) for size in faces
         }
-        return self._passes.measure_faces(), heard
+        return faces, heard
 
 
 def open_painter(

@@ -55,11 +55,13 @@ class FaceBatches(Passes):
         ]
 
     def measure_sounds(self, rounds: int = 3) -> dict[int, float]:
-        """Seconds until a pass of each bucket is heard. First calls are paid here."""
+        """Seconds until a pass of each bucket is heard. First calls are paid here.
+
+        Without those that the device has no memory for.
+        """
         silence = Heard(np.zeros(HISTORY_SAMPLES, np.float32), 0, range(4), 1920)
-        return {
-            bucket: seconds_of(
-                lambda size=bucket: [part.cpu() for part in self.hear([silence] * size)], rounds
+        return self.of_each_bucket(
+            lambda size: seconds_of(
+                lambda: [part.cpu() for part in self.hear([silence] * size)], rounds
             )
-            for bucket in self.buckets
-        }
+        )

@@ -43,11 +43,11 @@ class LocalRenderer:
         return self._batches.paint(latents, features, self._first_row)
 
     def warm_up(self) -> None:
-        """Pay for first calls before anybody is on air."""
+        """Pay for first calls before a show, and see how many faces there is room for."""
         silence = np.zeros(16_000, np.float32)
-        made = self.features(silence, 0, range(self.batch_frames))
-        for count in self._batches.buckets:
-            self.paint([0] * count, [made[0]] * count)
+        heard = self.features(silence, 0, range(1))[0]
+        made = self._batches.of_each_bucket(lambda size: self.paint([0] * size, [heard] * size))
+        self.batch_frames = max(made)
 
     def close(self) -> None:
         """Free the device's memory."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from inference.engines.base import EngineError
 from inference.engines.face.musetalk.bundle import Pixels
 
 logger = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
 
 BUCKETS: Final = (1, 2, 4, 8, 16, 32)
 # Passes whose faces may be on their way to this side at once.
@@ -136,28 +138,57 @@ class Passes:
         raise ValueError(f"{count} are more than the largest pass of {self.buckets[-1]}")
 
     def measure_faces(self, rounds: int = 3) -> dict[int, float]:
-        """Seconds of a pass of each bucket. First calls are paid here."""
+        """Seconds of a pass of each bucket. First calls are paid here.
+
+        Buckets that the device has no memory for are not there any more.
+        """
         frame = torch.zeros_like(self._frame, device=self.device)
         prompt = torch.zeros_like(self._prompt)
-        return {
-            bucket: seconds_of(
-                lambda size=bucket: self.start([frame] * size, [prompt] * size).faces(), rounds
+        took = self.of_each_bucket(
+            lambda size: seconds_of(
+                lambda: self.start([frame] * size, [prompt] * size).faces(), rounds
             )
-            for bucket in self.buckets
-        }
+        )
+        self.buckets = tuple(took)
+        return took
+
+    def of_each_bucket(self, work: Callable[[int], Made]) -> dict[int, Made]:
+        """What `work` makes of each size, up to the first that the device has no memory for.
+
+        Raises torch.OutOfMemoryError when that is the smallest.
+        """
+        made: dict[int, Made] = {}
+        for bucket in self.buckets:
+            try:
+                made[bucket] = work(bucket)
+            except torch.OutOfMemoryError as error:
+                if not made:
+                    raise
+                logger.warning("no memory for passes of %d: %s", bucket, error)
+                break
+        return made
 
     def _record_graphs(self) -> None:
-        """Without memory for a graph its bucket runs as it is: slower, not wrong."""
+        """A pass that cannot be recorded runs as it is: slower, not wrong.
+
+        One that there is no memory for is not offered: later, beside films, it would fail.
+        """
         pool: Any = None
         for bucket in reversed(self.buckets):
             try:
                 graph = _Graph(self._network, bucket, self._frame, self._prompt, pool)
-            except RuntimeError as error:  # out of memory is one
+            except torch.OutOfMemoryError as error:
+                logger.warning("no memory for passes of %d: %s", bucket, error)
+                self.buckets = tuple(size for size in self.buckets if size < bucket)
+                continue
+            except RuntimeError as error:
                 logger.warning("no CUDA graph of %d faces: %s", bucket, error)
                 continue
             self._graphs[bucket] = graph
             # Passes run one after the other, so the smaller ones can use the memory of the largest.
             pool = graph.pool
+        if not self.buckets:
+            raise torch.OutOfMemoryError("There is no memory on the device for a single face.")
 
     def _moved(self, prompts: list[torch.Tensor]) -> torch.Tensor:
         if not self._stagings or prompts[0].device.type == "cuda":
@@ -170,7 +201,8 @@ class Passes:
             return Painting(faces.numpy())
         host = self._stagings[self._turn].faces(faces.contiguous())
         self._turn = (self._turn + 1) % IN_FLIGHT
-        event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # PyTorch's own
+        # A wait for one that does not block keeps a core busy, which the encoder needs.
+        event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]  # PyTorch's own
         event.record()
         return Painting(host.numpy(), event)
 
@@ -215,10 +247,14 @@ class _Graph:
         with torch.inference_mode(), torch.cuda.stream(side):
             for _ in range(_GRAPH_REHEARSALS):
                 network.paint_on_device(self._frames, self._prompts)
-        torch.cuda.current_stream().wait_stream(side)
+        usual = torch.cuda.current_stream()
+        usual.wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.inference_mode(), torch.cuda.graph(self._graph, pool=pool):
-            self._faces = network.paint_on_device(self._frames, self._prompts)
+        # Around it the usual stream: a capture that fails may leave its own one in use, and what
+        # follows would not be in order with what other threads put on the device.
+        with torch.inference_mode(), torch.cuda.stream(usual):
+            with torch.cuda.graph(self._graph, pool=pool):
+                self._faces = network.paint_on_device(self._frames, self._prompts)
         self.pool = self._graph.pool()
 
     def run(self, frames: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:

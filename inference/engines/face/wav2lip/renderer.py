@@ -91,10 +91,10 @@ class Wav2LipRenderer:
         return self._passes.paint(faces, features)
 
     def warm_up(self) -> None:
-        """Pay for first calls before anybody is on air."""
+        """Pay for first calls before a show, and see how many faces there is room for."""
         silence = self.features(np.zeros(0, np.float32), 0, range(1))
-        for count in self._passes.buckets:
-            self.paint([0] * count, silence * count)
+        made = self._passes.of_each_bucket(lambda size: self.paint([0] * size, silence * size))
+        self.batch_frames = max(made)
 
     def close(self) -> None:
         """Free the device's memory."""
@@ -116,6 +116,8 @@ def mels_of_frames(
 
 def open_renderer(setup: FaceSetup, bundle: Bundle) -> Wav2LipRenderer:
     """For a show. Raises WeightsError naming the file that is missing, EngineError."""
+    # As in the server: every call has one of a few shapes.
+    torch.backends.cudnn.benchmark = True
     device = own_settings(setup.settings).resolve_device(has_cuda=torch.cuda.is_available())
     network = load_network(weights_folder(setup.settings)).to(device)
     return Wav2LipRenderer(network, faces_of(bundle), setup.frame_samples)
