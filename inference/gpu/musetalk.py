@@ -18,7 +18,7 @@ from inference.engines.face.musetalk.networks import Networks as Loaded
 from inference.engines.face.musetalk.passes import BUCKETS, Painting
 from inference.engines.face.musetalk.settings import MuseTalkSettings
 from inference.engines.weights import WeightsFolder
-from inference.gpu.devices import name_device
+from inference.gpu.devices import FilmCopier, name_device
 from inference.gpu.painters import FaceOrder, FilmForm, Networks, Seconds, SoundOrder
 from inference.gpu.wire import Bytes, Shapes
 
@@ -34,18 +34,20 @@ class MuseTalkPainter:
         self.film = FilmForm((8, latent_px, latent_px), np.float16)
         self._batches = FaceBatches(loaded, latent_px, buckets, graphs=graphs)
         self.device = name_device(self._batches.device)
+        self._films = FilmCopier(self._batches.device)
         tokens, width = self._batches.prompt_shape
         self._dtype = self._batches.prompt_dtype
         is_cuda = self._batches.device.type == "cuda"
-        # Hearing waits for its own work alone, not for the faces that are being painted.
-        self._hearing = _new_stream() if is_cuda else None
+        # Hearing waits for its own work alone, not for the faces that are being painted; and goes
+        # before them, for the server's loop stands still meanwhile.
+        self._hearing = _new_urgent_stream() if is_cuda else None
         if self._hearing is not None:
             # Weights that are still on their way to the device are on the usual stream.
             self._hearing.wait_stream(torch.cuda.current_stream())
         self.shapes = Shapes(tokens * width * self._dtype.itemsize, face_px)
 
     def keep(self, film: np.ndarray[Any, Any]) -> torch.Tensor:
-        return self._batches.keep(film)
+        return self._films.copy(lambda: self._batches.keep(film))
 
     def hear(self, orders: Sequence[SoundOrder]) -> list[Bytes]:
         heard = [Heard(o.sound, o.first_token, o.frames, o.frame_samples) for o in orders]
@@ -95,5 +97,5 @@ def _bytes_of(features: torch.Tensor) -> Bytes:
     return np.asarray(flat.view(torch.uint8).numpy())
 
 
-def _new_stream() -> torch.cuda.Stream:
-    return torch.cuda.Stream()  # type: ignore[no-untyped-call]  # PyTorch's own
+def _new_urgent_stream() -> torch.cuda.Stream:
+    return torch.cuda.Stream(priority=-1)  # type: ignore[no-untyped-call]  # PyTorch's own

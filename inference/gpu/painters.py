@@ -81,7 +81,10 @@ class Painter(Protocol):
     film: FilmForm
 
     def keep(self, film: np.ndarray[Any, Any]) -> Any:
-        """A film, (n, *frame), on the device, until it is let go."""
+        """A film, (n, *frame), on the device, until it is let go. Called on a thread of its own.
+
+        Raises MemoryError: there is no room for it; RuntimeError: the device is broken.
+        """
 
     def hear(self, orders: Sequence[SoundOrder]) -> list[Bytes]:
         """(frames, prompt_bytes) of each order."""

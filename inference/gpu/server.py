@@ -56,6 +56,8 @@ _LOOK_SECONDS: Final = 0.0005
 # So many passes that fail one after the other are no accident: after some faults of the driver
 # nothing of a process runs on the device any more, and only another process helps.
 _HOPELESS_FAILURES: Final = 50
+# A film that cannot be kept weighs as so many passes: where nobody is on air it is all there is.
+_FILM_FAILURES: Final = 10
 _MAX_CLIENTS: Final = 256
 _MESSAGES_AT_ONCE: Final = 16
 # What `room` is told for: the rate of most profiles.
@@ -283,10 +285,15 @@ class ModelServer:
             self._welcome(client)
         except WireError as error:
             self._refuse_hello(client, error)
-        except (RuntimeError, MemoryError):
+        except MemoryError:
             # The networks are loaded, so it is the film: those that are on air go on.
             logger.exception("a film is not kept")
             self._refuse(client, "gpu_full", admission.no_memory(self._painter.device))
+        except RuntimeError:
+            # It comes again, to this process or, when passes fail too, to another one.
+            logger.exception("the device does not take a film")
+            self._failures += _FILM_FAILURES
+            self._drop(client, "the device does not take its film")
         except OSError as error:
             self._drop(client, str(error))
         except Exception:  # noqa: BLE001 - as in `_read`

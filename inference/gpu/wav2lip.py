@@ -16,7 +16,7 @@ from inference.engines.face.wav2lip import tiny
 from inference.engines.face.wav2lip.modeling import FACE_PX, MEL_BANDS, MEL_STEPS, Wav2Lip256
 from inference.engines.face.wav2lip.renderer import Wav2LipPasses, load_network, mels_of_frames
 from inference.engines.weights import WeightsFolder
-from inference.gpu.devices import name_device
+from inference.gpu.devices import FilmCopier, name_device
 from inference.gpu.painters import FaceOrder, FilmForm, Networks, Seconds, SoundOrder
 from inference.gpu.wire import Bytes, Shapes
 
@@ -33,9 +33,10 @@ class Wav2LipPainter:
     def __init__(self, network: Wav2Lip256, buckets: tuple[int, ...], graphs: bool | None) -> None:
         self._passes = Wav2LipPasses(network, buckets, graphs=graphs)
         self.device = name_device(self._passes.device)
+        self._films = FilmCopier(self._passes.device)
 
     def keep(self, film: np.ndarray[Any, Any]) -> torch.Tensor:
-        return self._passes.keep(film)
+        return self._films.copy(lambda: self._passes.keep(film))
 
     def hear(self, orders: Sequence[SoundOrder]) -> list[Bytes]:
         return [_heard(order) for order in orders]

@@ -160,7 +160,25 @@ def test_fault_of_ours_over_one_client_ends_that_client_alone(
 
 
 def _without_memory(_: Any) -> Any:
-    raise RuntimeError("CUDA out of memory")
+    raise MemoryError("CUDA out of memory")
+
+
+def _broken(_: Any) -> Any:
+    raise RuntimeError("CUDA error: unspecified launch failure")
+
+
+def test_device_that_breaks_while_nobody_is_on_air_is_not_called_full_and_is_given_up(
+    site: Serving, latents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No pass would ever find it out: each film is refused, and the same process stays."""
+    monkeypatch.setattr(site.painter, "keep", _broken)
+
+    for _ in range(5):
+        assert not site.server.is_hopeless
+        with pytest.raises(ServerGoneError):
+            site.connect(serving.presenter(latents))
+
+    assert site.server.is_hopeless
 
 
 class _Broken:
