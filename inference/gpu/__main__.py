@@ -1,17 +1,20 @@
 """`python -m inference.gpu`: the model server of one device, under `manage.py up`.
 
-While its networks cannot be loaded it says so in its status file and tries again.
+While its networks cannot be loaded it says so in its status file and tries again: for files that
+are missing by looking again, for all else as a new program in the same process.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import fcntl
 import json
 import logging
 import os
 import select
 import signal
+import socket
 import sys
 import threading
 import time
@@ -21,7 +24,8 @@ from pathlib import Path
 from typing import Final
 
 from inference.engines.base import EngineError, Json
-from inference.gpu.painters import Networks, Opener, Painter, open_painter
+from inference.engines.weights import WeightsError
+from inference.gpu.painters import Networks, Opener, open_painter
 from inference.gpu.server import ModelServer
 from inference.gpu.wire import new_socket, socket_address
 from inference.media.garbage import collect_rarely
@@ -33,7 +37,6 @@ RETRY_SECONDS: Final = 15.0
 HANG_SECONDS: Final = 20.0
 # Faces at once. Source: `BUCKETS` in musetalk/passes.py, which imports PyTorch.
 MAX_PASS: Final = 32
-EXIT_HANGS: Final = 70
 EXIT_HOPELESS: Final = 71
 _BACKLOG: Final = 64
 
@@ -44,6 +47,16 @@ class Status:
     def __init__(self, path: Path, known: Json) -> None:
         self._path = path
         self._known = known | {"pid": os.getpid()}
+
+    def begin(self) -> None:
+        """Loading; what this process has failed with stays until it is known better."""
+        try:
+            said = json.loads(self._path.read_text())
+            has_failed = said["state"] == "failed" and said["pid"] == os.getpid()
+        except (OSError, ValueError, LookupError, TypeError):
+            has_failed = False
+        if not has_failed:
+            self.write("loading", {})
 
     def write(self, state: str, figures: Json) -> None:
         """state: loading | ready | failed. A full disk must not end the server."""
@@ -70,47 +83,48 @@ def main(arguments: list[str], opener: Opener = open_painter) -> int:
     known = {"engine": given.engine, "version": given.version, "decoder": given.decoder}
     status = Status(given.socket.with_suffix(".json"), known)
     given.socket.unlink(missing_ok=True)
-    painter = _load(
-        lambda: opener(networks, given.weights, given.device, given.max_bucket, given.graphs),
-        status,
-        life,
-    )
-    return 0 if painter is None else _serve(given.socket, painter, networks, status, life)
 
+    def load(listener: socket.socket) -> ModelServer:
+        painter = opener(networks, given.weights, given.device, given.max_bucket, given.graphs)
+        return ModelServer(listener, painter, networks, lambda said: _report(status, said))
 
-def _serve(path: Path, painter: Painter, networks: Networks, status: Status, life: int) -> int:
-    """The exit status. The socket is there only when every pass has been warmed up."""
     with new_socket() as listener:
-        server = ModelServer(
-            listener, painter, networks, lambda figures: status.write("ready", figures)
-        )
-        with socket_address(path) as address:
-            listener.bind(address)
-        path.chmod(0o600)
-        listener.listen(_BACKLOG)
-        server.end_on(life)
-        _watch(server)
-        collect_rarely()
-        logger.info("the model server is ready", extra={"figures": server.figures()})
-        try:
-            server.run()
-        finally:
-            path.unlink(missing_ok=True)
-            server.close()
-        if server.is_hopeless:
-            logger.error("the device fails every pass")
-            return EXIT_HOPELESS
-        return 0
+        server = _load(lambda: load(listener), status, life, given.life_fd)
+        return 0 if server is None else _serve(given.socket, listener, server, life)
 
 
-def _load(load: Callable[[], Painter], status: Status, life: int) -> Painter | None:
-    """The networks, as soon as they can be loaded; None when the life pipe ended before."""
+def _serve(path: Path, listener: socket.socket, server: ModelServer, life: int) -> int:
+    """The exit status. The socket is there only when every pass has been warmed up."""
+    with socket_address(path) as address:
+        listener.bind(address)
+    path.chmod(0o600)
+    listener.listen(_BACKLOG)
+    server.end_on(life)
+    _expect_life()
+    collect_rarely()
+    logger.info("the model server is ready", extra={"figures": server.figures()})
+    try:
+        server.run()
+    finally:
+        path.unlink(missing_ok=True)
+        server.close()
+    if server.is_hopeless:
+        logger.error("the device fails every pass")
+        return EXIT_HOPELESS
+    return 0
+
+
+def _load(
+    load: Callable[[], ModelServer], status: Status, life: int, life_fd: int | None
+) -> ModelServer | None:
+    """The server, warm, as soon as there can be one; None when the life pipe ended before."""
+    status.begin()
     while True:
-        status.write("loading", {})
+        is_known = False
         try:
             return load()
         except EngineError as error:
-            text = error.message
+            text, is_known = error.message, isinstance(error, WeightsError)
         except ImportError as error:
             text = f"The neural libraries are not installed (docs/weights.md): {error}."
         except RuntimeError as error:
@@ -120,20 +134,35 @@ def _load(load: Callable[[], Painter], status: Status, life: int) -> Painter | N
         readable, _, _ = select.select([life], [], [], RETRY_SECONDS)
         if readable:
             return None
+        if not is_known:
+            _begin_anew(life_fd)
 
 
-def _watch(server: ModelServer) -> None:
-    """End a process whose device hangs: its parent starts another one."""
-    begun_at = time.monotonic()
+def _begin_anew(life_fd: int | None) -> None:
+    """The same process and command, and nothing of what this program believes.
 
-    def look() -> None:
-        while True:
-            time.sleep(HANG_SECONDS / 4)
-            if time.monotonic() - max(begun_at, server.turned_at) > HANG_SECONDS:
-                logger.error("the device hangs")
-                os._exit(EXIT_HANGS)
+    PyTorch counts the GPUs once, and a driver that failed it goes on failing it.
+    """
+    kept = 2 if life_fd is None else life_fd
+    os.set_inheritable(kept, True)
+    # Those of the driver too, whatever it marked them as.
+    os.closerange(3, kept)
+    os.closerange(max(3, kept + 1), os.sysconf("SC_OPEN_MAX"))
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this program
 
-    threading.Thread(target=look, daemon=True).start()
+
+def _report(status: Status, figures: Json) -> None:
+    """Once a second."""
+    _expect_life()
+    status.write("ready", figures)
+
+
+def _expect_life() -> None:
+    """End the process and say where it was unless this is called again: its parent starts another.
+
+    A thread in Python would not do: a call that hangs in the driver may keep Python's lock.
+    """
+    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
 
 
 def _life_of(life_fd: int | None) -> int:

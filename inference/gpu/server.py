@@ -98,11 +98,6 @@ class ModelServer:
         self._selector.register(self._films, selectors.EVENT_READ, self._welcome_waiting)
 
     @property
-    def turned_at(self) -> float:
-        """When the loop last reported: a watchdog ends a process that hangs."""
-        return self._reported_at
-
-    @property
     def is_hopeless(self) -> bool:
         """Whether the device fails every pass: another process may have more luck."""
         return self._failures >= _HOPELESS_FAILURES

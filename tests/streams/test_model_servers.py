@@ -222,6 +222,8 @@ def test_command_becomes_the_server_without_secrets(
     served: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "must not be seen")
+    # By this the numbers of GPUs are counted.
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     started: list[Any] = []
     monkeypatch.setattr(os, "execve", lambda *given: started.append(given))
     monkeypatch.setattr(os, "chdir", lambda folder: None)
@@ -231,6 +233,7 @@ def test_command_becomes_the_server_without_secrets(
     ((_, command, environment),) = started
     assert command[1:3] == ["-m", "inference.gpu"]
     assert environment["TEST_ENGINES"] == "1"
+    assert environment["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
     assert "SECRET_KEY" not in environment
     with pytest.raises(CommandError, match="MODEL_SERVERS lists 1"):
         call_command("run_model_server", "7")
