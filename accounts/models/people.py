@@ -1,8 +1,7 @@
-"""Users, organizations and what ties them: memberships, devices, consent, audit, idempotency."""
+"""Users, organizations and what ties them: memberships, invitations, API keys."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection
 from typing import Any, ClassVar, Self
 from uuid import UUID
@@ -16,7 +15,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts.roles import PERMISSIONS, Role, roles_with
 from accounts.scope import require_in_scope
 from livestudio.common.models import BaseModel
-from livestudio.common.vault import SealedTextField
 
 USERNAME_PATTERN = r"^[a-z0-9_]{3,20}$"
 
@@ -216,55 +214,6 @@ class Invitation(OwnedModel):
         return f"{self.email} · {self.organization}"
 
 
-class DeviceSession(BaseModel):
-    """One sign-in on one device. Its refresh token rotates; an old one ends the whole session.
-
-    is_bound: the client keeps a device id, so a token without it is refused too.
-    """
-
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="device_sessions")
-    device_id = models.CharField(max_length=64)
-    name = models.CharField(max_length=100, blank=True)
-    is_bound = models.BooleanField(default=False)
-    refresh_id = models.CharField(max_length=32)
-    previous_refresh_id = models.CharField(max_length=32, blank=True)
-    last_used_at = models.DateTimeField()
-    revoked_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("device")
-        verbose_name_plural = _("devices")
-        indexes = (models.Index(fields=("user", "device_id"), name="device_of_user"),)
-
-    def __str__(self) -> str:
-        return f"{self.user} · {self.name or self.device_id}"
-
-
-class TotpDevice(BaseModel):
-    """The authenticator app of a user. It counts from `confirmed_at` on.
-
-    last_step: of the newest code that was used, in steps of 30 s since 1970; not taken again.
-    """
-
-    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="totp")
-    secret = SealedTextField()
-    confirmed_at = models.DateTimeField(null=True)
-    last_step = models.BigIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return str(self.user)
-
-
-class RecoveryCode(BaseModel):
-    """Signs in once in place of a code of the app. Only a keyed hash is kept."""
-
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
-    hashed = models.CharField(max_length=64)
-
-    def __str__(self) -> str:
-        return str(self.user)
-
-
 class ApiKeyQuerySet(OwnedQuerySet):
     def live(self) -> Self:
         """Keys that open something now."""
@@ -309,141 +258,3 @@ class ApiKey(OwnedModel):
     def scopes(self) -> list[str]:
         """What the key may do, of `accounts.roles`."""
         return list(self.membership.scopes or ())
-
-
-class OrganizationExport(OwnedModel):
-    """Everything of an organization in one ZIP, made by `manage.py do_chores`."""
-
-    class State(models.TextChoices):
-        WAITING = "waiting", _("waiting")
-        BUILDING = "building", _("being made")
-        READY = "ready", _("ready")
-        FAILED = "failed", _("failed")
-
-    state = models.CharField(
-        _("state"), max_length=10, choices=State.choices, default=State.WAITING
-    )
-    with_recordings = models.BooleanField(_("with recordings"), default=False)
-    requested_by = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("asked by")
-    )
-    # Inside `DATA_DIR/exports`; nobody can guess it.
-    file_name = models.CharField(max_length=80, blank=True)
-    size_bytes = models.PositiveBigIntegerField(_("size (bytes)"), null=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    started_at = models.DateTimeField(null=True)
-    ready_at = models.DateTimeField(_("ready at"), null=True)
-    failure_reason = models.CharField(_("reason"), max_length=300, blank=True)
-
-    class Meta:
-        verbose_name = _("export")
-        verbose_name_plural = _("exports")
-        indexes = (models.Index(fields=("state", "created_at"), name="export_to_make"),)
-
-    def __str__(self) -> str:
-        return f"{self.organization} · {self.get_state_display()}"
-
-
-def consent_file_name(consent: Consent, name: str) -> str:
-    """Where its document is kept: nobody can guess it, nothing of the uploader's name is in it."""
-    return f"consents/{secrets.token_hex(16)}.{name.rpartition('.')[2]}"
-
-
-class Consent(OwnedModel):
-    """A person's permission to use their face or voice. Revoked consent stops use at once.
-
-    shows: ids of the shows it is good for; empty = all of the organization's.
-    """
-
-    class Scope(models.TextChoices):
-        FACE = "face", _("face")
-        VOICE = "voice", _("voice")
-        BOTH = "both", _("face and voice")
-
-    subject = models.CharField(_("person"), max_length=200)
-    scope = models.CharField(_("scope"), max_length=10, choices=Scope.choices)
-    document = models.FileField(_("signed document"), upload_to=consent_file_name, blank=True)
-    document_sha256 = models.CharField(
-        _("SHA-256 of the document"), max_length=64, blank=True, editable=False
-    )
-    shows = models.JSONField(
-        _("only for the shows"),
-        default=list,
-        blank=True,
-        help_text=_("A list of ids of shows; an empty list means all."),
-    )
-    is_commercial = models.BooleanField(_("for commercial use too"), default=False)
-    territory = models.CharField(
-        _("territory"),
-        max_length=200,
-        blank=True,
-        help_text=_("Empty: everywhere. A note for people: no show is held to it."),
-    )
-    expires_at = models.DateTimeField(_("ends at"), null=True, blank=True)
-    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
-    revoke_reason = models.CharField(
-        _("why it was revoked"), max_length=300, blank=True, editable=False
-    )
-
-    class Meta:
-        verbose_name = _("consent")
-        verbose_name_plural = _("consents")
-
-    def __str__(self) -> str:
-        return f"{self.subject} · {self.get_scope_display()}"
-
-
-class AuditEntry(BaseModel):
-    """Who did what to which object. Append-only; `actor` empty = the system itself."""
-
-    created_at = models.DateTimeField(_("at"), auto_now_add=True, editable=False)
-    organization = models.ForeignKey(
-        Organization,
-        on_delete=models.CASCADE,
-        null=True,
-        related_name="+",
-        verbose_name=_("organization"),
-    )
-    actor = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("who")
-    )
-    action = models.CharField(_("did what"), max_length=100)
-    object_type = models.CharField(_("to what"), max_length=100)
-    object_id = models.CharField(_("its id"), max_length=64)
-    data = models.JSONField(_("details"), default=dict)
-
-    class Meta:
-        verbose_name = _("audit entry")
-        verbose_name_plural = _("audit entries")
-        ordering = ("-created_at",)
-        indexes = (
-            models.Index(fields=("organization", "created_at"), name="audit_of_organization"),
-            models.Index(fields=("object_id",), name="audit_of_object"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.action} {self.object_type} {self.object_id}"
-
-
-class IdempotencyRecord(BaseModel):
-    """The answer that was given to one POST with an Idempotency-Key, to be given again.
-
-    scope: SHA-256 of the organization and the address that were asked, and of the key. sealed_body:
-    in place of body, where it holds what no row may show.
-    """
-
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    key = models.CharField(max_length=128)
-    scope = models.CharField(max_length=64, default="")
-    fingerprint = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField(null=True)
-    body = models.JSONField(null=True)
-    sealed_body = SealedTextField()
-
-    class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=("user", "key", "scope"), name="one_answer_per_key"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.key} → {self.status}"
