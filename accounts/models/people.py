@@ -12,7 +12,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.roles import PERMISSIONS, Role, roles_with
+from accounts.roles import ALL_PERMISSIONS, PERMISSIONS, Role, roles_with
 from accounts.scope import require_in_scope
 from livestudio.common.models import BaseModel
 
@@ -85,6 +85,16 @@ class User(BaseModel, AbstractBaseUser, PermissionsMixin):
                 "organization"
             )
         )
+
+    def permissions_somewhere(self) -> frozenset[str]:
+        """What `organizations_where` finds an organization for, in one query."""
+        if self.is_superuser:
+            return ALL_PERMISSIONS
+        rows = self.memberships.filter(scopes__isnull=True)
+        if self.focus_id is not None:
+            rows = rows.filter(organization=self.focus_id)
+        roles = rows.values_list("role", flat=True).distinct()
+        return frozenset().union(*(PERMISSIONS[role] for role in roles))
 
     def clean(self) -> None:
         super().clean()

@@ -123,7 +123,7 @@ class _Scoped:
             return False
         # An inline asks about its parent's row, which another admin has judged.
         if row is None or not isinstance(row, self.model):
-            return bool(user.is_superuser or _may_anywhere(request, permission))
+            return _may_anywhere(request, permission)
         organizations = user.organizations_where(permission)
         return bool(organizations.filter(pk=self.organization_of(row).pk).exists())
 
@@ -280,12 +280,11 @@ def _tell_in(form: Any, error: DomainError) -> None:
 def _may_anywhere(request: Any, permission: str) -> bool:
     """Whether the user may do this in some organization; of rows, it is asked each time.
 
-    The menu of each page asks for every entry of it, some ninety times, and all the same of few.
+    The menu of each page asks for every entry of it, some ninety times.
     """
-    known: dict[str, bool] = request.__dict__.setdefault("known_anywhere", {})
-    if permission not in known:
-        known[permission] = request.user.organizations_where(permission).exists()
-    return known[permission]
+    if not hasattr(request, "permissions_somewhere"):
+        request.permissions_somewhere = request.user.permissions_somewhere()
+    return permission in request.permissions_somewhere
 
 
 def _organization_id_of(row: Any) -> Any:
