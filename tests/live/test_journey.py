@@ -76,7 +76,7 @@ def test_no_control_lies_over_the_picture_or_outside_the_page(
     with studio.platform.on_air(show) as broadcast:
         page = open_page(browser, studio.platform.broadcast(broadcast)["watch_url"])
         wait_for_playing(page, lambda now: now.frames > 5, "a picture")
-        for width, height in ((1280, 720), (390, 844), (844, 390)):
+        for width, height in ((1280, 720), (390, 844), (844, 390), (667, 375)):
             page.set_viewport_size({"width": width, "height": height})
             _expect_controls_beside_picture(page)
             page.get_by_test_id("toggle-fullscreen").click()
@@ -153,6 +153,10 @@ def _sign_in(studio: Studio, browser: Browser) -> Page:
 def _expect_controls_beside_picture(page: Page) -> None:
     picture = page.get_by_test_id("watch-video").bounding_box()
     assert picture is not None
+    size = page.viewport_size
+    assert size is not None
+    # Neither side of the page is left empty for nothing.
+    assert max(picture["width"] / size["width"], picture["height"] / size["height"]) > 0.6
     for name in ("turn-on-sound", "toggle-captions", "toggle-fullscreen"):
         control = page.get_by_test_id(name)
         expect(control).to_be_in_viewport(ratio=1)
