@@ -5,6 +5,7 @@
                     -> a line of JSON {tokens}, then WAV, 16-bit mono
     spoken          as preview                                -> a line of JSON {visemes}, then WAV
     avatar-preview  {engine, settings, cache_folder}          -> PNG, 960x540
+    room            {width_px, height_px, background}         -> I420: the background alone
     encoders        {}                                        -> JSON {name: "ok" or what is wrong}
     font            {}                                        -> JSON {path} of the caption font
     picture         {path, kind}                              -> a line of JSON, then JPEG or PNG
@@ -156,6 +157,19 @@ def preview_avatar(request: Json) -> bytes:
     if not is_encoded:
         raise EngineError("preview_failed", "The picture could not be written.")
     return png.tobytes()
+
+
+def draw_room(request: Json) -> bytes:
+    """The background of a show without its presenter, I420. Raises EngineError."""
+    from inference.engines.face.puppet.bake import draw_ground  # loads the drawing of vectors
+
+    width_px, height_px = (int(request.get(side) or 0) for side in ("width_px", "height_px"))
+    if min(width_px, height_px) < 2:
+        raise _refusal("The request lacks a size.")
+    setup = FaceSetup(
+        width_px, height_px, _FRAME_SAMPLES, "full", _text(request, "background"), {}, ""
+    )
+    return draw_ground(setup).tobytes()
 
 
 def try_encoders(request: Json) -> bytes:
@@ -329,6 +343,7 @@ TOOLS: Final[dict[str, Callable[[Json], bytes]]] = {
     "preview": preview_voice,
     "spoken": speak_with_lips,
     "avatar-preview": preview_avatar,
+    "room": draw_room,
     "encoders": try_encoders,
     "font": find_caption_font,
     "picture": rewrite_picture,

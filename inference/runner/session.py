@@ -164,7 +164,8 @@ class Session:
                 tasks.create_task(self.viewers.watch(), name="viewers"),
             ]
             if self._lacks_loop:
-                tasks.create_task(show_room(self.core, self._setup, self.spec.avatar.engine))
+                room = show_room(self.core, self._setup, self.spec.avatar.engine)
+                running.append(tasks.create_task(room, name="room"))
             await self._ended.wait()
             await self._leave_air()
             await self._say_goodbye()
@@ -225,8 +226,7 @@ class Session:
 
     def _show_first_picture(self, setup: FaceSetup) -> None:
         """A presenter who was built a moment ago goes on air before the loop is drawn."""
-        picture = first_picture(setup, self.spec.avatar.engine)
-        if picture is not None:
+        if (picture := first_picture(setup, self.spec.avatar.engine)) is not None:
             self.core.set_still(picture)
 
     def _build_workers(self, spec: RunnerSpec, setup: FaceSetup) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,3 +101,47 @@ async def test_a_background_of_their_own_is_not_covered(tmp_path: Path) -> None:
     await show_room(stage, replace(setup_of(tmp_path, {}, (90, 160)), background="moon"), "puppet")
 
     assert stage.stills == []
+
+
+def test_the_core_keeps_nothing_of_what_drew_the_studio(tmp_path: Path) -> None:
+    """The libraries and sheets of the drawing stay in the child."""
+    code = (
+        "import asyncio, sys\n"
+        "from inference.engines.base import FaceSetup\n"
+        "import inference.runner.session\n"
+        "from inference.runner.first_picture import show_room\n"
+        "class Stage:\n"
+        "    def set_still(self, picture): print(picture.shape)\n"
+        f"setup = FaceSetup(90, 160, 1920, 'full', 'studio', {{}}, {str(tmp_path)!r})\n"
+        "asyncio.run(show_room(Stage(), setup, 'puppet'))\n"
+        "print([name for name in sys.modules if name in ('resvg_py', 'inference.tool')])"
+    )
+
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+    assert printed.stdout.split(b"\n")[:2] == [b"(240, 90)", b"[]"]
+
+
+async def test_a_show_that_ends_meanwhile_leaves_no_child(tmp_path: Path) -> None:
+    before = children()
+    drawing = asyncio.create_task(show_room(Stage(), setup_of(tmp_path, {}, (90, 160)), "puppet"))
+    assert await comes_true(lambda: bool(children() - before))
+
+    drawing.cancel()
+    await asyncio.wait({drawing})
+
+    assert await comes_true(lambda: children() <= before)
+
+
+async def comes_true(check: Callable[[], bool]) -> bool:
+    """Within 5 s."""
+    for _ in range(500):
+        if check():
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+def children() -> set[int]:
+    listed = (path.read_text() for path in Path("/proc/self/task").glob("*/children"))
+    return {int(pid) for line in listed for pid in line.split()}
