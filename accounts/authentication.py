@@ -8,10 +8,9 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from accounts import tokens
 from accounts.models import ApiKey, DeviceSession, User
 from accounts.services.api_keys import use_api_key
-from accounts.services.sessions import check_session
+from accounts.services.sessions import use_access
 
 DEVICE_HEADER = "X-Device-Id"
 DEVICE_COOKIE = "livestudio_device"
@@ -26,7 +25,7 @@ class DeviceTokenAuthentication(BaseAuthentication):
         scheme, _, raw = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        session = check_session(tokens.read_access(raw.strip()), device_id_of(request))
+        session = use_access(raw=raw.strip(), device_id=device_id_of(request))
         return session.user, session
 
     def authenticate_header(self, request: Request) -> str:

@@ -1,7 +1,7 @@
 """Access and refresh tokens: signed claims that point at one device session.
 
 Claims: user_id, sid (device session), dfp (fingerprint of the device id), pwf (of the password:
-changing it ends every token), iat, exp, jti.
+changing it ends every token), rid (id of the refresh token that was given with it), iat, exp, jti.
 """
 
 from __future__ import annotations
@@ -21,23 +21,29 @@ from accounts.models import DeviceSession, User
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a valid token says. token_id: jti."""
+    """What a valid token says. token_id: jti. renewal_id: rid, of a refresh token its own jti."""
 
     user_id: uuid.UUID
     session_id: uuid.UUID
     device_fingerprint: str
     password_fingerprint: str
     token_id: str
+    renewal_id: str
 
 
 def make_access(session: DeviceSession) -> str:
     return str(_with_claims(AccessToken(), session))
 
 
-def make_refresh(session: DeviceSession) -> tuple[str, str]:
-    """(the token, its id, which the session keeps)."""
+def make_refresh(session: DeviceSession) -> str:
+    """The token of the id that the session keeps."""
     token = RefreshToken()
-    return str(_with_claims(token, session)), str(token["jti"])
+    token["jti"] = session.refresh_id
+    return str(_with_claims(token, session))
+
+
+def new_refresh_id() -> str:
+    return uuid.uuid4().hex
 
 
 def read_access(raw: str) -> Claims:
@@ -71,6 +77,7 @@ def _with_claims(token: Token, session: DeviceSession) -> Token:
     token["sid"] = str(session.pk)
     token["dfp"] = fingerprint_device(session.device_id)
     token["pwf"] = fingerprint_password(session.user)
+    token["rid"] = session.refresh_id
     return token
 
 
@@ -83,6 +90,7 @@ def _read(kind: type[Token], raw: str) -> Claims:
             str(token["dfp"]),
             str(token["pwf"]),
             str(token["jti"]),
+            str(token.get("rid", token["jti"])),
         )
     except (TokenError, KeyError, ValueError) as error:
         raise TokenInvalidError from error

@@ -13,7 +13,8 @@ from livestudio.common.vault import SealedTextField
 class DeviceSession(BaseModel):
     """One sign-in on one device. Its refresh token rotates; an old one ends the whole session.
 
-    is_bound: the client keeps a device id, so a token without it is refused too.
+    is_bound: the client keeps a device id, so a token without it is refused too. has_arrived: what
+    was given with `refresh_id` has been used, so that the token before it is spent (ADR 0058).
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="device_sessions")
@@ -22,6 +23,7 @@ class DeviceSession(BaseModel):
     is_bound = models.BooleanField(default=False)
     refresh_id = models.CharField(max_length=32)
     previous_refresh_id = models.CharField(max_length=32, blank=True)
+    has_arrived = models.BooleanField(default=True, db_default=True)
     last_used_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
 

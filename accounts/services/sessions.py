@@ -17,6 +17,7 @@ from accounts.errors import (
     CredentialsInvalidError,
     DeviceMismatchError,
     SignedOutError,
+    TokenInvalidError,
 )
 from accounts.models import DeviceSession, User
 from accounts.services import two_factor
@@ -92,15 +93,16 @@ def open_session(*, user: User, device: Device) -> SignIn:
         is_bound=device.is_bound,
         last_used_at=now,
     )
-    refresh, session.refresh_id = tokens.make_refresh(session)
+    session.refresh_id = tokens.new_refresh_id()
     session.save()
     record(user, "accounts.device.signed_in", session, data={"device": device.name})
-    return SignIn(tokens.make_access(session), refresh, session)
+    return _tokens_of(session)
 
 
 def refresh_session(*, raw: str, device_id: str | None, is_browser: bool) -> SignIn:
-    """New tokens for old. An outdated refresh token ends the session: it may be stolen.
+    """New tokens for old. A spent refresh token ends the session: it may be stolen.
 
+    It is spent when what came for it is used: on a bad network the answer may be lost (ADR 0058).
     is_browser: its tabs share one cookie, and two may send it before the new one is there; the last
     token is still good for REFRESH_GRACE.
 
@@ -108,20 +110,61 @@ def refresh_session(*, raw: str, device_id: str | None, is_browser: bool) -> Sig
     """
     claims = tokens.read_refresh(raw)
     session = check_session(claims, device_id)
-    now = timezone.now()
-    refresh, fresh_id = tokens.make_refresh(session)
     rows = DeviceSession.objects.filter(pk=session.pk, revoked_at=None)
-    rotated = rows.filter(refresh_id=claims.token_id).update(
-        refresh_id=fresh_id, previous_refresh_id=claims.token_id, last_used_at=now
+    renewed_id = (
+        _renew(rows.filter(refresh_id=claims.token_id), claims)
+        or (_given_just_now(rows, claims) if is_browser else None)
+        or (_renew(_lost(rows, claims), claims) if session.is_bound else None)
     )
-    if not rotated:
-        recent = rows.filter(
-            previous_refresh_id=claims.token_id, last_used_at__gt=now - REFRESH_GRACE
-        )
-        if not (is_browser and recent.update(refresh_id=fresh_id)):
-            _end(rows)
-            raise SignedOutError("This sign-in was renewed elsewhere. Sign in again.")
-    return SignIn(tokens.make_access(session), refresh, session)
+    if renewed_id is None:
+        _end(rows)
+        raise SignedOutError("This sign-in was renewed elsewhere. Sign in again.")
+    session.refresh_id = renewed_id
+    return _tokens_of(session)
+
+
+def _renew(rows: QuerySet[DeviceSession], claims: tokens.Claims) -> str | None:
+    """The id of the next refresh token; None when none of these sessions takes it."""
+    fresh_id = tokens.new_refresh_id()
+    is_renewed = rows.update(
+        refresh_id=fresh_id,
+        previous_refresh_id=claims.token_id,
+        has_arrived=False,
+        last_used_at=timezone.now(),
+    )
+    return fresh_id if is_renewed else None
+
+
+def _given_just_now(rows: QuerySet[DeviceSession], claims: tokens.Claims) -> str | None:
+    """The id that another tab of the browser was given for the same token."""
+    since = timezone.now() - REFRESH_GRACE
+    recent = rows.filter(previous_refresh_id=claims.token_id, last_used_at__gt=since)
+    return recent.values_list("refresh_id", flat=True).first()
+
+
+def _lost(rows: QuerySet[DeviceSession], claims: tokens.Claims) -> QuerySet[DeviceSession]:
+    """The session if nothing that came for this token was ever used."""
+    return rows.filter(previous_refresh_id=claims.token_id, has_arrived=False)
+
+
+def _tokens_of(session: DeviceSession) -> SignIn:
+    return SignIn(tokens.make_access(session), tokens.make_refresh(session), session)
+
+
+def use_access(*, raw: str, device_id: str | None) -> DeviceSession:
+    """The session of an access token. With its first use the refresh token before it is spent.
+
+    One that came in an answer which was asked for again is refused: it may be in other hands.
+    Raises TokenInvalidError, SignedOutError, DeviceMismatchError (401).
+    """
+    claims = tokens.read_access(raw)
+    session = check_session(claims, device_id)
+    if claims.renewal_id not in (session.refresh_id, session.previous_refresh_id):
+        raise TokenInvalidError
+    if not session.has_arrived and claims.renewal_id == session.refresh_id:
+        newest = DeviceSession.objects.filter(pk=session.pk, refresh_id=claims.renewal_id)
+        newest.update(has_arrived=True)
+    return session
 
 
 def check_session(claims: tokens.Claims, device_id: str | None) -> DeviceSession:

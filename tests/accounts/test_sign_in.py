@@ -185,7 +185,8 @@ def test_two_tabs_of_a_browser_may_refresh_at_the_same_moment(seconds: int, stat
     sign_in(browser, client="browser")
     spent = browser.cookies["livestudio_refresh"].value
     with time_machine.travel(timezone.now(), tick=False) as clock:
-        browser.post("/api/v1/auth/token/refresh/", {})
+        first_tab = browser.post("/api/v1/auth/token/refresh/", {}).json()
+        browser.get("/api/v1/me/", headers=bearer(first_tab["access"]))
         clock.shift(timedelta(seconds=seconds))
 
         browser.cookies["livestudio_refresh"] = spent
@@ -193,6 +194,60 @@ def test_two_tabs_of_a_browser_may_refresh_at_the_same_moment(seconds: int, stat
         goes_on = browser.post("/api/v1/auth/token/refresh/", {})
 
     assert second_tab.status_code == goes_on.status_code == status
+
+
+def test_tabs_that_refresh_at_the_same_moment_are_given_the_same() -> None:
+    """Whose answer comes last decides what their common cookie holds."""
+    make_cast()
+    browser = api_client()
+    sign_in(browser, client="browser")
+    spent = browser.cookies["livestudio_refresh"].value
+    tabs, cookies = [], []
+    for _ in range(2):
+        browser.cookies["livestudio_refresh"] = spent
+        tabs.append(browser.post("/api/v1/auth/token/refresh/", {}).json()["access"])
+        cookies.append(browser.cookies["livestudio_refresh"].value)
+
+    seen = [browser.get("/api/v1/me/", headers=bearer(access)).status_code for access in tabs]
+    browser.cookies["livestudio_refresh"] = cookies[0]
+
+    assert seen == [200, 200]
+    assert browser.post("/api/v1/auth/token/refresh/", {}).status_code == 200
+
+
+@pytest.mark.parametrize("is_browser", [True, False])
+def test_renewal_whose_answer_was_lost_is_asked_for_again(is_browser: bool) -> None:
+    make_cast()
+    client = api_client()
+    client.defaults["HTTP_X_DEVICE_ID"] = "phone-0001"
+    kept = sign_in(client, **({"client": "browser"} if is_browser else {})).json()["refresh"]
+    cookie = client.cookies.get("livestudio_refresh")
+    kept = cookie.value if cookie else kept
+
+    def renew() -> Any:
+        if is_browser:
+            client.cookies["livestudio_refresh"] = kept
+        return client.post("/api/v1/auth/token/refresh/", {} if is_browser else {"refresh": kept})
+
+    lost = [renew().json()["access"]]
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _ in range(3):
+            clock.shift(timedelta(minutes=1))
+            lost.append(renew().json()["access"])
+        arrived = lost.pop()
+        seen = [
+            client.get("/api/v1/me/", headers=bearer(access)).status_code
+            for access in (*lost, arrived)
+        ]
+
+        # From its first use on the old one is spent.
+        clock.shift(timedelta(minutes=1))
+        late = renew()
+        after = client.get("/api/v1/me/", headers=bearer(arrived))
+
+    assert seen == [401, 401, 401, 200]
+    assert (late.status_code, error_of(late)["code"]) == (401, "signed_out")
+    assert error_of(after)["code"] == "signed_out"
 
 
 def test_an_access_token_is_not_a_refresh_token() -> None:

@@ -153,6 +153,8 @@ def test_claims_are_judged_even_with_our_signature(cast: Cast) -> None:
         "user of another": {"user_id": str(cast.charlie.pk)},
         "other device": {"dfp": claims_of(theirs.access)["dfp"][::-1]},
         "other password": {"pwf": "0" * 16},
+        "other renewal": {"rid": "0" * 32},
+        "no renewal": {"rid": None},
         "numbers for texts": {"sid": 1, "user_id": 1, "dfp": 1, "pwf": 1},
     }
 
@@ -195,16 +197,47 @@ def test_token_does_not_outlive_its_user_or_session(cast: Cast, end: str) -> Non
     assert (renewed.status_code, error_of(renewed)["code"]) == (401, "signed_out")
 
 
-def test_stolen_refresh_token_ends_the_session_of_both(cast: Cast) -> None:
-    opened = open_session(cast.alice)
-    headers = {"X-Device-Id": DEVICE}
-    fresh = APIClient().post(REFRESH, {"refresh": opened.refresh}, headers=headers).json()
+def renew(refresh: str) -> Any:
+    return APIClient().post(REFRESH, {"refresh": refresh}, headers={"X-Device-Id": DEVICE})
 
-    stolen = APIClient().post(REFRESH, {"refresh": opened.refresh}, headers=headers)
-    after = APIClient().post(REFRESH, {"refresh": fresh["refresh"]}, headers=headers)
+
+@pytest.mark.parametrize("used", ["access", "refresh"])
+def test_stolen_refresh_token_ends_the_session_of_both(cast: Cast, used: str) -> None:
+    opened = open_session(cast.alice)
+    fresh = renew(opened.refresh).json()
+    if used == "access":
+        assert ask(f"Bearer {fresh['access']}").status_code == 200
+    else:
+        fresh = renew(fresh["refresh"]).json()
+
+    stolen = renew(opened.refresh)
+    after = renew(fresh["refresh"])
     access = ask(f"Bearer {fresh['access']}")
 
     assert [answer.status_code for answer in (stolen, after, access)] == [401, 401, 401]
+
+
+def test_thief_who_waits_until_the_answer_looks_lost_is_found_out(cast: Cast) -> None:
+    """Whoever of the two renews with what the other made void ends the session of both."""
+    opened = open_session(cast.alice)
+    first, second = (renew(opened.refresh).json() for _ in range(2))
+
+    seen = [ask(f"Bearer {tokens['access']}").status_code for tokens in (first, second)]
+    voided = renew(first["refresh"])
+    after = ask(f"Bearer {second['access']}")
+
+    assert seen == [401, 200]
+    assert (voided.status_code, error_of(after)["code"]) == (401, "signed_out")
+
+
+def test_lost_answer_counts_on_a_device_that_names_itself_only(cast: Cast) -> None:
+    device = sessions.Device(id=DEVICE, name="script", is_bound=False)
+    opened = sessions.open_session(user=cast.alice, device=device)
+    APIClient().post(REFRESH, {"refresh": opened.refresh})
+
+    again = APIClient().post(REFRESH, {"refresh": opened.refresh})
+
+    assert (again.status_code, error_of(again)["code"]) == (401, "signed_out")
 
 
 @pytest.mark.parametrize("sent", ["f" * 32, None])
