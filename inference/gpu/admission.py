@@ -12,6 +12,8 @@ from inference.media.ring import LEAD_FRAMES
 from inference.model_servers import FULL_LOAD
 
 _SAMPLE_RATE_HZ: Final = 48_000
+# To begin a pass, and to bring a face back.
+_WAY_SECONDS: Final = 0.005
 
 
 def patience_seconds(frame_samples: int) -> float:
@@ -41,9 +43,8 @@ def plan(faces: Timings, sounds: Timings, frame_samples: int) -> Plan:
 
     A face may have to wait for a pass of others, and then takes one of its own.
     """
-    patience = patience_seconds(frame_samples)
-    paint = _largest(faces, patience / 2)
-    hear = _largest(sounds, patience / 2)
+    pass_seconds = (patience_seconds(frame_samples) - _WAY_SECONDS) / 2
+    paint, hear = _largest(faces, pass_seconds), _largest(sounds, pass_seconds)
     rate = _SAMPLE_RATE_HZ / frame_samples
     load = rate * faces.seconds[paint] / paint
     load += rate / STEP_FRAMES * sounds.seconds[hear] / hear

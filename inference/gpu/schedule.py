@@ -5,13 +5,19 @@ from __future__ import annotations
 import heapq
 import statistics
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from inference.gpu.painters import Pass
 from inference.gpu.wire import Kind
 
+# Passes that are on the device at once: it must not wait for this process between two.
+IN_FLIGHT: Final = 2
+# Of a pass on the device, while it runs.
+LOOK_SECONDS: Final = 0.0005
+# Of how long it took to begin a pass: a slow beginning is expected again for a while.
+_REMEMBERED: Final = 0.9
 # Measures of a pass that are kept: with their median as its time, a few late ones change nothing.
 _KEPT_MEASURES: Final = 15
 _RELAX_SECONDS: Final = 4
@@ -29,12 +35,18 @@ class Job:
 
 @dataclass(slots=True)
 class Flight:
-    """A pass on the device. first_row: of its faces that is shown."""
+    """A pass on the device. first_row: of its faces that is shown.
+
+    seconds: that it should take there. begin_seconds: of this process, to begin it.
+    """
 
     jobs: list[Job]
     started_at: float
     first_row: int
     work: Pass
+    seconds: float
+    begin_seconds: float
+    ends_at: float = 0.0
 
     @property
     def is_over(self) -> bool:
@@ -43,6 +55,40 @@ class Flight:
             return self.work.is_done()
         except RuntimeError:
             return True
+
+
+@dataclass(slots=True)
+class Flights:
+    """The passes on the device, in their order."""
+
+    _flights: deque[Flight] = field(default_factory=deque)
+    _begin_seconds: float = 0.0
+
+    def kinds_to_begin(self, now: float) -> tuple[Kind, ...]:
+        """What there is a place for: faces shortly before the device has nothing to do, no sooner.
+
+        Sound is heard beside faces that are being painted.
+        """
+        if len(self._flights) >= IN_FLIGHT:
+            return ()
+        ahead = self._begin_seconds + 2 * LOOK_SECONDS
+        is_busy = bool(self._flights) and now < self._flights[0].ends_at - ahead
+        return (Kind.HEAR,) if is_busy else (Kind.PAINT, Kind.HEAR)
+
+    def add(self, flight: Flight) -> None:
+        """One that was begun behind all others."""
+        self._begin_seconds = max(flight.begin_seconds, _REMEMBERED * self._begin_seconds)
+        follows = max([flight.started_at, *(other.ends_at for other in self._flights)])
+        flight.ends_at = follows + flight.seconds
+        self._flights.append(flight)
+
+    def next_over(self) -> Flight | None:
+        """The oldest, once it is over."""
+        is_over = bool(self._flights) and self._flights[0].is_over
+        return self._flights.popleft() if is_over else None
+
+    def __len__(self) -> int:
+        return len(self._flights)
 
 
 @dataclass(slots=True)
@@ -75,6 +121,10 @@ class Timings:
         if self._relaxed % _RELAX_SECONDS == 0:
             for bucket, warm in self._warm.items():
                 self.note(bucket, warm)
+
+    def of(self, count: int) -> float:
+        """Of a pass of so many."""
+        return self.seconds[min(bucket for bucket in self.seconds if bucket >= count)]
 
     def best_size(self, waiting: int, largest: int) -> int:
         """How many of `waiting` to take into one pass, at most `largest`, a bucket.
@@ -111,14 +161,18 @@ class JobQueue:
         heapq.heappush(self._heaps[job.kind], (job.due, self._count, job))
 
     def take(
-        self, now: float, timings: Mapping[Kind, Timings], largest: Mapping[Kind, int]
+        self,
+        now: float,
+        timings: Mapping[Kind, Timings],
+        largest: Mapping[Kind, int],
+        kinds: Collection[Kind] = (Kind.PAINT, Kind.HEAR),
     ) -> tuple[list[Job], list[Job]]:
         """(the jobs of the next pass, jobs whose time is over).
 
-        A pass is of one kind: that of the job due first.
+        A pass is of one of `kinds`: that of the job due first.
         """
         late = [job for heap in self._heaps.values() for job in _pop_before(heap, now)]
-        heads = [(heap[0][0], kind) for kind, heap in self._heaps.items() if heap]
+        heads = [(self._heaps[kind][0][0], kind) for kind in kinds if self._heaps[kind]]
         if not heads:
             return [], late
         kind = min(heads)[1]

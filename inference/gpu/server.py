@@ -1,7 +1,8 @@
 """The server's one loop: it reads what clients ask, starts passes, and hands faces over.
 
 While a pass runs on the GPU requests gather, and the next pass takes those that are due first. So
-passes grow with the load by themselves, and a lone broadcast waits for nobody.
+passes grow with the load by themselves, and a lone broadcast waits for nobody. The next one is
+begun shortly before the one on the GPU should be over, which so never waits for this process.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import os
 import selectors
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -27,7 +27,7 @@ from inference.gpu.clients import (
 from inference.gpu.figures import Counters, Load
 from inference.gpu.films import Films, Loaded
 from inference.gpu.painters import Networks, Painter
-from inference.gpu.schedule import Flight, Job, JobQueue, Timings
+from inference.gpu.schedule import LOOK_SECONDS, Flight, Flights, Job, JobQueue, Timings
 from inference.gpu.waiting import FineSelector
 from inference.gpu.wire import (
     MAX_MESSAGE_BYTES,
@@ -45,14 +45,10 @@ from inference.model_servers import FULL_LOAD
 
 logger = logging.getLogger(__name__)
 
-# Passes that are on the device at once: it must not wait for this process between two.
-IN_FLIGHT: Final = 2
 REPORT_SECONDS: Final = 1.0
 # A stopped or hung worker gives its room back after this long.
 SILENT_SECONDS: Final = 10.0
 HELLO_SECONDS: Final = 5.0
-# Of a pass on the device, while it runs.
-_LOOK_SECONDS: Final = 0.0005
 # So many passes that fail one after the other are no accident: after some faults of the driver
 # nothing of a process runs on the device any more, and only another process helps.
 _HOPELESS_FAILURES: Final = 50
@@ -81,7 +77,7 @@ class ModelServer:
         faces, sounds = painter.measure()
         self._timings = {Kind.PAINT: Timings(faces), Kind.HEAR: Timings(sounds)}
         self._queue = JobQueue()
-        self._flights: deque[Flight] = deque()
+        self._flights = Flights()
         self._films = Films(painter)
         self._clients: set[Client] = set()
         self._plan_passes()
@@ -127,8 +123,8 @@ class ModelServer:
         for key, _ in self._selector.select(min(at_most_seconds, self._seconds_to_wait())):
             key.data()
         self._start_passes()
-        while self._flights and self._flights[0].is_over:
-            self._deliver(self._flights.popleft())
+        while (flight := self._flights.next_over()) is not None:
+            self._deliver(flight)
             # Before the next pass is begun, which takes its time: another one is on the device.
             self._flush_all()
             self._start_passes()
@@ -348,14 +344,15 @@ class ModelServer:
     # --- passes -------------------------------------------------------------------------------
 
     def _start_passes(self) -> None:
-        while len(self._flights) < IN_FLIGHT and len(self._queue):
+        while len(self._queue):
             now = time.monotonic()
-            jobs, late = self._queue.take(now, self._timings, self._largest)
+            kinds = self._flights.kinds_to_begin(now)
+            jobs, late = self._queue.take(now, self._timings, self._largest, kinds)
             for job in late:
                 job.client.answer(job, Outcome.LATE)
                 self.counters.late += 1
             if not jobs:
-                continue
+                return
             begin = self._begin_faces if jobs[0].kind is Kind.PAINT else self._hear
             try:
                 begin(jobs, now)
@@ -367,8 +364,11 @@ class ModelServer:
     def _begin_faces(self, jobs: list[Job], now: float) -> None:
         first_row = min(job.client.hello.first_row for job in jobs)
         orders = [job.client.face_order(job.request) for job in jobs]
+        # Of a processor: that this process had to wait for one says nothing of the next time.
+        before, seconds = time.thread_time(), self._timings[Kind.PAINT].of(len(jobs))
         work = self._painter.start(orders, first_row)
-        self._flights.append(Flight(jobs, now, first_row, work))
+        begin_seconds = time.thread_time() - before
+        self._flights.add(Flight(jobs, now, first_row, work, seconds, begin_seconds))
 
     def _hear(self, jobs: list[Job], now: float) -> None:
         orders = [job.client.sound_order(job.request) for job in jobs]
@@ -427,8 +427,8 @@ class ModelServer:
     # --- reports ------------------------------------------------------------------------------
 
     def _seconds_to_wait(self) -> float:
-        if self._flights:
-            return _LOOK_SECONDS
+        if len(self._flights):
+            return LOOK_SECONDS
         if len(self._queue):
             return 0.0
         return max(0.0, self._reported_at + REPORT_SECONDS - time.monotonic())
