@@ -195,6 +195,14 @@ def test_api_refuses_in_the_language_of_the_reader() -> None:
             "The face points cannot be read: points are pairs of numbers.",
             "无法读取面部点：点应为成对的数值。",
         ),
+        (
+            "The model server cannot load its networks: The device refuses: CUDA error: unknown.",
+            "模型服务器无法加载网络：设备拒绝工作：CUDA error: unknown。",
+        ),
+        (
+            "The neural libraries are not installed (docs/weights.md): No module named 'torch'.",
+            "尚未安装神经网络依赖库（见 docs/weights.md）：No module named 'torch'。",
+        ),
         ("something nobody thought of", "something nobody thought of"),
         ("", ""),
     ],
