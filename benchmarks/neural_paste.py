@@ -2,7 +2,9 @@
 
 One core, no networks: a face of 256 px at 300 px in 1280x720, as MuseTalk's is. Beside it, in the
 same run, the ways of others: Pillow's paste of a crop (MuseTalk) and OpenCV's blendLinear of a
-crop (LiveTalking), each with the conversion to I420 that an encoder needs.
+crop (LiveTalking), each with the conversion to I420 that an encoder needs. The target is for ours
+with all that it passes through: the memory that it shares with the model server, there and back,
+and the ring to the core.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,11 +25,15 @@ from PIL import Image
 from inference.engines.face.musetalk import geometry
 from inference.engines.face.musetalk.bundle import Film, make_film
 from inference.engines.face.musetalk.paste import paste_face
+from inference.gpu.wire import Shapes, SharedSlots, make_memory
 from inference.media.picture import planes
+from inference.media.ring import RingReader, RingWriter, shared_memory_folder
 
 WIDTH, HEIGHT, FACE_PX = 1280, 720, 256
 BOX: Final = (490, 150, 790, 450)
+PROMPT_BYTES: Final = 50 * 384 * 2
 TARGET_MS: Final = 1.5
+OURS: Final = "ours, with the hops"
 
 
 def make_scene() -> tuple[Film, Any, Any]:
@@ -76,7 +83,43 @@ def ways() -> dict[str, Callable[[], None]]:
         picture.paste(Image.fromarray(with_face()[:, :, ::-1]), crop[:2], Image.fromarray(mask))
         cv2.cvtColor(np.array(picture)[:, :, ::-1], cv2.COLOR_BGR2YUV_I420)
 
-    return {"ours, ROI in I420": ours, "blendLinear of a crop": blend_linear, "Pillow": pillow}
+    return {
+        OURS: with_hops(film, face),
+        "ours, ROI in I420": ours,
+        "blendLinear of a crop": blend_linear,
+        "Pillow": pillow,
+    }
+
+
+def with_hops(film: Film, face: Any) -> Callable[[], None]:
+    """Ours from the features of a frame to the core's own copy of its picture.
+
+    Both ends of each hop are counted: what worker, server and core do in processes of their own.
+    """
+    shapes = Shapes(PROMPT_BYTES, FACE_PX)
+    memory = make_memory(shapes)
+    slots = SharedSlots(memory, shapes)
+    os.close(memory)
+    with tempfile.NamedTemporaryFile(dir=shared_memory_folder(), suffix=".ring") as free:
+        path = Path(free.name)
+    reader = RingReader.create(path, width_px=WIDTH, height_px=HEIGHT)
+    writer = RingWriter.attach(path)
+    reader.unlink()
+    prompt, shown = np.zeros(PROMPT_BYTES, np.uint8), np.empty_like(film.frames[0])
+
+    def run() -> None:
+        slots.prompt(0)[:] = prompt
+        slots.prompt(0).copy()
+        slots.face(0)[:] = face
+        painted = slots.face(0).copy()
+        picture = writer.begin_frame(0)
+        np.copyto(picture, film.frames[0])
+        paste_face(film, 0, painted, planes(picture))
+        writer.end_frame(0, 0)
+        if reader.copy_frame(0, shown) is None:
+            raise RuntimeError("the picture did not come through the ring")
+
+    return run
 
 
 def measure(work: Callable[[], None], rounds: int) -> tuple[float, float]:
@@ -102,8 +145,8 @@ def main() -> None:
     print(f"{'one 720p picture, one core':28} best ms  median ms")
     for name, (best, median) in figures.items():
         print(f"{name:28} {best:7.2f}  {median:9.2f}")
-    best = figures["ours, ROI in I420"][0]
-    print(f"target {TARGET_MS} ms: {'met' if best <= TARGET_MS else 'MISSED'}")
+    median = figures[OURS][1]
+    print(f"target {TARGET_MS} ms, {OURS}: {'met' if median <= TARGET_MS else 'MISSED'}")
     if options.json:
         options.json.write_text(json.dumps(figures))
 
