@@ -65,6 +65,18 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A combination that this machine cannot do: no memory for it, or no compiler."""
+
+    stage: str
+    dtype: str
+    layout: str
+    how: str
+    batch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     device: str
     dtypes: tuple[str, ...]
@@ -102,30 +114,44 @@ def main() -> None:
     print(
         f"{'stage':10} {'dtype':5} {'layout':13} {'how':8} batch   best ms median ms     /s  share"
     )
-    rows = []
+    rows: list[Row] = []
+    failures: list[Failure] = []
     wanted = [name for name in (*WORK, "path_kl", "path_tiny") if name in options.only]
-    for row in measure_all(plan, wanted, ceilings, options.batches, options.rounds):
-        rows.append(row)
-        print(
-            f"{row.stage:10} {row.dtype:5} {row.layout:13} {row.how:8} {row.batch:5} "
-            f"{row.best_ms:9.2f} {row.median_ms:9.2f} {row.per_second:6.2f} {row.share:6.1%}",
-            flush=True,
-        )
+    for found in measure_all(plan, wanted, ceilings, options.batches, options.rounds):
+        _print(found)
+        (rows if isinstance(found, Row) else failures).append(found)  # type: ignore[arg-type]
+        if options.json:
+            # After each: whoever borrows a GPU may have to give it back at any moment.
+            kept = {"machine": _machine(options.device), "ceilings": ceilings}
+            kept |= {"rows": [asdict(row) for row in rows]}
+            kept |= {"failures": [asdict(failure) for failure in failures]}
+            options.json.write_text(json.dumps(kept))
     for line in compare_with_reference(rows):
         print(line)
-    if options.json:
-        found = {"machine": _machine(options.device), "ceilings": ceilings}
-        options.json.write_text(json.dumps({**found, "rows": [asdict(row) for row in rows]}))
+
+
+def _print(found: Row | Failure) -> None:
+    what = f"{found.stage:10} {found.dtype:5} {found.layout:13} {found.how:8} {found.batch:5} "
+    if isinstance(found, Failure):
+        print(f"{what} not possible: {found.reason}", flush=True)
+        return
+    print(
+        f"{what}{found.best_ms:9.2f} {found.median_ms:9.2f} {found.per_second:6.2f} "
+        f"{found.share:6.1%}",
+        flush=True,
+    )
 
 
 def compare_with_reference(rows: list[Row]) -> Iterator[str]:
     """How many times MuseTalk's own loop the path is, each at its best."""
     for stage in sorted({row.stage for row in rows if row.stage.startswith("path_")}):
-        ours = max((r for r in rows if r.stage == stage and r.how != REFERENCE), key=_rate)
+        ours = max(
+            (r for r in rows if r.stage == stage and r.how != REFERENCE), key=_rate, default=None
+        )
         theirs = max(
             (r for r in rows if r.stage == stage and r.how == REFERENCE), key=_rate, default=None
         )
-        if theirs is not None:
+        if ours is not None and theirs is not None:
             times = ours.per_second / theirs.per_second
             yield (
                 f"{stage}: {ours.per_second:.1f} pictures a second ({ours.dtype}, {ours.layout}, "
@@ -141,23 +167,40 @@ def _rate(row: Row) -> float:
 
 def measure_all(
     plan: Plan, stages: list[str], ceilings: dict[str, float], batches: list[int], rounds: int
-) -> Iterator[Row]:
+) -> Iterator[Row | Failure]:
     """Each combination once; networks are made once for each dtype and layout."""
+    counts = batches or list(plan.batches)
     for dtype, layout in itertools.product(plan.dtypes, plan.layouts):
         networks = Networks(plan.device, DTYPES[dtype], layout, stages)
-        for stage, batch, how in itertools.product(stages, batches or plan.batches, plan.hows):
-            call = as_it_is_run(networks.call(stage, batch), how)
-            if stage.startswith("path_"):
-                call = _taken_out(call)
-            took = measure(call, plan.device, rounds or plan.rounds)
-            yield _row(stage, dtype, layout, how, batch, took, ceilings[dtype])
-        if layout == "contiguous":
-            for stage in (name for name in stages if name.startswith("path_")):
-                for batch in batches or plan.batches:
-                    took = measure(
-                        networks.reference(stage, batch), plan.device, rounds or plan.rounds
-                    )
-                    yield _row(stage, dtype, layout, REFERENCE, batch, took, ceilings[dtype])
+        for stage, batch, how in _combinations(plan, stages, counts, layout):
+            try:
+                call = _call(networks, stage, batch, how)
+                took = measure(call, plan.device, rounds or plan.rounds)
+            except RuntimeError as error:
+                # What PyTorch raises where it has no memory or cannot compile, too.
+                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                yield Failure(stage, dtype, layout, how, batch, reason)
+                if plan.device == "cuda":
+                    torch.cuda.empty_cache()
+            else:
+                yield _row(stage, dtype, layout, how, batch, took, ceilings[dtype])
+
+
+def _combinations(
+    plan: Plan, stages: list[str], batches: list[int], layout: str
+) -> Iterator[tuple[str, int, str]]:
+    """Stage, batch and how; the reference is run as it stands there, contiguous."""
+    yield from itertools.product(stages, batches, plan.hows)
+    if layout == "contiguous":
+        paths = [name for name in stages if name.startswith("path_")]
+        yield from itertools.product(paths, batches, [REFERENCE])
+
+
+def _call(networks: Networks, stage: str, batch: int, how: str) -> Callable[[], Any]:
+    if how == REFERENCE:
+        return networks.reference(stage, batch)
+    call = as_it_is_run(networks.call(stage, batch), how)
+    return _taken_out(call) if stage.startswith("path_") else call
 
 
 class Networks:
@@ -260,8 +303,10 @@ def as_it_is_run(call: Callable[[], Any], how: str) -> Callable[[], Any]:
             call()
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph), torch.inference_mode():
-        made = call()
+    # One that fails may leave its own stream in use.
+    with torch.cuda.stream(torch.cuda.current_stream()), torch.inference_mode():
+        with torch.cuda.graph(graph):
+            made = call()
 
     def replay(_kept: Any = call) -> Any:
         # The graph reads the inputs where they were: they live as long as it does.
