@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,13 +24,14 @@ from avatars.build_words import stage_text
 from avatars.bundle_archive import stream_archive
 from avatars.models import Avatar, AvatarBuild, AvatarClip
 from avatars.previews import build_preview_url, has_picture, preview_url
+from avatars.uploads import check_uploads
 from avatars.weights import weights_of
 from livestudio.common.admin import (
     OrganizationScopedAdmin,
     OrganizationScopedInline,
     ReadOnly,
 )
-from livestudio.common.errors import ForbiddenError, NotFoundError
+from livestudio.common.errors import DomainError, ForbiddenError, NotFoundError
 from livestudio.common.local_time import clock_text
 from livestudio.common.reasons import translate_reason
 from livestudio.common.settings_form import settings_text
@@ -119,6 +121,7 @@ def bundle_file(request: HttpRequest, avatar_id: UUID, build_id: UUID) -> Stream
 @admin.register(Avatar)
 class AvatarAdmin(OrganizationScopedAdmin):
     form = AvatarForm
+    looks_ahead = True
     view_permission = "avatar.view"
     edit_permission = "avatar.edit"
     readonly_fields = ("state", "picture", "weights", "settings_summary")
@@ -173,6 +176,12 @@ class AvatarAdmin(OrganizationScopedAdmin):
             for part in found.networks
         )
         return format_html_join("", "{}: {} · {}<br>", lines) or found.message or "-"
+
+    def look_ahead(self, form: Any) -> None:
+        uploads, avatar = uploads_of(form), form.instance
+        if avatar.engine in FILMED and uploads["file"] is not None:
+            with suppress(DomainError):  # the service says it
+                check_uploads(engine=avatar.engine, settings=avatar.settings, uploads=uploads)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         user: Any = request.user

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,6 +15,7 @@ from django.utils.translation import gettext as _
 from inference.catalog import get_engine
 from inference.tool_client import ToolError, run_tool
 from livestudio.common.errors import InvalidInputError
+from livestudio.common.once import once
 
 UPLOAD_MAX_BYTES: Final = 300 * 1024 * 1024
 LANDMARKS_MAX_BYTES: Final = 64 * 1024 * 1024
@@ -64,6 +67,22 @@ def is_filmed_engine(engine: str) -> bool:
 
 def look_inside(engine: str, settings: Mapping[str, Any], uploads: Uploads) -> None:
     """Raises InvalidInputError with the child's reason; where it has no time, the build says it."""
+    points = uploads.get("landmarks")
+    given = json.dumps([engine, dict(settings), uploads.get("options")], sort_keys=True)
+    key = ("upload", id(uploads["file"]), points and _digest(points), given)
+    once(key, lambda: _look(engine, settings, uploads))
+
+
+def _digest(points: UploadedFile[Any]) -> str:
+    """Marks on a photo are another file each time that they are read from their form."""
+    digest = hashlib.sha256()
+    for chunk in points.chunks():
+        digest.update(chunk)
+    points.seek(0)
+    return digest.hexdigest()
+
+
+def _look(engine: str, settings: Mapping[str, Any], uploads: Uploads) -> None:
     with ExitStack() as stack:
         landmarks = uploads.get("landmarks")
         request = {

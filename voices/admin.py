@@ -78,6 +78,7 @@ class WordInline(OrganizationScopedInline):
 @admin.register(Voice)
 class VoiceAdmin(OrganizationScopedAdmin):
     form = VoiceForm
+    looks_ahead = True
     view_permission = "voice.view"
     edit_permission = "voice.edit"
     readonly_fields = ("state", "settings_summary")

@@ -52,6 +52,7 @@ class WebhookForm(OneOrganizationForm):
 @admin.register(Webhook)
 class WebhookAdmin(OrganizationScopedAdmin):
     form = WebhookForm
+    looks_ahead = True
     view_permission = edit_permission = endpoints.PERMISSION
     fields = ("organization", *_FIELDS, "disabled_reason", "failing_since")
     readonly_fields = ("disabled_reason", "failing_since")

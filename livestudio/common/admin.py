@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
 from django.db import models
@@ -25,6 +26,7 @@ from django.utils.translation import gettext as _
 
 from livestudio.common.errors import DomainError, InvalidInputError
 from livestudio.common.local_time import LocalTimeField
+from livestudio.common.once import looking_once
 from livestudio.common.reasons import translate_reason
 
 if TYPE_CHECKING:
@@ -153,9 +155,13 @@ class _Scoped:
 
 
 class OrganizationScopedAdmin(_Scoped, _ModelAdmin):
-    """Base of every admin list of rows that belong to an organization."""
+    """Base of every admin list of rows that belong to an organization.
+
+    looks_ahead: its forms ask name servers or look into files, which others must not wait for.
+    """
 
     form = OneOrganizationForm
+    looks_ahead = False
     formfield_overrides: ClassVar[Any] = {models.DateTimeField: {"form_class": LocalTimeField}}
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
@@ -181,11 +187,30 @@ class OrganizationScopedAdmin(_Scoped, _ModelAdmin):
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """A refusal of a service stands in the form, with nothing saved and nothing lost."""
-        try:
+        with looking_once():
+            if self.looks_ahead and request.method == "POST":
+                self._look_ahead(request, *args, **kwargs)
+            try:
+                return super().changeform_view(request, *args, **kwargs)
+            except DomainError as error:
+                request.refused = error  # type: ignore[attr-defined]  # get_form reads it
             return super().changeform_view(request, *args, **kwargs)
-        except DomainError as error:
-            request.refused = error  # type: ignore[attr-defined]  # get_form reads it
-        return super().changeform_view(request, *args, **kwargs)
+
+    def _look_ahead(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Judge the form before its transaction is opened: on SQLite all others wait for that."""
+        row = self.get_object(request, unquote(object_id)) if object_id else None
+        may = self.has_add_permission if object_id is None else self.has_change_permission
+        if (row is None) != (object_id is None) or not may(request, *([row] if row else [])):
+            return
+        form = self.get_form(request, row, change=row is not None)
+        given = form(request.POST, request.FILES, instance=row)
+        if given.is_valid():
+            self.look_ahead(given)
+
+    def look_ahead(self, form: Any) -> None:
+        """Slow checks, by way of `once`, that services make of a right form. Raises nothing."""
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)

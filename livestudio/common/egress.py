@@ -13,12 +13,17 @@ from inference.egress import (
     check_url,
 )
 from livestudio.common.errors import EgressRefusedError
+from livestudio.common.once import once
 
 __all__ = ["HTTP_SCHEMES", "RTMP_SCHEMES", "Destination", "check_destination", "check_form"]
 
 
 def check_destination(url: str, *, schemes: tuple[str, ...]) -> Destination:
     """The checked host, port and addresses. Resolves the name. Raises EgressRefusedError."""
+    return once(("destination", url, schemes), lambda: _look_up(url, schemes))
+
+
+def _look_up(url: str, schemes: tuple[str, ...]) -> Destination:
     try:
         return check_url(url, schemes=schemes, allow=settings.EGRESS_ALLOW)
     except EgressError as error:

@@ -61,6 +61,7 @@ class OutputForm(OneOrganizationForm):
 @admin.register(Output)
 class OutputAdmin(OrganizationScopedAdmin):
     form = OutputForm
+    looks_ahead = True
     view_permission = "output.view"
     edit_permission = "output.edit"
     fields = (

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.actor import signed_in
 from livestudio.common.admin import OneOrganizationForm, OrganizationScopedAdmin
 from livestudio.common.file_picker import FilePicker
+from livestudio.common.once import once
 from streams.admin.form_errors import with_form_errors
 from streams.messages import picture_url
 from streams.models import Picture
@@ -53,12 +54,14 @@ class PictureForm(OneOrganizationForm):
         self.instance.name = self.instance.name or upload_name(upload)
 
     def _rewrite(self, upload: Any) -> None:
-        self.rewritten = rewrite_upload(upload, self.cleaned_data["kind"])
+        kind = self.cleaned_data["kind"]
+        self.rewritten = once(("picture", id(upload), kind), lambda: rewrite_upload(upload, kind))
 
 
 @admin.register(Picture)
 class PictureAdmin(OrganizationScopedAdmin):
     form = PictureForm
+    looks_ahead = True
     view_permission = "show.view"
     edit_permission = "show.edit"
     list_display = ("preview", "name", "kind", "size", "organization")
