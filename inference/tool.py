@@ -303,11 +303,25 @@ def build_presenter(answer_to: BinaryIO) -> None:
     try:
         _tell(answer_to, {"done": build_avatar(wanted, report)})
     except (MemoryError, RuntimeError) as error:
-        # PyTorch has no class of its own for it on a processor.
-        if not isinstance(error, MemoryError) and "memory" not in str(error):
+        refusal = _out_of_memory(error, limit)
+        if refusal is None:
             raise
-        text = f"Building this presenter takes more memory than a build may ({limit >> 20} MiB)."
-        raise EngineError("build_memory", text, retryable=False) from error
+        raise refusal from error
+
+
+def _out_of_memory(error: Exception, limit: int) -> EngineError | None:
+    """What a host is told of it; None when it is about something else."""
+    # PyTorch's class for a GPU, which this module does not load; for a processor it has none.
+    if type(error).__name__ == "OutOfMemoryError":
+        text = (
+            "The GPU has no memory left to build this presenter. "
+            "Build it again when fewer broadcasts are on air."
+        )
+        return EngineError("gpu_full", text)
+    if not isinstance(error, MemoryError) and "memory" not in str(error):
+        return None
+    text = f"Building this presenter takes more memory than a build may ({limit >> 20} MiB)."
+    return EngineError("build_memory", text, retryable=False)
 
 
 def _limit_build() -> int:

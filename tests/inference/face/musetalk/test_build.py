@@ -402,6 +402,24 @@ def test_build_that_wants_more_memory_than_it_may_ends_in_words(tmp_path: Path) 
     assert not (tmp_path / "bundle").exists()
 
 
+def test_build_on_a_gpu_that_is_full_of_shows_says_so_and_may_be_tried_again(
+    tmp_path: Path,
+) -> None:
+    program = (
+        "import sys, torch, inference.tool as t, inference.engines.face.avatar_build as b\n"
+        "def full(*_): raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate')\n"
+        "b.build_avatar = full\n"
+        "sys.exit(t.main(['build']))"
+    )
+
+    with start_tool(tmp_path, program=program) as tool:
+        assert tool.stderr is not None
+        said = json.loads(tool.stderr.read().splitlines()[-1])
+
+    assert (said["code"], said["retryable"]) == ("gpu_full", True)
+    assert "when fewer broadcasts are on air" in said["message"]
+
+
 def test_refusal_of_the_tool_is_a_line_of_json(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(b"not a film")
     portrait.write_landmarks(tmp_path / "landmarks.json")
