@@ -102,9 +102,9 @@ def open_session(*, user: User, device: Device) -> SignIn:
 def refresh_session(*, raw: str, device_id: str | None, is_browser: bool) -> SignIn:
     """New tokens for old. A spent refresh token ends the session: it may be stolen.
 
-    It is spent when what came for it is used: on a bad network the answer may be lost (ADR 0058).
     is_browser: its tabs share one cookie, and two may send it before the new one is there; the last
-    token is still good for REFRESH_GRACE.
+    token is still good for REFRESH_GRACE, and until what came for it is used: on a phone's network
+    the answer may be lost (ADR 0058).
 
     Raises TokenInvalidError, SignedOutError, DeviceMismatchError (401).
     """
@@ -114,7 +114,7 @@ def refresh_session(*, raw: str, device_id: str | None, is_browser: bool) -> Sig
     renewed_id = (
         _renew(rows.filter(refresh_id=claims.token_id), claims)
         or (_given_just_now(rows, claims) if is_browser else None)
-        or (_renew(_lost(rows, claims), claims) if session.is_bound else None)
+        or (_renew(_lost(rows, claims), claims) if is_browser and session.is_bound else None)
     )
     if renewed_id is None:
         _end(rows)
