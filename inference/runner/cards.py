@@ -13,6 +13,7 @@ from inference.media.fonts import FontMissingError
 from inference.media.layout import Layout
 from inference.media.overlay import OverlayPatch, OverlayStack, TimedOverlay
 from inference.protocol import CardSpec, CueSpec, RenditionSpec
+from inference.runner.drawing import draw
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class CardBoard:
     async def _draw(self, card: CardSpec) -> OverlayPatch | None:
         """Off the loop; a show without a font goes on without cards, and says so."""
         layout = await asyncio.shield(self._layout)
-        patch, trouble = await asyncio.to_thread(_render, card, layout)
+        patch, trouble = await draw(_render, card, layout)
         if trouble:
             self._tell(trouble)
         return patch

@@ -14,6 +14,7 @@ from inference.media.fonts import FontMissingError
 from inference.protocol import CueSpec, Json, OverlaySpec, RenditionSpec
 from inference.runner.cards import CardBoard
 from inference.runner.core import MediaCore
+from inference.runner.drawing import draw
 from inference.runner.lines import SAMPLES_PER_MS, Line, Piece
 from inference.runner.mixer import Interruption
 from inference.runner.overlays import Backdrop
@@ -176,13 +177,13 @@ class Director:
 
     async def _draw_captions(self, piece: Piece) -> None:
         await self._wait_for(piece.start_sample - CAPTION_AHEAD_SAMPLES)
-        pages = await asyncio.to_thread(paginate_caption, piece.text, *self._size)
+        pages = await draw(paginate_caption, piece.text, *self._size)
         letters = max(1, sum(len(page) for page in pages))
         at = piece.start_sample
         for page in pages:
             until = at + len(piece.speech.samples) * len(page) // letters
             bottom = self._caption_bottom_px
-            patch = await asyncio.to_thread(render_caption, page, *self._size, bottom_px=bottom)
+            patch = await draw(render_caption, page, *self._size, bottom_px=bottom)
             if patch is not None:
                 owner = piece.line.utterance
                 self._core.add_caption(patch, at, until, piece.generation, owner)

@@ -22,6 +22,7 @@ from inference.media.panels import place
 from inference.media.uploads import open_kept
 from inference.overlay_spec import ClockSpec, Corner, OverlaySpec
 from inference.protocol import RenditionSpec
+from inference.runner.drawing import draw
 
 logger = logging.getLogger(__name__)
 
@@ -68,10 +69,10 @@ class Backdrop:
 
     async def show(self) -> Layout:
         """Put everything in its place, the label first; returns the places."""
-        images, missing = await asyncio.to_thread(self._draw_all)
+        images, missing = await draw(self._draw_all)
         for reason in missing:
             self._tell(reason)
-        layout = await asyncio.to_thread(self._lay_out, images)
+        layout = await draw(self._lay_out, images)
         for name in ("label", "logo"):
             if name in images:
                 self._put(name, images[name], layout.corner_place(name))
@@ -107,9 +108,9 @@ class Backdrop:
             drawings["lower_third"] = lambda: draw_lower_third(third.name, third.role, *size)
         images: dict[str, Image.Image] = {}
         missing = []
-        for name, draw in drawings.items():
+        for name, make in drawings.items():
             try:
-                image = draw()
+                image = make()
             except (FontMissingError, ValueError, OSError) as error:
                 logger.warning("something is not shown", extra={"what": name, "reason": str(error)})
                 missing.append(_MISSING[name])
@@ -150,7 +151,7 @@ class Backdrop:
         while True:
             # Where the machine stood still or its clock was set, the present time comes at once.
             due = max(due, self._now() // period * period)
-            image = await asyncio.to_thread(draw_clock, _time_of(clock, due), *self._size)
+            image = await draw(draw_clock, _time_of(clock, due), *self._size)
             sample = self._position() + round((due - self._now()) * 48_000)
             self._put("clock", image, at, max(0, sample))
             due += period

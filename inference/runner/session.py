@@ -29,6 +29,7 @@ from inference.runner.bootstrap import Arguments
 from inference.runner.commands import CommandDesk
 from inference.runner.core import MediaCore
 from inference.runner.director import Director
+from inference.runner.drawing import draw
 from inference.runner.encoder_watch import EncoderWatch
 from inference.runner.face_watch import FaceWatch
 from inference.runner.first_picture import first_picture, show_room
@@ -395,7 +396,7 @@ class Session:
         self._memory = await asyncio.to_thread(proportional_set_mib, processes)
 
     async def _send_thumbnail(self) -> None:
-        jpeg = await asyncio.to_thread(self.core.thumbnail)
+        jpeg = await draw(self.core.thumbnail)
         if jpeg:
             self.link.publish_thumbnail(jpeg)
 
