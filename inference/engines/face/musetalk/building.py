@@ -92,7 +92,6 @@ def check_upload(footage: Footage | None, landmarks: Path, settings: Json, optio
         read_landmarks(landmarks)
         return
     _judged(footage, chosen, options)
-    _clips(options, len(footage.frames), footage.frame_rate)
 
 
 def _judged(
@@ -104,7 +103,8 @@ def _judged(
     looks = read_landmarks(footage.landmarks)
     tracked = points_of_frames(looks, len(frames), rate, (width, height))
     boxes = _boxes(tracked.points, (width, height), chosen, _shift(options))
-    notes = check_footage(frames, boxes, tracked.points, rate)
+    idle, *_ = _clips(options, len(frames), rate)
+    notes = check_footage(frames, boxes, tracked.points, rate, idle.count)
     if looks.missing or tracked.missing:
         notes.append(f"{looks.missing + tracked.missing} pictures without a face of their own.")
     return boxes, tracked.points, notes

@@ -28,15 +28,17 @@ class FootageError(EngineError):
         super().__init__(code, message, retryable=False)
 
 
-def check_footage(frames: Pixels, boxes: Numbers, points: Points, frame_rate: int) -> list[str]:
+def check_footage(
+    frames: Pixels, boxes: Numbers, points: Points, frame_rate: int, idle_frames: int
+) -> list[str]:
     """Raises FootageError for what spoils the presenter; returns notes on what merely weakens it.
 
-    frames: (n, height * 3 // 2, width) I420.
+    frames: (n, height * 3 // 2, width) I420, of which the first `idle_frames` go to and fro.
     """
     _check_size(boxes)
     check_light(frames, boxes)
     _check_jumps(boxes, frame_rate)
-    return _notes_on_mouth(points)
+    return _notes_on_mouth(points, idle_frames)
 
 
 def mouth_opening(points: Points) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -89,9 +91,9 @@ def _check_jumps(boxes: Numbers, frame_rate: int) -> None:
         )
 
 
-def _notes_on_mouth(points: Points) -> list[str]:
+def _notes_on_mouth(points: Points, idle_frames: int) -> list[str]:
     opening = mouth_opening(points)
-    if max(opening[0], opening[-1]) > _OPEN:
+    if max(opening[0], opening[idle_frames - 1], opening[-1]) > _OPEN:
         raise FootageError(
             "mouth_open_at_ends",
             "The mouth is open at the beginning or the end. Begin and end with closed lips: the "

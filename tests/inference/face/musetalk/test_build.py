@@ -107,6 +107,23 @@ def test_clips_of_one_take_are_entered_behind_the_idle_part(tmp_path: Path) -> N
     assert (wave.name, wave.first, wave.count, wave.enter) == ("wave", 5, 3, 4)
 
 
+def test_idle_part_that_ends_with_an_open_mouth_is_refused(tmp_path: Path) -> None:
+    """It is what goes to and fro; the film ends with the clip."""
+    document = portrait.landmarks(0.4)
+    closed = document["frames"][0]["faces"]
+    opened = [open_mouth(np.array(closed[0])).tolist()]
+    document["frames"] = [
+        {"at_seconds": number / 25, "faces": opened if number == 4 else closed}
+        for number in range(COUNT)
+    ]
+    clip = {"name": "wave", "from_seconds": 0.2, "to_seconds": 0.32}
+
+    with pytest.raises(EngineError) as caught:
+        build(tmp_path, landmarks=document, options={"clips": [clip]})
+
+    assert caught.value.code == "mouth_open_at_ends"
+
+
 def without_faces(share: float) -> Json:
     document = portrait.landmarks(4.0)
     for look in document["frames"][: round(len(document["frames"]) * share)]:
