@@ -391,13 +391,12 @@ class Session:
         if time.monotonic() - self._memory_at < MEMORY_EVERY_SECONDS:
             return
         self._memory_at = time.monotonic()
-        workers = [(worker["kind"], worker["pid"]) for worker in self.workers()]
-        processes = [("core", os.getpid()), *workers]
+        processes = [("core", os.getpid())]
+        processes += [(worker["kind"], worker["pid"]) for worker in self.workers()]
         self._memory = await asyncio.to_thread(proportional_set_mib, processes)
 
     async def _send_thumbnail(self) -> None:
-        jpeg = await draw(self.core.thumbnail)
-        if jpeg:
+        if jpeg := await draw(self.core.thumbnail):
             self.link.publish_thumbnail(jpeg)
 
     def _want_thumbnail(self, seconds: float) -> None:
