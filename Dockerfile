@@ -30,6 +30,9 @@ COPY --from=driver /wheels /wheels
 RUN pip install --no-deps /wheels/*.whl && rm -r /wheels
 COPY . .
 COPY --from=frontend /build/dist frontend/dist
+# What finds faces in films: the presenters' builds run here.
+ARG FACE_MESH=node_modules/@mediapipe/face_mesh/face_mesh_solution_packed_assets.data
+COPY --from=frontend /build/${FACE_MESH} frontend/${FACE_MESH}
 # Needs no secret: embedded mode makes one in a folder that is thrown away. Compiled here, for the
 # user may not: each runner and each of its workers would compile everything again.
 RUN DATA_DIR=/tmp/build python manage.py collectstatic --noinput && rm -r /tmp/build \

@@ -87,7 +87,10 @@ HOSTILE: dict[str, tuple[str, Any, Any, str, str]] = {
     "a film as a photo": (
         "portrait", films.film, lambda: points(face()), "not_a_photo", "file"
     ),
-    "no points": ("portrait", photo, None, "no_landmarks", "landmarks"),
+    "nobody, and no points": (
+        "portrait", lambda: photo(np.full((HEIGHT, WIDTH, 3), 120, np.uint8)), None,
+        "no_face", "file",
+    ),
     "points that are none": ("portrait", photo, lambda: b"{}", "bad_landmarks", "landmarks"),
     "nobody": ("portrait", photo, points, "no_face", "file"),
     "two people": ("portrait", photo, lambda: points(face(), face()), "two_faces", "file"),
@@ -156,6 +159,15 @@ def test_hostile_or_unsuitable_upload_is_refused_at_once(cast: Cast, name: str) 
     assert (detail["code"], detail["field"]) == HOSTILE[name][3:]
     assert not Avatar.objects.filter(name="Mei").exists()
     assert not list(Path(site.MEDIA_ROOT).rglob("avatar-uploads/*"))
+
+
+def test_photo_is_taken_without_face_points(cast: Cast) -> None:
+    answer = upload(
+        cast, engine="portrait", file=SimpleUploadedFile("me.jpg", photo()), landmarks=""
+    )
+
+    assert answer.status_code == 201, answer.content
+    assert not AvatarBuild.objects.get().landmarks
 
 
 def test_refusal_is_told_in_the_language_of_the_reader(cast: Cast, client: Any) -> None:

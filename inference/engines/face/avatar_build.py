@@ -25,8 +25,8 @@ from inference.catalog import get_engine
 from inference.child_environment import child_environment
 from inference.engines.base import EngineError, Json
 from inference.engines.face.archives import is_archive, unpack_archive
-from inference.engines.face.avatar_look import no_landmarks
 from inference.engines.face.avatar_preview import write_preview_film
+from inference.engines.face.face_mesh.finding import find_landmarks
 from inference.engines.face.musetalk.building import Footage, Report
 from inference.engines.face.musetalk.bundle import FRAMES, Manifest, write_manifest
 from inference.engines.weights import WeightsError
@@ -36,7 +36,7 @@ _DECODE_SECONDS: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """What to build. landmarks: a JSON file as `musetalk.landmarks` reads it."""
+    """What to build. landmarks: a JSON file as `musetalk.landmarks` reads it; None: found here."""
 
     engine: str
     settings: Json
@@ -106,11 +106,11 @@ def _build(request: BuildRequest, work: Path, report: Report) -> Manifest:
 def _build_film(request: BuildRequest, work: Path, report: Report) -> Manifest:
     facts = _decode(request.source, work / FRAMES)
     report(16, "frames", f"{facts['frames']} pictures of {facts['width_px']}x{facts['height_px']}")
-    # After the film: who uploads no film at all is told that, and not to add points to it.
-    if request.landmarks is None:
-        raise no_landmarks()
-    frames = _frames(work, facts["height_px"], facts["width_px"])
-    footage = Footage(frames, facts["frame_rate"], request.landmarks)
+    frames, rate = _frames(work, facts["height_px"], facts["width_px"]), facts["frame_rate"]
+    points: Path | Json | None = request.landmarks
+    if points is None:
+        points = find_landmarks(frames, rate, lambda share: report(17, "landmarks", ""))
+    footage = Footage(frames, rate, points)
     build = _builder(request.engine)
     return build(work, footage, request.engine, request.settings, request.options, report)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from inference.catalog import get_engine
 from inference.engines.base import EngineError, Json
 from inference.engines.face.archives import NO_AVATAR, is_archive, look_at_archive
+from inference.engines.face.face_mesh.finding import find_landmarks
+from inference.engines.face.face_mesh.networks import check_installed
 from inference.engines.face.musetalk.building import Footage
 from inference.engines.face.musetalk.bundle import MANIFEST
 from inference.media.footage import FRAME_RATE, FootageUnreadableError, look_at_footage
@@ -20,7 +22,7 @@ from inference.media.footage import FRAME_RATE, FootageUnreadableError, look_at_
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """landmarks: a JSON file as `musetalk.landmarks` reads it."""
+    """landmarks: a JSON file as `musetalk.landmarks` reads it; None: they are found here."""
 
     engine: str
     settings: Json
@@ -42,17 +44,11 @@ def look_at_upload(upload: Upload) -> None:
         raise EngineError(error.code, str(error), retryable=False) from error
     # After the file: who uploads no film at all is told that, and not to add points to it.
     if upload.landmarks is None:
-        raise no_landmarks()
-    footage = None if photo is None else Footage(photo[None], FRAME_RATE, upload.landmarks)
+        check_installed()
+    footage = None
+    if photo is not None:
+        found = upload.landmarks or find_landmarks(photo[None], FRAME_RATE)
+        footage = Footage(photo[None], FRAME_RATE, found)
     builder = get_engine("face", upload.engine).builder.partition(":")[0]
     check = importlib.import_module(builder).check_upload
     check(footage, upload.landmarks, upload.settings, upload.options)
-
-
-def no_landmarks() -> EngineError:
-    return EngineError(
-        "no_landmarks",
-        "The upload came without face points, and this machine has nothing that finds them. "
-        "Mark the face on the photo, or post a file `landmarks` with the film.",
-        retryable=False,
-    )

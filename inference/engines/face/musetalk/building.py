@@ -51,11 +51,11 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """Decoded pictures. frames: (n, height * 3 // 2, width) I420."""
+    """Decoded pictures. frames: (n, height * 3 // 2, width) I420. landmarks: as they are read."""
 
     frames: Pixels
     frame_rate: int
-    landmarks: Path
+    landmarks: Path | Json
 
 
 def build_bundle(
@@ -83,13 +83,16 @@ def build_bundle(
     return done
 
 
-def check_upload(footage: Footage | None, landmarks: Path, settings: Json, options: Json) -> None:
+def check_upload(
+    footage: Footage | None, landmarks: Path | None, settings: Json, options: Json
+) -> None:
     """What `build_bundle` would refuse and is known at once. footage: of a photo; None: a film."""
     chosen = own_settings(settings)
     _shift(options)
     _mask_mode(options)
     if footage is None:
-        read_landmarks(landmarks)
+        if landmarks is not None:
+            read_landmarks(landmarks)
         return
     _judged(footage, chosen, options)
 

@@ -1,6 +1,6 @@
-"""Face points that came with an upload, moved to the frames of the film.
+"""Face points of an upload, moved to the frames of the film.
 
-A browser finds them and posts them as JSON:
+They were found here (`face_mesh.finding`) or came with it as JSON:
 
     {"width_px": 1280, "height_px": 720, "frames": [{"at_seconds": 0.0, "faces": [[[x, y], …]]}, …]}
 
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from inference.engines.base import EngineError
+from inference.engines.base import EngineError, Json
 from inference.engines.face.musetalk.geometry import Points
 from inference.engines.face.musetalk.marks import MARKS, points_of_marks
 
@@ -65,12 +65,12 @@ class Tracked:
     missing: int
 
 
-def read_landmarks(path: Path) -> Looks:
-    """The points in a JSON file. Raises LandmarksError: malformed, no face, two faces."""
-    if path.stat().st_size > MAX_BYTES:
+def read_landmarks(given: Path | Json) -> Looks:
+    """The points of a document or its file. Raises LandmarksError: malformed, no or two faces."""
+    if isinstance(given, Path) and given.stat().st_size > MAX_BYTES:
         raise LandmarksError("landmarks_too_large", "The face points are over 64 MB.")
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(given.read_bytes()) if isinstance(given, Path) else given
         width, height = _side(document, "width_px"), _side(document, "height_px")
         frames = [(float(item["at_seconds"]), list(item["faces"])) for item in document["frames"]]
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:

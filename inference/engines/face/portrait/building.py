@@ -54,7 +54,9 @@ def build_bundle(
     return manifest
 
 
-def check_upload(footage: Footage | None, landmarks: Path, settings: Json, options: Json) -> None:
+def check_upload(
+    footage: Footage | None, landmarks: Path | None, settings: Json, options: Json
+) -> None:
     """What `build_bundle` would refuse. footage: of a photo; None: it is a film."""
     if footage is None:
         raise not_a_photo()
