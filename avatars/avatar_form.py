@@ -115,7 +115,7 @@ class AvatarForm(OneOrganizationForm, settings_fields(_RULES, WORDS)):  # type: 
         label=_("face points"),
         required=False,
         widget=FilePicker(most_bytes=LANDMARKS_MAX_BYTES),
-        help_text=_("The JSON file with the face points."),
+        help_text=_("A JSON file with face points, if you have your own."),
     )
     marks = MarksField(
         label=_("marks on the photo"),
@@ -123,7 +123,7 @@ class AvatarForm(OneOrganizationForm, settings_fields(_RULES, WORDS)):  # type: 
         help_text=_(
             "A photo that is to speak: one person, straight into the camera, lips closed, eyes "
             "open, even light, the face at least 200 px wide. Hands, glances and a turned head "
-            "are not in it. Choose the photo above and drag each mark to its place."
+            "are not in it. Where its face is not found by itself, drag each mark to its place."
         ),
     )
 

@@ -2189,8 +2189,9 @@ export interface components {
          * @description A form (multipart/form-data) with a film or photo of the presenter, or a zip: of a version
          *     from `bundle/`, or of a folder that MuseTalk or LiveTalking prepared.
          *
-         *     landmarks: a JSON file with the points of the face over time. options: a JSON object with
-         *     `bbox_shift` (v1) and `clips` `[{"name", "from_seconds", "to_seconds"}]`.
+         *     landmarks: a JSON file with the points of the face over time; without, they are found here.
+         *     options: a JSON object with `bbox_shift` (v1) and `clips`
+         *     `[{"name", "from_seconds", "to_seconds"}]`.
          */
         BuildUploadRequest: {
             /** Format: binary */
