@@ -25,10 +25,11 @@ CUES = (
 
 _BOXES: Final = """() => Object.fromEntries(
   ["watch-video", "turn-on-sound", "toggle-captions", "toggle-fullscreen"].map((name) =>
-    [name, document.querySelector(`[data-testid=${name}]`).getBoundingClientRect()]))"""
+    [name, document.querySelector(`[data-testid=${name}]`)?.getBoundingClientRect() ?? null]))"""
 # All of one layout; and neither side of the page is left empty for nothing.
 _IS_BESIDE: Final = f"""() => {{
   const {{"watch-video": picture, ...controls}} = ({_BOXES})();
+  if (!picture || Object.values(controls).includes(null)) return false;
   const isLarge = Math.max(picture.width / innerWidth, picture.height / innerHeight) > 0.6;
   return isLarge && Object.values(controls).every((control) =>
     control.width > 0 && control.left >= 0 && control.top >= 0 &&
@@ -166,7 +167,7 @@ def _sign_in(studio: Studio, browser: Browser) -> Page:
 
 
 def _expect_controls_beside_picture(page: Page) -> None:
-    """Soon: a page that was just resized is laid out once more when its picture is."""
+    """Soon: a page that was just resized, or has only begun to play, is laid out once more."""
     try:
         page.wait_for_function(_IS_BESIDE, timeout=20_000)
     except PlaywrightTimeoutError:
