@@ -232,7 +232,10 @@ def _columns(trun: bytes, flags: int, count: int) -> dict[str, array[int]]:
     """The fields that each sample has, by name."""
     names = [name for bit, name in _TRUN_COLUMNS if flags & bit]
     start = 16 if flags & _HAS_FIRST_FLAGS else 12
-    values = _numbers(trun[start : start + 4 * count * len(names)])
+    rows = trun[start : start + 4 * count * len(names)]
+    if len(rows) < 4 * count * len(names):
+        raise FragmentError("a run of samples ends before its last one")
+    values = _numbers(rows)
     return {name: values[at :: len(names)] for at, name in enumerate(names)}
 
 

@@ -178,6 +178,18 @@ def test_damaged_file_is_refused_as_it_is_or_still_opens(tmp_path: Path) -> None
     assert 0 < refused < 300
 
 
+def test_run_that_names_more_samples_than_it_holds_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "show.mp4", shown())
+    content = bytearray(path.read_bytes())
+    count = content.index(b"trun") + 8
+    content[count : count + 4] = (1000).to_bytes(4)
+    path.write_bytes(content)
+
+    with pytest.raises(FragmentError, match="ends before its last"):
+        write_index(path)
+    assert path.read_bytes() == content
+
+
 def test_recorder_holds_nothing_of_what_it_has_written(tmp_path: Path) -> None:
     """20 minutes; an index held until the end would be 6 MiB."""
     packets = shown()
